@@ -1,0 +1,339 @@
+//! From an invocation to an answer: configuration, context, the hook's line of steps, and the one place where a
+//! [`Stop`] or a fault becomes a response.
+
+use std::fs::File;
+use std::io::Read;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::path::{Path, PathBuf};
+
+use secrecy::{ExposeSecret, SecretString};
+use serde_json::{Map, Value};
+
+use crate::appliance::{Appliance, Credential, StoreEntry};
+use crate::clock::{Budget, Clock};
+use crate::config::ini::{Ini, IniError};
+use crate::config::reference::{Lookup, ReferenceError};
+use crate::config::settings::{Opt, SettingError, Settings};
+use crate::config::unknown;
+use crate::logging::{Chain, Log};
+use crate::pipeline::checkout::{self, CheckoutProgress};
+use crate::pipeline::evidence::Evidence;
+use crate::pipeline::{AaProgress, Context, Fault, Stop, authenticate, authorize, session_ended};
+use crate::protocol::cookie::{Cookie, Progress};
+use crate::protocol::invocation::{Arguments, Hook, Invocation, PluginType};
+use crate::protocol::response::{Cookies, Fault as Closed, GatewayUser, Metadata, Response, Verdict};
+use crate::store::{Environment, Places, Store};
+
+const TYPE: Opt = Opt::new("plugin", "type", "");
+const TIME_BUDGET: Opt = Opt::new("plugin", "time_budget", "90");
+/// The options that this module reads.
+pub(crate) const OPTIONS: &[Opt] = &[TYPE, TIME_BUDGET];
+
+/// The longest configuration file, in bytes.
+const MAX_CONFIGURATION: u64 = 1024 * 1024;
+/// The longest time that a hook may be given, in seconds.
+const MAX_BUDGET: f64 = 3600.0;
+
+/// What the command line adds to an invocation.
+#[derive(Default)]
+pub(crate) struct Given {
+    /// `--config FILE`.
+    pub(crate) config: Option<PathBuf>,
+    /// `--type`.
+    pub(crate) plugin_type: Option<PluginType>,
+}
+
+/// Where things come from.
+pub(crate) struct World<'a> {
+    pub(crate) environment: &'a dyn Environment,
+    pub(crate) clock: &'a dyn Clock,
+    pub(crate) executable_folder: &'a dyn Fn() -> Option<PathBuf>,
+    pub(crate) log: &'a Log,
+}
+
+/// Says why a hook cannot even begin.
+#[derive(Debug, thiserror::Error)]
+enum StartError {
+    #[error("no configuration: give the member \"configuration\", --config FILE or SPS_PLUGIN_CONFIG, or put a plugin.ini beside the executable")]
+    NoConfiguration,
+    #[error("cannot read the configuration file {path}")]
+    Unreadable { path: PathBuf, source: std::io::Error },
+    #[error("the configuration file {0} is longer than 1 MiB or not UTF-8")]
+    NoText(PathBuf),
+    #[error("configuration")]
+    Ini(#[from] IniError),
+    #[error("configuration")]
+    Setting(#[from] SettingError),
+    #[error("session_ended is a hook of both plugins: say \"type\": \"aa\" or \"credentialstore\" in the invocation, --type, or [plugin] type")]
+    NoType,
+}
+
+/// A response and the exit status that goes with it.
+pub(crate) type Answer = (Response, u8);
+
+/// Answers an invocation. A panic in it becomes a closed response.
+pub(crate) fn answer(invocation: &Invocation, given: &Given, world: &World<'_>) -> Answer {
+    let guarded = catch_unwind(AssertUnwindSafe(|| start(invocation, given, world)));
+    let as_it_came = || Cookies {
+        cookie: invocation.arguments.cookie.clone(),
+        session_cookie: invocation.arguments.session_cookie.clone(),
+    };
+    match guarded {
+        Ok(Ok(answer)) => answer,
+        Ok(Err(error)) => {
+            world.log.error(format_args!("{}", Chain(&error)));
+            let closed = match error {
+                StartError::NoType => Closed::Invocation,
+                StartError::NoConfiguration
+                | StartError::Unreadable { .. }
+                | StartError::NoText(_)
+                | StartError::Ini(_)
+                | StartError::Setting(_) => Closed::Configuration,
+            };
+            (Response::closed(Some(invocation.hook), closed, as_it_came()), 2)
+        }
+        Err(_) => (Response::closed(Some(invocation.hook), Closed::Internal, as_it_came()), 1),
+    }
+}
+
+fn start(invocation: &Invocation, given: &Given, world: &World<'_>) -> Result<Answer, StartError> {
+    let log = world.log;
+    log.set_session(invocation.arguments.session_id.as_deref());
+    let ini = configuration(invocation.configuration.as_ref(), given, world)?;
+    let lookup = Policies { appliance: &invocation.appliance, environment: world.environment };
+    let settings = Settings::new(ini, &lookup);
+    log.configure(&settings)?;
+    for name in unknown::unknown_names(settings.ini(), crate::known_options()) {
+        match name.nearest {
+            Some(nearest) => log.warning(format_args!("{} is unknown; is {nearest} meant?", name.name)),
+            None => log.warning(format_args!("{} is unknown", name.name)),
+        }
+    }
+    let budget = Budget::new(world.clock, settings.seconds(&TIME_BUDGET, MAX_BUDGET)?);
+    let plugin_type = plugin_type(invocation, given, &settings)?;
+    let store = Store::new(Places::find(&settings, world.environment)?, world.clock, budget);
+    let context = Context { settings: &settings, appliance: &invocation.appliance, log, budget, store: &store };
+    Ok(match plugin_type {
+        PluginType::Aa => aa(&context, invocation),
+        PluginType::CredentialStore => credential_store(&context, invocation),
+    })
+}
+
+fn plugin_type(invocation: &Invocation, given: &Given, settings: &Settings<'_>) -> Result<PluginType, StartError> {
+    match invocation.plugin_type.or(given.plugin_type) {
+        Some(stated) => Ok(stated),
+        None => {
+            let word = settings.optional_choice(&TYPE, &PluginType::WORDS)?;
+            word.and_then(PluginType::from_word).ok_or(StartError::NoType)
+        }
+    }
+}
+
+/// Reads the configuration file, and lays the invocation's text over it.
+fn configuration(text: Option<&SecretString>, given: &Given, world: &World<'_>) -> Result<Ini, StartError> {
+    let mut ini = Ini::new();
+    let named = given.config.clone().or_else(|| world.environment.get("SPS_PLUGIN_CONFIG").map(PathBuf::from));
+    let beside = || (world.executable_folder)().map(|folder| folder.join("plugin.ini"));
+    let is_named = named.is_some();
+    match named.or_else(beside).map(|path| (read_file(&path), path)) {
+        Some((Ok(file), path)) => ini.read_str(&path.display().to_string(), file.expose_secret())?,
+        Some((Err(StartError::Unreadable { source, .. }), _))
+            if source.kind() == std::io::ErrorKind::NotFound && text.is_some() => {}
+        Some((Err(StartError::Unreadable { source, .. }), _))
+            if source.kind() == std::io::ErrorKind::NotFound && !is_named =>
+        {
+            return Err(StartError::NoConfiguration);
+        }
+        Some((Err(error), _)) => return Err(error),
+        None if text.is_some() => {}
+        None => return Err(StartError::NoConfiguration),
+    }
+    if let Some(text) = text {
+        ini.read_str("configuration", text.expose_secret())?;
+    }
+    Ok(ini)
+}
+
+fn read_file(path: &Path) -> Result<SecretString, StartError> {
+    let failed = |source| StartError::Unreadable { path: path.to_owned(), source };
+    let mut bytes = Vec::new();
+    File::open(path).map_err(failed)?.take(MAX_CONFIGURATION.saturating_add(1)).read_to_end(&mut bytes).map_err(failed)?;
+    let too_long = u64::try_from(bytes.len()).unwrap_or(u64::MAX) > MAX_CONFIGURATION;
+    match String::from_utf8(bytes) {
+        // Editors on Windows put a byte order mark in front; Python would take it for text before a section.
+        Ok(text) if !too_long => Ok(SecretString::from(text.strip_prefix('\u{feff}').unwrap_or(&text).to_owned())),
+        Ok(_) | Err(_) => Err(StartError::NoText(path.to_owned())),
+    }
+}
+
+fn aa(context: &Context<'_>, invocation: &Invocation) -> Answer {
+    let arguments = &invocation.arguments;
+    with_cookies::<AaProgress>(context, invocation, |cookie, session_cookie| match invocation.hook {
+        Hook::Authenticate => {
+            let (evidence, username) = authenticate::run(context, arguments, cookie, session_cookie)?;
+            let known = arguments.gateway_username.as_deref() == Some(username.as_str());
+            let gateway = (!known).then(|| GatewayUser {
+                user: username.as_str().to_owned(),
+                groups: arguments.gateway_groups.clone().unwrap_or_default(),
+            });
+            Ok(accept(&evidence, gateway))
+        }
+        Hook::Authorize => {
+            let evidence = authorize::run(context, arguments, cookie)?;
+            Ok(accept(&evidence, None))
+        }
+        Hook::SessionEnded => {
+            session_ended::of_aa(context, arguments, cookie)?;
+            Ok(Box::new(|_| Response::Null))
+        }
+        // The invocation's type is that of its hook, so these do not come here; if they did, nothing is given away.
+        Hook::GetPasswordList
+        | Hook::GetPrivateKeyList
+        | Hook::AuthenticationCompleted
+        | Hook::GetRemoteAppCredentials
+        | Hook::GetTotpCodes => Ok(closed(invocation.hook)),
+    })
+}
+
+fn credential_store(context: &Context<'_>, invocation: &Invocation) -> Answer {
+    let arguments = &invocation.arguments;
+    with_cookies::<CheckoutProgress>(context, invocation, |cookie, session_cookie| match invocation.hook {
+        Hook::GetPasswordList => {
+            let passwords = checkout::fetch(context, arguments, cookie, |provider, account, asset| {
+                provider.passwords(account, asset)
+            })?;
+            Ok(Box::new(|cookies| Response::Passwords(passwords, cookies)))
+        }
+        Hook::GetPrivateKeyList => {
+            let keys = checkout::fetch(context, arguments, cookie, |provider, account, asset| {
+                provider.private_keys(account, asset)
+            })?;
+            Ok(Box::new(|cookies| Response::PrivateKeys(keys, cookies)))
+        }
+        Hook::GetRemoteAppCredentials => {
+            let app = checkout::remote_app(context, arguments, cookie, session_cookie)?;
+            Ok(Box::new(|cookies| Response::RemoteApp(app, cookies)))
+        }
+        Hook::GetTotpCodes => {
+            let codes = checkout::totp_codes(context, arguments, cookie)?;
+            Ok(Box::new(|cookies| Response::TotpCodes(codes, cookies)))
+        }
+        Hook::AuthenticationCompleted => {
+            checkout::authentication_completed(context, cookie)?;
+            Ok(Box::new(Response::Cookies))
+        }
+        Hook::SessionEnded => {
+            session_ended::of_credential_store(context, cookie)?;
+            Ok(Box::new(|_| Response::Null))
+        }
+        Hook::Authenticate | Hook::Authorize => Ok(closed(invocation.hook)),
+    })
+}
+
+/// Makes the response once the cookies are closed.
+type Finish = Box<dyn FnOnce(Cookies) -> Response>;
+
+fn accept(evidence: &Evidence, gateway: Option<GatewayUser>) -> Finish {
+    let metadata = evidence.metadata();
+    Box::new(|cookies| Response::Verdict(Verdict::Accept { metadata, gateway }, cookies))
+}
+
+fn closed(hook: Hook) -> Finish {
+    Box::new(move |cookies| Response::closed(Some(hook), Closed::Internal, cookies))
+}
+
+/// Opens the cookies, runs the hook's steps, closes the cookies, and makes a response of whatever came out.
+fn with_cookies<P: Progress>(
+    context: &Context<'_>,
+    invocation: &Invocation,
+    steps: impl FnOnce(&mut Cookie<P>, &mut Map<String, Value>) -> Result<Finish, Stop>,
+) -> Answer {
+    let Arguments { cookie, session_cookie, session_id, .. } = &invocation.arguments;
+    let mut session_cookie = session_cookie.clone();
+    let mut cookie = match Cookie::<P>::open(cookie.clone(), session_id.as_deref()) {
+        Ok(cookie) => cookie,
+        Err(error) => {
+            context.log.error(format_args!("invocation: {error}"));
+            let cookies = Cookies { cookie: cookie.clone(), session_cookie };
+            return (Response::closed(Some(invocation.hook), Closed::Invocation, cookies), 2);
+        }
+    };
+    let result = steps(&mut cookie, &mut session_cookie);
+    // A connection that is none of ours leaves no trace in its cookie.
+    let own = if matches!(result, Err(Stop::NotOurs)) { invocation.arguments.cookie.clone() } else { cookie.close() };
+    let cookies = Cookies { cookie: own, session_cookie };
+    match result {
+        Ok(finish) => (finish(cookies), 0),
+        Err(Stop::Ask(question)) => (Response::Verdict(Verdict::NeedInfo(question), cookies), 0),
+        Err(Stop::Deny(denial)) => {
+            let metadata = Metadata::reason(&denial.reason);
+            (Response::Verdict(Verdict::Deny { metadata, reason: denial.shown.to_owned() }, cookies), 0)
+        }
+        Err(Stop::NotOurs) => {
+            let name = invocation.arguments.connection_name.as_deref().unwrap_or_default();
+            context.log.warning(format_args!(
+                "no authentication by this plugin: [auth] skip_connections names the connection policy {}",
+                crate::logging::Short(name)
+            ));
+            let metadata = Metadata::reason("Connection policy skipped by [auth] skip_connections");
+            (Response::Verdict(Verdict::None { metadata }, cookies), 0)
+        }
+        Err(Stop::Fault(fault)) => {
+            context.log.error(format_args!("{}", Chain(&fault)));
+            let (closed, status) = match fault {
+                Fault::Setting(_) | Fault::UserList(_) => (Closed::Configuration, 2),
+                Fault::Cookie(_) | Fault::Name(_) | Fault::SessionCookie(_) | Fault::Complete => (Closed::Invocation, 2),
+                Fault::Store(_) | Fault::Credential(_) => (Closed::Internal, 1),
+            };
+            (Response::closed(Some(invocation.hook), closed, cookies), status)
+        }
+    }
+}
+
+/// Answers the configuration's references from the invocation and the environment.
+struct Policies<'a> {
+    appliance: &'a Appliance,
+    environment: &'a dyn Environment,
+}
+
+impl Policies<'_> {
+    fn entries(&self, store: &str) -> Result<&[StoreEntry], ReferenceError> {
+        let entries = self.appliance.credential_stores.get(store).map(Vec::as_slice);
+        entries.ok_or_else(|| ReferenceError::NoStore(store.to_owned()))
+    }
+
+    fn credentials(&self, store: &str, host: &str, user: &str) -> Result<impl Iterator<Item = &Credential>, ReferenceError> {
+        let (host, user) = (host.to_owned(), user.to_owned());
+        let entries = self.entries(store)?.iter().filter(move |entry| entry.host == host && entry.user == user);
+        Ok(entries.flat_map(|entry| &entry.credentials))
+    }
+}
+
+impl Lookup for Policies<'_> {
+    fn credential(&self, store: &str, host: &str, user: &str) -> Result<Option<SecretString>, ReferenceError> {
+        Ok(self.credentials(store, host, user)?.find_map(|credential| match credential {
+            Credential::Password(password) => Some(password.clone()),
+            Credential::PrivateKey { .. } | Credential::Certificate { .. } => None,
+        }))
+    }
+
+    fn certificate(
+        &self,
+        store: &str,
+        host: &str,
+        user: &str,
+    ) -> Result<Option<(String, SecretString)>, ReferenceError> {
+        Ok(self.credentials(store, host, user)?.find_map(|credential| match credential {
+            Credential::Certificate { certificate, key } => Some((certificate.clone(), key.clone())),
+            Credential::Password(_) | Credential::PrivateKey { .. } => None,
+        }))
+    }
+
+    fn trusted_ca_list(&self, name: &str) -> Option<Vec<String>> {
+        self.appliance.trusted_ca_lists.get(name).map(|list| list.certs.clone())
+    }
+
+    fn environment(&self, name: &str) -> Option<String> {
+        self.environment.get(name).and_then(|value| value.into_string().ok())
+    }
+}

@@ -1,0 +1,80 @@
+//! `sps-plugin` and `sps-plugin hook [NAME]`: one invocation in, one response out.
+
+use std::io::Read;
+
+use zeroize::Zeroizing;
+
+use super::{FixedClock, HookOptions};
+use crate::answer::{self, Given, World};
+use crate::logging::Log;
+use crate::protocol::invocation::{Hook, Invocation, InvocationError, MAX_INVOCATION, Unusable};
+use crate::protocol::response::{Cookies, Fault, Response};
+use crate::{Edge, Outcome};
+
+/// Answers the hook on stdin.
+pub(super) fn run(edge: Edge<'_>, named: Option<Hook>, options: HookOptions) -> Outcome {
+    let log = Log::new(edge.stderr);
+    let fixed = options.clock.map(|now| FixedClock { now, real: edge.clock });
+    if let Some(FixedClock { now, .. }) = &fixed {
+        log.warning(format_args!("--clock: it is always {now}; this is for tests"));
+    }
+    let read = read_bounded(edge.stdin).map_err(|error| Unusable { error, hook: named });
+    let (response, status) = match read.and_then(|bytes| Invocation::read(&bytes, named)) {
+        Ok(invocation) => {
+            let clock = match &fixed {
+                Some(fixed) => fixed,
+                None => edge.clock,
+            };
+            let world = World {
+                environment: edge.environment,
+                clock,
+                executable_folder: edge.executable_folder,
+                log: &log,
+            };
+            let given = Given { config: options.config, plugin_type: options.plugin_type };
+            answer::answer(&invocation, &given, &world)
+        }
+        Err(Unusable { error, hook }) => {
+            log.error(format_args!("{error}"));
+            (Response::closed(hook, Fault::Invocation, Cookies::default()), 2)
+        }
+    };
+    Outcome { stdout: response.to_line(), status }
+}
+
+/// Answers a command line that makes no sense: the caller may be SPS, which needs a response.
+pub(super) fn refuse(mut edge: Edge<'_>, message: &str) -> Outcome {
+    // People read this as it is, over several lines; it holds nothing but the command line.
+    let _ = edge.stderr.write_all(message.as_bytes());
+    let response = Response::closed(None, Fault::Invocation, Cookies::default());
+    Outcome { stdout: response.to_line(), status: 2 }
+}
+
+/// Reads stdin up to the limit. Buffers that were outgrown are wiped, because they hold what the user typed.
+fn read_bounded(stdin: &mut dyn Read) -> Result<Zeroizing<Vec<u8>>, InvocationError> {
+    const FIRST: usize = 16 * 1024;
+    let mut filled = 0_usize;
+    let mut buffer = Zeroizing::new(vec![0_u8; FIRST]);
+    loop {
+        let Some(free) = buffer.get_mut(filled..).filter(|free| !free.is_empty()) else {
+            if filled > MAX_INVOCATION {
+                return Err(InvocationError::TooLong);
+            }
+            let mut larger = Zeroizing::new(vec![0_u8; buffer.len().saturating_mul(2)]);
+            larger.iter_mut().zip(buffer.iter()).for_each(|(to, from)| *to = *from);
+            buffer = larger;
+            continue;
+        };
+        match stdin.read(free) {
+            Ok(0) => break,
+            Ok(count) => filled = filled.saturating_add(count),
+            Err(error) if error.kind() == std::io::ErrorKind::Interrupted => {}
+            Err(_) => return Err(InvocationError::Unreadable),
+        }
+    }
+    if filled > MAX_INVOCATION {
+        return Err(InvocationError::TooLong);
+    }
+    buffer.truncate(filled);
+    Ok(buffer)
+}

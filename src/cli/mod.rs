@@ -1,0 +1,91 @@
+//! What people and SPS type: without a command, or with `hook`, one hook is answered from stdin.
+
+mod hook;
+
+use std::ffi::OsString;
+use std::path::PathBuf;
+
+use clap::{Args, Parser, Subcommand};
+use zeroize::Zeroizing;
+
+use crate::clock::{Clock, UnixTime};
+use crate::protocol::invocation::{Hook, PluginType};
+use crate::{Edge, Outcome};
+
+/// Answers the plugin hooks of One Identity Safeguard for Privileged Sessions: one JSON invocation on stdin, one
+/// JSON response on stdout.
+#[derive(Parser)]
+#[command(name = "sps-plugin", version, args_conflicts_with_subcommands = true)]
+struct CommandLine {
+    #[command(flatten)]
+    hook: HookOptions,
+    #[command(subcommand)]
+    command: Option<Command>,
+}
+
+#[derive(Subcommand)]
+enum Command {
+    /// Answer one hook; stdin may then be the bare arguments object
+    Hook {
+        /// The hook, such as authenticate; else the invocation names it
+        #[arg(value_parser = hook_name)]
+        name: Option<Hook>,
+        #[command(flatten)]
+        options: HookOptions,
+    },
+}
+
+#[derive(Args, Default)]
+struct HookOptions {
+    /// The configuration file (else $SPS_PLUGIN_CONFIG, else plugin.ini beside the executable)
+    #[arg(long, value_name = "FILE")]
+    config: Option<PathBuf>,
+    /// Which plugin is meant: aa or credentialstore
+    #[arg(long = "type", value_name = "TYPE", value_parser = plugin_type)]
+    plugin_type: Option<PluginType>,
+    /// A fixed time for tests: RFC 3339 or Unix seconds
+    #[arg(long, value_name = "TIME", value_parser = UnixTime::parse, allow_negative_numbers = true)]
+    clock: Option<UnixTime>,
+}
+
+fn hook_name(text: &str) -> Result<Hook, String> {
+    let known = || Hook::ALL.map(|(name, _)| name).join(", ");
+    Hook::from_name(text).ok_or_else(|| format!("known hooks are {}", known()))
+}
+
+fn plugin_type(text: &str) -> Result<PluginType, String> {
+    PluginType::from_word(text).ok_or_else(|| format!("expected one of {}", PluginType::WORDS.join(", ")))
+}
+
+/// Does what the command line says.
+pub(crate) fn run(edge: Edge<'_>) -> Outcome {
+    // SPS calls without arguments, and a parser that is not needed is not built.
+    if edge.arguments.is_empty() {
+        return hook::run(edge, None, HookOptions::default());
+    }
+    let words = std::iter::once(OsString::from("sps-plugin")).chain(edge.arguments.iter().cloned());
+    match CommandLine::try_parse_from(words) {
+        Ok(CommandLine { hook: options, command: None }) => hook::run(edge, None, options),
+        Ok(CommandLine { command: Some(Command::Hook { name, options }), .. }) => hook::run(edge, name, options),
+        Err(error) if !error.use_stderr() => {
+            Outcome { stdout: Zeroizing::new(error.to_string().into_bytes()), status: 0 }
+        }
+        Err(error) => hook::refuse(edge, &error.to_string()),
+    }
+}
+
+/// A clock whose hands do not move, for `--clock`; the time budget still runs.
+struct FixedClock<'a> {
+    now: UnixTime,
+    real: &'a dyn Clock,
+}
+
+impl Clock for FixedClock<'_> {
+    fn now(&self) -> UnixTime {
+        self.now
+    }
+
+    fn elapsed(&self) -> std::time::Duration {
+        self.real.elapsed()
+    }
+}

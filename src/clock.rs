@@ -1,0 +1,124 @@
+//! Time as an argument: one clock for the whole program and one time budget for a hook.
+//!
+//! The system's clock is read in `main.rs` and nowhere else; everything below takes a [`Clock`], so that
+//! `--clock` and the tests decide what time it is.
+
+use std::fmt;
+use std::time::Duration;
+
+/// Tells the time of day and how long this process has been at work.
+pub trait Clock {
+    /// Returns the time of day.
+    fn now(&self) -> UnixTime;
+    /// Returns the time since the process began, on a clock that never goes back.
+    fn elapsed(&self) -> Duration;
+}
+
+/// A point in time in microseconds since 1970-01-01T00:00:00Z.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct UnixTime(i64);
+
+const MICROS: i64 = 1_000_000;
+
+/// Says why the text of `--clock` is no point in time.
+#[derive(Debug, thiserror::Error)]
+#[error("expected a time such as 2026-01-31T12:00:00Z or Unix seconds such as 1769860800")]
+pub struct ParseTimeError;
+
+impl UnixTime {
+    /// Makes a time from microseconds since the epoch.
+    pub fn from_micros(micros: i64) -> Self {
+        Self(micros)
+    }
+
+    /// Makes a time from whole seconds since the epoch.
+    pub fn from_secs(seconds: i64) -> Self {
+        Self(seconds.saturating_mul(MICROS))
+    }
+
+    /// Returns the microseconds since the epoch.
+    pub fn as_micros(self) -> i64 {
+        self.0
+    }
+
+    /// Returns the whole seconds since the epoch, rounded down.
+    pub fn as_secs(self) -> i64 {
+        self.0.div_euclid(MICROS)
+    }
+
+    /// Returns the time `seconds` later; an infinite or huge number means the end of time.
+    pub fn plus_seconds(self, seconds: f64) -> Self {
+        // A float to int conversion saturates, which is the wanted answer for `inf`.
+        Self(self.0.saturating_add(saturating_micros(seconds)))
+    }
+
+    /// Reads RFC 3339 or Unix seconds (with a fraction, if there is one), as `--clock` takes them.
+    ///
+    /// # Errors
+    /// [`ParseTimeError`] where the text is neither.
+    pub fn parse(text: &str) -> Result<Self, ParseTimeError> {
+        if let Ok(timestamp) = text.parse::<jiff::Timestamp>() {
+            return Ok(Self(timestamp.as_microsecond()));
+        }
+        let plain = text.chars().all(|c| c.is_ascii_digit() || c == '.' || c == '-');
+        match text.parse::<f64>() {
+            Ok(seconds) if plain && seconds.is_finite() => Ok(Self(saturating_micros(seconds))),
+            Ok(_) | Err(_) => Err(ParseTimeError),
+        }
+    }
+}
+
+#[expect(clippy::cast_possible_truncation, reason = "a float to int conversion saturates, which is what is wanted")]
+fn saturating_micros(seconds: f64) -> i64 {
+    (seconds * 1e6).round() as i64
+}
+
+/// Writes RFC 3339 in UTC, to the second, as log lines show it.
+impl fmt::Display for UnixTime {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match jiff::Timestamp::from_second(self.as_secs()) {
+            Ok(timestamp) => write!(f, "{timestamp}"),
+            Err(_) => write!(f, "@{}", self.as_secs()),
+        }
+    }
+}
+
+/// What is left of the time that a hook may take; every wait in it is cut from this.
+#[derive(Clone, Copy)]
+pub struct Budget<'a> {
+    clock: &'a dyn Clock,
+    total: Duration,
+}
+
+impl<'a> Budget<'a> {
+    /// Gives a hook `total` time from the start of the process.
+    pub fn new(clock: &'a dyn Clock, total: Duration) -> Self {
+        Self { clock, total }
+    }
+
+    /// Returns what is left; zero when the time is used up.
+    pub fn remaining(&self) -> Duration {
+        self.total.saturating_sub(self.clock.elapsed())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_clock_text_is_rfc_3339_or_unix_seconds() {
+        assert_eq!(UnixTime::parse("1970-01-01T00:00:01Z").unwrap(), UnixTime::from_secs(1));
+        assert_eq!(UnixTime::parse("1.5").unwrap(), UnixTime::from_micros(1_500_000));
+        assert_eq!(UnixTime::parse("1769860800").unwrap().to_string(), "2026-01-31T12:00:00Z");
+        for bad in ["", "now", "inf", "1e400", "nan", "2026-01-31", "12:00"] {
+            assert!(UnixTime::parse(bad).is_err(), "{bad}");
+        }
+    }
+
+    #[test]
+    fn adding_an_infinite_time_saturates() {
+        assert!(UnixTime::from_secs(5).plus_seconds(f64::INFINITY) > UnixTime::from_secs(i64::MAX / MICROS - 1));
+        assert_eq!(UnixTime::from_secs(5).plus_seconds(-1.5), UnixTime::from_micros(3_500_000));
+    }
+}

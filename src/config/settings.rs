@@ -1,0 +1,347 @@
+//! Typed access to the configuration.
+//!
+//! Every option that the program knows is a constant of type [`Opt`] beside the code that reads it; the lists named
+//! `OPTIONS` of all modules together are what `plugin.ini.example` is held to and what unknown options are compared
+//! with. A value is read when a step needs it, as the SDK does, so that an option that is never reached cannot stop
+//! a hook. No error holds a value, because any option may be a secret.
+
+use std::time::Duration;
+
+use secrecy::{ExposeSecret, SecretString};
+
+use super::ini::{Ini, IniError};
+use super::reference::{self, Lookup, Reference, ReferenceError};
+
+/// Names an option, its section and its default.
+///
+/// A section or option in angle brackets (`[user_list <name>]`, `<user name>`) stands for any name; see
+/// [`Opt::of`].
+#[derive(Debug, PartialEq, Eq)]
+pub struct Opt {
+    /// The section, or its pattern such as `question_<n>`.
+    pub section: &'static str,
+    /// The option, in lower case, or `<…>` for any name.
+    pub option: &'static str,
+    /// The default as one would write it; empty where there is none.
+    pub default: &'static str,
+}
+
+impl Opt {
+    /// Names an option. `default` is empty where there is none.
+    pub const fn new(section: &'static str, option: &'static str, default: &'static str) -> Self {
+        Self { section, option, default }
+    }
+
+    /// Names the same option in one section of a family, for example `question_2` for `question_<n>`.
+    pub fn of<'a>(&'a self, section: &'a str) -> At<'a> {
+        At { section, option: self.option, default: self.default }
+    }
+
+    /// Tells whether the names in a configuration file are this option's.
+    pub fn matches(&self, section: &str, option: &str) -> bool {
+        self.matches_section(section) && fits(self.option, option)
+    }
+
+    /// Tells whether the name of a section in a configuration file is this option's.
+    pub fn matches_section(&self, section: &str) -> bool {
+        fits(self.section, section)
+    }
+}
+
+/// Tells whether a name fits a pattern with at most one `<…>`, which stands for one character or more.
+fn fits(pattern: &str, name: &str) -> bool {
+    match pattern.split_once('<') {
+        None => pattern == name,
+        Some((before, rest)) => {
+            let after = rest.split_once('>').map_or("", |(_, after)| after);
+            name.strip_prefix(before)
+                .and_then(|rest| rest.strip_suffix(after))
+                .is_some_and(|middle| !middle.is_empty())
+        }
+    }
+}
+
+/// One option of one section.
+#[derive(Clone, Copy)]
+pub struct At<'a> {
+    section: &'a str,
+    option: &'a str,
+    default: &'a str,
+}
+
+impl<'a> At<'a> {
+    /// Names an option whose name comes from elsewhere, such as a user name in `[usermapping source=explicit]`.
+    pub fn any(section: &'a str, option: &'a str) -> Self {
+        Self { section, option, default: "" }
+    }
+}
+
+impl<'a> From<&'a Opt> for At<'a> {
+    fn from(opt: &'a Opt) -> Self {
+        At { section: opt.section, option: opt.option, default: opt.default }
+    }
+}
+
+/// Says what is wrong with the value of an option, and where it stands.
+#[derive(Debug, thiserror::Error)]
+pub enum SettingError {
+    /// An option without which the step cannot be done.
+    #[error("[{section}] {option} is required")]
+    Missing {
+        /// The section that lacks it.
+        section: String,
+        /// Its name.
+        option: String,
+    },
+    /// A value of the wrong form.
+    #[error("{place}: expected {expected}")]
+    Invalid {
+        /// File, line, section and option.
+        place: String,
+        /// What would be right.
+        expected: String,
+    },
+    /// A reference that leads nowhere.
+    #[error("{place}")]
+    Reference {
+        /// File, line, section and option.
+        place: String,
+        /// Why.
+        source: ReferenceError,
+    },
+    /// The text itself cannot be read, or a `%(name)s` in it.
+    #[error(transparent)]
+    Ini(#[from] IniError),
+}
+
+const CREDENTIAL_STORE: Opt = Opt::new("credential_store", "name", "");
+
+/// The options that this module reads.
+pub const OPTIONS: &[Opt] = &[CREDENTIAL_STORE];
+
+/// The configuration of one hook.
+pub struct Settings<'a> {
+    ini: Ini,
+    lookup: &'a dyn Lookup,
+}
+
+impl<'a> Settings<'a> {
+    /// Puts a parsed configuration together with what its references refer to.
+    pub fn new(ini: Ini, lookup: &'a dyn Lookup) -> Self {
+        Self { ini, lookup }
+    }
+
+    /// Gives access to the names of sections and options.
+    pub fn ini(&self) -> &Ini {
+        &self.ini
+    }
+
+    /// Returns the value of an option: as written, or what it refers to, or its default, or `None`.
+    ///
+    /// # Errors
+    /// A `%(name)s` or a reference that leads nowhere.
+    pub fn text<'o>(&self, at: impl Into<At<'o>>) -> Result<Option<String>, SettingError> {
+        Ok(self.secret(at)?.map(|value| value.expose_secret().to_owned()))
+    }
+
+    /// Returns the value of an option that has to be there, which may be empty.
+    ///
+    /// # Errors
+    /// As [`Settings::text`], and [`SettingError::Missing`].
+    pub fn required<'o>(&self, at: impl Into<At<'o>>) -> Result<String, SettingError> {
+        let at = at.into();
+        self.text(at)?.ok_or_else(|| missing(at))
+    }
+
+    /// Returns the value of an option that is a secret.
+    ///
+    /// # Errors
+    /// As [`Settings::text`].
+    pub fn secret<'o>(&self, at: impl Into<At<'o>>) -> Result<Option<SecretString>, SettingError> {
+        let at = at.into();
+        let written = self.ini.get(at.section, at.option)?;
+        let text = match &written {
+            Some(text) => text.as_ref(),
+            None if at.default.is_empty() => return Ok(None),
+            None => at.default,
+        };
+        let failed = |source| SettingError::Reference { place: self.place(at), source };
+        match reference::parse(text) {
+            Reference::Literal(text) => Ok(Some(SecretString::from(text.to_owned()))),
+            Reference::Credential => self.credential(at).map_err(failed),
+            Reference::Environment(name) => match self.lookup.environment(name) {
+                Some(value) => Ok(Some(SecretString::from(value))),
+                None => Err(failed(ReferenceError::NoVariable(name.to_owned()))),
+            },
+            Reference::File(path) => reference::read_file(path).map(Some).map_err(failed),
+        }
+    }
+
+    /// Returns the value of a secret that has to be there.
+    ///
+    /// # Errors
+    /// As [`Settings::secret`], and [`SettingError::Missing`].
+    pub fn required_secret<'o>(&self, at: impl Into<At<'o>>) -> Result<SecretString, SettingError> {
+        let at = at.into();
+        self.secret(at)?.ok_or_else(|| missing(at))
+    }
+
+    /// Returns a `yes` or `no`, in any case, as the SDK's `getboolean` reads it; `no` without value and default.
+    ///
+    /// # Errors
+    /// As [`Settings::text`]; any other value.
+    pub fn boolean<'o>(&self, at: impl Into<At<'o>>) -> Result<bool, SettingError> {
+        Ok(self.choice(at, &["yes", "no"])? == "yes")
+    }
+
+    /// Returns one of a set of lower-case words, written in any case; the last of the set without value and default.
+    ///
+    /// # Errors
+    /// As [`Settings::text`]; any other value.
+    pub fn choice<'o, 'c>(&self, at: impl Into<At<'o>>, choices: &[&'c str]) -> Result<&'c str, SettingError> {
+        let at = at.into();
+        match self.optional_choice(at, choices)? {
+            Some(choice) => Ok(choice),
+            None => choices.last().copied().ok_or_else(|| missing(at)),
+        }
+    }
+
+    /// Returns one of a set of lower-case words, written in any case, or `None` without value and default.
+    ///
+    /// # Errors
+    /// As [`Settings::text`]; any other value.
+    pub fn optional_choice<'o, 'c>(
+        &self,
+        at: impl Into<At<'o>>,
+        choices: &[&'c str],
+    ) -> Result<Option<&'c str>, SettingError> {
+        let at = at.into();
+        let Some(text) = self.text(at)? else { return Ok(None) };
+        let lower = text.to_lowercase();
+        match choices.iter().find(|choice| **choice == lower) {
+            Some(choice) => Ok(Some(choice)),
+            None => Err(self.invalid(at, format!("one of {}", choices.join(", ")))),
+        }
+    }
+
+    /// Returns a whole number between `least` and `most`.
+    ///
+    /// # Errors
+    /// As [`Settings::text`]; no number, or out of the range; [`SettingError::Missing`] without value and default.
+    pub fn integer<'o>(&self, at: impl Into<At<'o>>, least: i64, most: i64) -> Result<i64, SettingError> {
+        let at = at.into();
+        let text = self.required(at)?;
+        match text.trim().replace('_', "").parse::<i64>() {
+            Ok(number) if (least..=most).contains(&number) => Ok(number),
+            Ok(_) => Err(self.invalid(at, format!("a whole number from {least} to {most}"))),
+            Err(_) => Err(self.invalid(at, "a whole number".to_owned())),
+        }
+    }
+
+    /// Returns a number, which may be infinite (`inf`) but not `nan`.
+    ///
+    /// # Errors
+    /// As [`Settings::text`]; no number; [`SettingError::Missing`] without value and default.
+    pub fn number<'o>(&self, at: impl Into<At<'o>>) -> Result<f64, SettingError> {
+        let at = at.into();
+        match self.required(at)?.trim().replace('_', "").parse::<f64>() {
+            Ok(number) if !number.is_nan() => Ok(number),
+            Ok(_) | Err(_) => Err(self.invalid(at, "a number".to_owned())),
+        }
+    }
+
+    /// Returns a time to wait, in seconds with a fraction, above zero and at most `most` seconds.
+    ///
+    /// # Errors
+    /// As [`Settings::number`]; out of the range.
+    pub fn seconds<'o>(&self, at: impl Into<At<'o>>, most: f64) -> Result<Duration, SettingError> {
+        let at = at.into();
+        let seconds = self.number(at)?;
+        match Duration::try_from_secs_f64(seconds) {
+            Ok(duration) if seconds > 0.0 && seconds <= most => Ok(duration),
+            Ok(_) | Err(_) => Err(self.invalid(at, format!("seconds above 0, at most {most}"))),
+        }
+    }
+
+    /// Returns a comma-separated list, each entry trimmed; empty without value and default.
+    ///
+    /// # Errors
+    /// As [`Settings::text`].
+    pub fn list<'o>(&self, at: impl Into<At<'o>>) -> Result<Vec<String>, SettingError> {
+        let text = self.text(at)?;
+        Ok(text.map(|text| text.split(',').map(|entry| entry.trim().to_owned()).collect()).unwrap_or_default())
+    }
+
+    /// Returns shell patterns (`*`, `?`, `[…]`) from a comma-separated list.
+    ///
+    /// # Errors
+    /// As [`Settings::text`]; a pattern that is none.
+    pub fn patterns<'o>(&self, at: impl Into<At<'o>>) -> Result<Vec<glob::Pattern>, SettingError> {
+        let at = at.into();
+        let entries = self.list(at)?;
+        let patterns: Result<Vec<_>, _> =
+            entries.iter().filter(|entry| !entry.is_empty()).map(|entry| glob::Pattern::new(entry)).collect();
+        patterns.map_err(|_| self.invalid(at, "shell patterns (*, ?, [a-z]) separated by commas".to_owned()))
+    }
+
+    /// Returns the PEM texts of the certificates that an option holds or, as `$[NAME]`, names.
+    ///
+    /// # Errors
+    /// As [`Settings::text`]; no certificate in the text; no such list.
+    pub fn ca_certificates<'o>(&self, at: impl Into<At<'o>>) -> Result<Option<Vec<String>>, SettingError> {
+        let at = at.into();
+        let Some(text) = self.text(at)? else { return Ok(None) };
+        let failed = |source| SettingError::Reference { place: self.place(at), source };
+        match reference::ca_list_name(&text) {
+            Some(name) => match self.lookup.trusted_ca_list(name) {
+                Some(list) => Ok(Some(list)),
+                None => Err(failed(ReferenceError::NoCaList(name.to_owned()))),
+            },
+            None if text.contains("-----BEGIN CERTIFICATE-----") => Ok(Some(vec![text])),
+            None => Err(failed(ReferenceError::NoCertificate)),
+        }
+    }
+
+    /// Returns a client certificate and its private key, each a PEM text, from the option or, for `$`, from the
+    /// credential store.
+    ///
+    /// # Errors
+    /// As [`Settings::text`].
+    pub fn client_certificate<'o>(
+        &self,
+        at: impl Into<At<'o>>,
+    ) -> Result<Option<(String, SecretString)>, SettingError> {
+        let at = at.into();
+        if self.ini.get(at.section, at.option)?.as_deref() == Some("$") {
+            let failed = |source| SettingError::Reference { place: self.place(at), source };
+            let store = self.credential_store().map_err(failed)?;
+            return self.lookup.certificate(&store, at.section, at.option).map_err(failed);
+        }
+        Ok(self.secret(at)?.map(|pem| (pem.expose_secret().to_owned(), pem)))
+    }
+
+    /// Makes the error for a value that a caller found to be of the wrong form.
+    pub fn invalid<'o>(&self, at: impl Into<At<'o>>, expected: String) -> SettingError {
+        SettingError::Invalid { place: self.place(at.into()), expected }
+    }
+
+    fn credential(&self, at: At<'_>) -> Result<Option<SecretString>, ReferenceError> {
+        self.lookup.credential(&self.credential_store()?, at.section, at.option)
+    }
+
+    fn credential_store(&self) -> Result<String, ReferenceError> {
+        let name = self.ini.get(CREDENTIAL_STORE.section, CREDENTIAL_STORE.option).ok().flatten();
+        name.map(|name| name.into_owned()).ok_or(ReferenceError::NoStoreNamed)
+    }
+
+    fn place(&self, at: At<'_>) -> String {
+        match self.ini.entry(at.section, at.option) {
+            Some(entry) => format!("{}, line {}, [{}] {}", entry.source, entry.line, at.section, at.option),
+            None => format!("[{}] {}", at.section, at.option),
+        }
+    }
+}
+
+fn missing(at: At<'_>) -> SettingError {
+    SettingError::Missing { section: at.section.to_owned(), option: at.option.to_owned() }
+}

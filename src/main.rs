@@ -1,0 +1,58 @@
+//! The edge: hands the real stdin, environment and clock to the library, writes what comes back, ends with its
+//! status. No decision is made here.
+
+use std::ffi::OsString;
+use std::io::{self, Write};
+use std::process::ExitCode;
+use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
+
+use sps_plugin::Edge;
+use sps_plugin::clock::{Clock, UnixTime};
+use sps_plugin::store::Environment;
+
+struct SystemClock(Instant);
+
+#[expect(clippy::disallowed_methods, reason = "this is where the system's clock is read")]
+impl Clock for SystemClock {
+    fn now(&self) -> UnixTime {
+        let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+        UnixTime::from_micros(i64::try_from(since.as_micros()).unwrap_or_default())
+    }
+
+    fn elapsed(&self) -> Duration {
+        self.0.elapsed()
+    }
+}
+
+struct ProcessEnvironment;
+
+#[expect(clippy::disallowed_methods, reason = "this is where the environment is read")]
+impl Environment for ProcessEnvironment {
+    fn get(&self, name: &str) -> Option<OsString> {
+        std::env::var_os(name).filter(|value| !value.is_empty())
+    }
+}
+
+fn main() -> ExitCode {
+    // A panic's message may hold a value; where it happened is enough to find it.
+    std::panic::set_hook(Box::new(|panic| {
+        let place = panic.location().map(ToString::to_string).unwrap_or_default();
+        let _ = writeln!(io::stderr(), "sps-plugin: critical: internal error at {place}");
+    }));
+    #[expect(clippy::disallowed_methods, reason = "this is where the system's clock is read")]
+    let clock = SystemClock(Instant::now());
+    let outcome = sps_plugin::run(Edge {
+        arguments: std::env::args_os().skip(1).collect(),
+        stdin: &mut io::stdin().lock(),
+        stderr: Box::new(io::stderr()),
+        environment: &ProcessEnvironment,
+        clock: &clock,
+        executable_folder: &|| Some(std::env::current_exe().ok()?.parent()?.to_owned()),
+    });
+    let mut stdout = io::stdout().lock();
+    match stdout.write_all(&outcome.stdout).and_then(|()| stdout.flush()) {
+        Ok(()) => ExitCode::from(outcome.status),
+        // Nobody got the verdict, so the hook has not done its work.
+        Err(_) => ExitCode::from(outcome.status.max(1)),
+    }
+}

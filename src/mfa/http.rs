@@ -1,0 +1,148 @@
+//! `[mfa] provider=http`: the contract at the end of `docs/protocol.md`, for a service of one's own.
+
+use secrecy::{ExposeSecret, SecretString};
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+use zeroize::Zeroizing;
+
+use super::{Answer, Factor, MfaClient, MfaError, Subject, Tools};
+use crate::config::settings::{Opt, SettingError};
+use crate::net::{HttpClient, NetError, Reply, Url};
+use crate::terms::Question;
+
+const SERVER_URL: Opt = Opt::new("http", "server_url", "");
+const TOKEN: Opt = Opt::new("http", "token", "");
+const IGNORE_CONNECTION_ERROR: Opt = Opt::new("http", "ignore_connection_error", "no");
+const TIMEOUT: Opt = Opt::new("http", "timeout", "30");
+pub(super) const OPTIONS: &[Opt] = &[SERVER_URL, TOKEN, IGNORE_CONNECTION_ERROR, TIMEOUT];
+
+/// The longest question of a service that is shown, in characters.
+const MAX_QUESTION: usize = 1000;
+
+/// A service that speaks the `http` provider's contract.
+pub(super) struct Http<'a> {
+    client: HttpClient<'a>,
+    server_url: Url,
+    token: Option<SecretString>,
+    ignore_connection_error: bool,
+    disable_echo: bool,
+}
+
+#[derive(Serialize)]
+struct Request<'a> {
+    identity: &'a str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    otp: Option<&'a str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    state: Option<&'a Value>,
+}
+
+#[derive(Deserialize)]
+struct ServiceAnswer {
+    result: String,
+    reason: Option<String>,
+    question: Option<String>,
+    key: Option<String>,
+    disable_echo: Option<bool>,
+    state: Option<Value>,
+}
+
+impl<'a> Http<'a> {
+    pub(super) fn from_settings(tools: Tools<'a>, disable_echo: bool) -> Result<Self, SettingError> {
+        let settings = tools.settings;
+        let text = settings.required(&SERVER_URL)?;
+        let server_url = Url::parse(&text)
+            .ok_or_else(|| settings.invalid(&SERVER_URL, "an address such as https://mfa.example.org/api".to_owned()))?;
+        let timeout = super::timeout(settings, &TIMEOUT)?;
+        Ok(Self {
+            client: HttpClient::new(settings, tools.http_proxy, tools.log, tools.budget, &server_url, timeout)?,
+            server_url,
+            token: settings.secret(&TOKEN)?,
+            ignore_connection_error: settings.boolean(&IGNORE_CONNECTION_ERROR)?,
+            disable_echo,
+        })
+    }
+
+    fn ask(&self, path: &str, subject: Subject<'_>, otp: Option<&SecretString>) -> Result<Answer, MfaError> {
+        let request = Request {
+            identity: subject.identity.as_str(),
+            otp: otp.map(ExposeSecret::expose_secret),
+            state: subject.state,
+        };
+        let body = serde_json::to_vec(&request).map(Zeroizing::new).map_err(|error| garbled("the request", error))?;
+        let reply = self.client.post_json(&self.server_url.join(path), self.token.as_ref(), &body).map_err(sort)?;
+        self.read(&reply, path)
+    }
+
+    fn read(&self, reply: &Reply, path: &str) -> Result<Answer, MfaError> {
+        match reply.status {
+            200 => {}
+            500..=599 => {
+                let reason = format!("the service answered with status {}", reply.status);
+                return Err(MfaError::ServiceUnreachable { reason, source: None });
+            }
+            status => {
+                let reason = format!("the service answered with status {status}");
+                return Err(MfaError::CommunicationError { reason, source: None });
+            }
+        }
+        let answer: ServiceAnswer =
+            serde_json::from_slice(&reply.body).map_err(|error| garbled("the service's answer", error))?;
+        let reason = answer.reason.filter(|reason| !reason.is_empty());
+        match (answer.result.as_str(), reason, answer.question) {
+            ("ACCEPT", _, _) => Ok(Answer::Accepted(Factor { name: format!("http {path}") })),
+            ("DENY", None, _) => Ok(Answer::Rejected),
+            ("DENY", Some(reason), _) => Ok(Answer::AuthenticationFailure { reason }),
+            ("NEEDINFO", _, Some(prompt)) => Ok(Answer::NeedInfo {
+                question: Question {
+                    key: answer.key.unwrap_or_else(|| "otp".to_owned()),
+                    prompt: printable(&prompt),
+                    disable_echo: answer.disable_echo.unwrap_or(self.disable_echo),
+                },
+                state: answer.state,
+            }),
+            _ => Err(MfaError::CommunicationError {
+                reason: "the service's answer is none of ACCEPT, DENY and NEEDINFO with a question".to_owned(),
+                source: None,
+            }),
+        }
+    }
+}
+
+impl MfaClient for Http<'_> {
+    fn branded_name(&self) -> &str {
+        "http"
+    }
+
+    fn ignore_connection_error(&self) -> bool {
+        self.ignore_connection_error
+    }
+
+    fn push_authenticate(&self, subject: Subject<'_>) -> Result<Answer, MfaError> {
+        self.ask("push", subject, None)
+    }
+
+    fn otp_authenticate(&self, subject: Subject<'_>, otp: &SecretString) -> Result<Answer, MfaError> {
+        self.ask("otp", subject, Some(otp))
+    }
+}
+
+fn sort(error: NetError) -> MfaError {
+    match error {
+        NetError::Garbled { .. } => MfaError::CommunicationError { reason: "no usable HTTP".to_owned(), source: Some(Box::new(error)) },
+        NetError::Unreachable { .. } | NetError::NoTime(_) => {
+            MfaError::ServiceUnreachable { reason: "no answer".to_owned(), source: Some(Box::new(error)) }
+        }
+    }
+}
+
+/// Tells where a JSON text went wrong, without serde's message, which may quote it.
+fn garbled(what: &str, error: serde_json::Error) -> MfaError {
+    let reason = format!("{what} is not of the documented form (line {}, column {})", error.line(), error.column());
+    MfaError::CommunicationError { reason, source: None }
+}
+
+/// Keeps what a terminal may be shown: no control characters, at most [`MAX_QUESTION`] characters.
+fn printable(text: &str) -> String {
+    text.chars().filter(|c| !c.is_control()).take(MAX_QUESTION).collect()
+}

@@ -1,0 +1,134 @@
+//! The second factor: [`MfaClient`] and its providers, one file each.
+//!
+//! A provider answers a question; it does not decide. "The code is wrong" is an [`Answer`], "the server did not
+//! answer" is an [`MfaError`], and the two stay apart up to the one `match` in `pipeline::authenticate`.
+
+mod http;
+mod none;
+
+use std::time::Duration;
+
+use secrecy::SecretString;
+use serde_json::Value;
+
+use crate::appliance::HttpProxy;
+use crate::clock::Budget;
+use crate::config::settings::{Opt, SettingError, Settings};
+use crate::logging::Log;
+use crate::names::MfaIdentity;
+use crate::terms::Question;
+
+const PROVIDER: Opt = Opt::new("mfa", "provider", "local");
+/// The options that this module and its providers read.
+pub const OPTIONS: [&[Opt]; 2] = [&[PROVIDER], http::OPTIONS];
+/// The longest wait for one answer that a provider's `timeout` may ask for, in seconds.
+pub const MAX_TIMEOUT: f64 = 600.0;
+
+/// What a provider may use.
+#[derive(Clone, Copy)]
+pub struct Tools<'a> {
+    /// The configuration.
+    pub settings: &'a Settings<'a>,
+    /// The appliance's proxy.
+    pub http_proxy: Option<&'a HttpProxy>,
+    /// The log.
+    pub log: &'a Log,
+    /// The time of this hook.
+    pub budget: Budget<'a>,
+}
+
+/// Whom to authenticate, and what the provider remembered of an earlier round.
+#[derive(Clone, Copy)]
+pub struct Subject<'a> {
+    /// The user as the second factor knows them.
+    pub identity: &'a MfaIdentity,
+    /// What the provider's last NEEDINFO left in the cookie.
+    pub state: Option<&'a Value>,
+}
+
+/// What a provider found out.
+pub enum Answer {
+    /// The factor holds.
+    Accepted(Factor),
+    /// The factor does not hold (SDK: `False`).
+    Rejected,
+    /// The factor does not hold, and the service says why (SDK: `MFAAuthenticationFailure`).
+    AuthenticationFailure {
+        /// Why, for the operator.
+        reason: String,
+    },
+    /// The user has to answer first.
+    NeedInfo {
+        /// What to ask.
+        question: Question,
+        /// What to keep for the next round; `None` keeps what is there.
+        state: Option<Value>,
+    },
+}
+
+/// Which factor held.
+pub struct Factor {
+    /// The provider's name in the configuration, and `push` or `otp`.
+    pub name: String,
+}
+
+/// Says why a provider found out nothing.
+#[derive(Debug, thiserror::Error)]
+pub enum MfaError {
+    /// Somebody answered what makes no sense (SDK: `MFACommunicationError`).
+    #[error("communication error: {reason}")]
+    CommunicationError {
+        /// What makes no sense.
+        reason: String,
+        /// What led to it.
+        #[source]
+        source: Option<Box<dyn std::error::Error>>,
+    },
+    /// Nobody answered (SDK: `MFAServiceUnreachable`).
+    #[error("service unreachable: {reason}")]
+    ServiceUnreachable {
+        /// Who did not answer.
+        reason: String,
+        /// What led to it.
+        #[source]
+        source: Option<Box<dyn std::error::Error>>,
+    },
+}
+
+/// Asks one service about one user. The seed's `MFAClient`.
+pub trait MfaClient {
+    /// The name in reasons and in the log.
+    fn branded_name(&self) -> &str;
+
+    /// Whether an unreachable service lets everybody in (`ignore_connection_error`).
+    fn ignore_connection_error(&self) -> bool;
+
+    /// Asks for a confirmation on the user's device; there was no one-time password.
+    ///
+    /// # Errors
+    /// [`MfaError`] where nothing was found out.
+    fn push_authenticate(&self, subject: Subject<'_>) -> Result<Answer, MfaError>;
+
+    /// Checks a one-time password, which is not empty.
+    ///
+    /// # Errors
+    /// [`MfaError`] where nothing was found out.
+    fn otp_authenticate(&self, subject: Subject<'_>, otp: &SecretString) -> Result<Answer, MfaError>;
+}
+
+/// Makes the client that `[mfa] provider` names. `disable_echo` is for questions of the service's own.
+///
+/// # Errors
+/// A provider that is none, or whose section is unusable.
+pub fn client<'a>(tools: Tools<'a>, disable_echo: bool) -> Result<Box<dyn MfaClient + 'a>, SettingError> {
+    match tools.settings.choice(&PROVIDER, &["http", "none", "local"])? {
+        "http" => Ok(Box::new(http::Http::from_settings(tools, disable_echo)?)),
+        "none" => Ok(Box::new(none::NoFactor::new(tools.log))),
+        _ => Err(tools.settings.invalid(&PROVIDER, "http or none; local is not there yet".to_owned())),
+    }
+}
+
+/// Reads a provider's `timeout`.
+fn timeout(settings: &Settings<'_>, opt: &Opt) -> Result<Duration, SettingError> {
+    settings.seconds(opt, MAX_TIMEOUT)
+}

@@ -1,0 +1,34 @@
+//! `[mfa] provider=none`: no second factor. Has to be written out, and is warned about each time.
+
+use secrecy::SecretString;
+
+use super::{Answer, Factor, MfaClient, MfaError, Subject};
+use crate::logging::Log;
+
+/// Accepts everybody.
+pub(super) struct NoFactor;
+
+impl NoFactor {
+    pub(super) fn new(log: &Log) -> Self {
+        log.warning(format_args!("[mfa] provider=none: everybody is accepted without a second factor"));
+        Self
+    }
+}
+
+impl MfaClient for NoFactor {
+    fn branded_name(&self) -> &str {
+        "none"
+    }
+
+    fn ignore_connection_error(&self) -> bool {
+        false
+    }
+
+    fn push_authenticate(&self, _: Subject<'_>) -> Result<Answer, MfaError> {
+        Ok(Answer::Accepted(Factor { name: "none".to_owned() }))
+    }
+
+    fn otp_authenticate(&self, subject: Subject<'_>, _: &SecretString) -> Result<Answer, MfaError> {
+        self.push_authenticate(subject)
+    }
+}

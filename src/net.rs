@@ -1,0 +1,281 @@
+//! The one HTTP client: TLS, client certificates, proxy, time budget, body limit, no redirect.
+//!
+//! Nothing of it is set up before the first request, and the system's CA certificates are read only for an https
+//! request without `[tls] ca_cert`.
+
+use std::time::Duration;
+
+use secrecy::{ExposeSecret, SecretString};
+use ureq::tls::{Certificate, ClientCert, PemItem, PrivateKey, RootCerts, TlsConfig, parse_pem};
+use ureq::{Agent, Proxy, ProxyProtocol};
+
+use crate::appliance::HttpProxy;
+use crate::clock::Budget;
+use crate::config::settings::{Opt, SettingError, Settings};
+use crate::logging::Log;
+
+/// The longest body that is read, in bytes.
+pub const MAX_BODY: u64 = 1024 * 1024;
+
+const TLS_ENABLED: Opt = Opt::new("tls", "enabled", "yes");
+const TLS_VERIFY: Opt = Opt::new("tls", "verify", "yes");
+const TLS_CA_CERT: Opt = Opt::new("tls", "ca_cert", "");
+const TLS_CLIENT_CERT: Opt = Opt::new("tls", "client_cert", "");
+const PROXY: [Opt; 5] = [
+    Opt::new("https-proxy", "enabled", "yes"),
+    Opt::new("https-proxy", "server", ""),
+    Opt::new("https-proxy", "port", "3128"),
+    Opt::new("https-proxy", "username", ""),
+    Opt::new("https-proxy", "password", ""),
+];
+const PROXY_ALIAS: [Opt; 5] = [
+    Opt::new("https_proxy", "enabled", "yes"),
+    Opt::new("https_proxy", "server", ""),
+    Opt::new("https_proxy", "port", "3128"),
+    Opt::new("https_proxy", "username", ""),
+    Opt::new("https_proxy", "password", ""),
+];
+/// The options that this module reads.
+pub const OPTIONS: &[Opt] = &[TLS_ENABLED, TLS_VERIFY, TLS_CA_CERT, TLS_CLIENT_CERT];
+/// The options for the proxy, in both spellings that the SDK takes.
+pub const PROXY_OPTIONS: [&[Opt]; 2] = [&PROXY, &PROXY_ALIAS];
+
+/// Says why there is no usable answer. The two kinds are told apart because only one of them is an outage.
+#[derive(Debug, thiserror::Error)]
+pub enum NetError {
+    /// Nobody answered: refused, time-out, TLS failure, no such host, broken off.
+    #[error("{host} cannot be reached")]
+    Unreachable {
+        /// Which server, without path and credentials.
+        host: String,
+        /// What the client said.
+        source: Box<ureq::Error>,
+    },
+    /// The time of this hook is used up.
+    #[error("no time is left to ask {0}; see [plugin] time_budget")]
+    NoTime(String),
+    /// Somebody answered, but not in HTTP, or with more than [`MAX_BODY`].
+    #[error("{host} answered with something that is no usable HTTP response")]
+    Garbled {
+        /// Which server, without path and credentials.
+        host: String,
+        /// What the client said.
+        source: Box<ureq::Error>,
+    },
+}
+
+/// An answer, whatever its status.
+pub struct Reply {
+    /// The HTTP status.
+    pub status: u16,
+    /// The body, at most [`MAX_BODY`] bytes.
+    pub body: Vec<u8>,
+}
+
+/// Sends requests within the time of a hook.
+pub struct HttpClient<'a> {
+    agent: Agent,
+    budget: Budget<'a>,
+    timeout: Duration,
+    host: String,
+}
+
+impl<'a> HttpClient<'a> {
+    /// Makes a client for one server. `url` decides between http and https; every request takes at most `timeout`.
+    ///
+    /// # Errors
+    /// `[tls]` or the proxy's options are unusable; `url` is none.
+    pub fn new(
+        settings: &Settings<'_>,
+        appliance_proxy: Option<&HttpProxy>,
+        log: &Log,
+        budget: Budget<'a>,
+        url: &Url,
+        timeout: Duration,
+    ) -> Result<Self, SettingError> {
+        let mut config = Agent::config_builder()
+            .http_status_as_error(false)
+            .max_redirects(0)
+            .max_redirects_will_error(false)
+            .user_agent(concat!("sps-plugin/", env!("CARGO_PKG_VERSION")))
+            .proxy(None);
+        if url.https {
+            config = config
+                .tls_config(tls(settings, log)?)
+                .proxy(proxy(settings, appliance_proxy)?);
+        } else {
+            log.warning(format_args!("{} is asked over plain http; whoever is in between can answer for it", url.host));
+        }
+        Ok(Self { agent: config.build().new_agent(), budget, timeout, host: url.host.clone() })
+    }
+
+    /// Posts JSON and returns the answer, whatever its status.
+    ///
+    /// # Errors
+    /// [`NetError`].
+    pub fn post_json(&self, url: &str, bearer: Option<&SecretString>, body: &[u8]) -> Result<Reply, NetError> {
+        let left = self.budget.remaining();
+        if left.is_zero() {
+            return Err(NetError::NoTime(self.host.clone()));
+        }
+        let mut request = self.agent.post(url).header("Content-Type", "application/json");
+        if let Some(token) = bearer {
+            request = request.header("Authorization", format!("Bearer {}", token.expose_secret()));
+        }
+        let request = request.config().timeout_global(Some(self.timeout.min(left))).build();
+        let response = request.send(body);
+        response.and_then(read).map_err(|error| self.sort(error))
+    }
+
+    fn sort(&self, error: ureq::Error) -> NetError {
+        let host = self.host.clone();
+        let garbled = matches!(
+            error,
+            ureq::Error::Protocol(_)
+                | ureq::Error::Http(_)
+                | ureq::Error::BodyExceedsLimit(_)
+                | ureq::Error::LargeResponseHeader(..)
+        );
+        let source = Box::new(error);
+        if garbled { NetError::Garbled { host, source } } else { NetError::Unreachable { host, source } }
+    }
+}
+
+fn read(mut response: ureq::http::Response<ureq::Body>) -> Result<Reply, ureq::Error> {
+    let status = response.status().as_u16();
+    let body = response.body_mut().with_config().limit(MAX_BODY).read_to_vec()?;
+    Ok(Reply { status, body })
+}
+
+/// The address of a server, checked.
+pub struct Url {
+    text: String,
+    https: bool,
+    host: String,
+}
+
+impl Url {
+    /// Takes `http://…` or `https://…` with a host, without user, query and fragment; returns `None` for others.
+    pub fn parse(text: &str) -> Option<Self> {
+        let text = text.trim().trim_end_matches('/');
+        let uri: ureq::http::Uri = text.parse().ok()?;
+        let https = match uri.scheme_str()? {
+            "https" => true,
+            "http" => false,
+            _ => return None,
+        };
+        let authority = uri.authority()?;
+        if authority.as_str().contains('@') || uri.query().is_some() || text.contains('#') || uri.host()?.is_empty() {
+            return None;
+        }
+        Some(Self { text: text.to_owned(), https, host: authority.as_str().to_owned() })
+    }
+
+    /// Returns the address with a path appended.
+    pub fn join(&self, path: &str) -> String {
+        format!("{}/{path}", self.text)
+    }
+}
+
+fn tls(settings: &Settings<'_>, log: &Log) -> Result<TlsConfig, SettingError> {
+    if !settings.boolean(&TLS_ENABLED)? {
+        return Err(settings.invalid(&TLS_ENABLED, "yes, because a server's address begins with https".to_owned()));
+    }
+    // An error means that a provider is there already, which is as good.
+    let _ = rustls::crypto::ring::default_provider().install_default();
+    let verify = settings.boolean(&TLS_VERIFY)?;
+    let mut config = TlsConfig::builder().disable_verification(!verify);
+    if verify {
+        config = config.root_certs(roots(settings)?);
+    } else {
+        log.warning(format_args!("[tls] verify=no: whoever is in between can answer for the server"));
+    }
+    if let Some((certificate, key)) = settings.client_certificate(&TLS_CLIENT_CERT)? {
+        let unusable = || settings.invalid(&TLS_CLIENT_CERT, "a PEM certificate and its private key".to_owned());
+        let chain = certificates(&certificate).ok_or_else(unusable)?;
+        let key = PrivateKey::from_pem(key.expose_secret().as_bytes()).map_err(|_| unusable())?;
+        config = config.client_cert(Some(ClientCert::new_with_certs(&chain, key)));
+    }
+    Ok(config.build())
+}
+
+fn roots(settings: &Settings<'_>) -> Result<RootCerts, SettingError> {
+    let Some(texts) = settings.ca_certificates(&TLS_CA_CERT)? else {
+        let found = rustls_native_certs::load_native_certs().certs;
+        return Ok(found.iter().map(|certificate| Certificate::from_der(certificate).to_owned()).into());
+    };
+    let mut chain = Vec::new();
+    for text in &texts {
+        let more = certificates(text);
+        chain.extend(more.ok_or_else(|| settings.invalid(&TLS_CA_CERT, "PEM certificates".to_owned()))?);
+    }
+    Ok(RootCerts::new_with_certs(&chain))
+}
+
+/// Returns the certificates of a PEM text; `None` where it has none or a damaged one.
+fn certificates(text: &str) -> Option<Vec<Certificate<'static>>> {
+    let mut found = Vec::new();
+    for item in parse_pem(text.as_bytes()) {
+        match item.ok()? {
+            PemItem::Certificate(certificate) => found.push(certificate),
+            PemItem::PrivateKey(_) => {}
+            _ => return None,
+        }
+    }
+    (!found.is_empty()).then_some(found)
+}
+
+fn proxy(settings: &Settings<'_>, appliance: Option<&HttpProxy>) -> Result<Option<Proxy>, SettingError> {
+    for options in [&PROXY, &PROXY_ALIAS] {
+        if !settings.boolean(&options[0])? {
+            return Ok(None);
+        }
+    }
+    for [_, server, port, username, password] in [&PROXY, &PROXY_ALIAS] {
+        if let Some(host) = settings.text(server)?.filter(|host| !host.is_empty()) {
+            let number = u16::try_from(settings.integer(port, 1, 65535)?).unwrap_or_default();
+            let login = settings.text(username)?.zip(settings.secret(password)?);
+            return build_proxy(&host, number, login)
+                .map(Some)
+                .ok_or_else(|| settings.invalid(server, "a host name or address".to_owned()));
+        }
+    }
+    let Some(HttpProxy { enabled: true, server: Some(server), port: Some(port), authentication }) = appliance else {
+        return Ok(None);
+    };
+    let login = authentication
+        .as_ref()
+        .filter(|authentication| authentication.selection == "password")
+        .and_then(|authentication| authentication.username.clone().zip(authentication.password.clone()));
+    let [_, option, ..] = &PROXY;
+    build_proxy(&server.value, *port, login)
+        .map(Some)
+        .ok_or_else(|| settings.invalid(option, "a host name or address as the appliance's proxy".to_owned()))
+}
+
+fn build_proxy(host: &str, port: u16, login: Option<(String, SecretString)>) -> Option<Proxy> {
+    let mut builder = Proxy::builder(ProxyProtocol::Http).host(host).port(port);
+    if let Some((username, password)) = &login {
+        builder = builder.username(username).password(password.expose_secret());
+    }
+    builder.build().ok()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_address_is_http_or_https_with_a_host_and_nothing_hidden_in_it() {
+        for good in ["https://mfa.example.org/api/", "http://127.0.0.1:8080", "https://[::1]:8443/x"] {
+            assert!(Url::parse(good).is_some(), "{good}");
+        }
+        for bad in [
+            "", "mfa.example.org", "ftp://x", "https://", "https://user:pw@x", "https://x?a=b", "https://x#a",
+            "file:///etc", "https:// x",
+        ] {
+            assert!(Url::parse(bad).is_none(), "{bad}");
+        }
+        assert_eq!(Url::parse("https://x/api/").unwrap().join("otp"), "https://x/api/otp");
+    }
+}

@@ -1,0 +1,88 @@
+//! The roads in without a second factor, side by side for an auditor.
+
+use super::evidence::Evidence;
+use super::identity::LDAP_SERVER;
+use super::{Context, Stop};
+use crate::appliance::Allow;
+use crate::config::settings::Opt;
+use crate::directory::{ldap, user_list};
+use crate::logging::Chain;
+use crate::names::Username;
+use crate::protocol::invocation::Arguments;
+use crate::store::CacheLimits;
+
+pub(super) const SKIP_CONNECTIONS: Opt = Opt::new("auth", "skip_connections", "");
+const USER_LIST: Opt = Opt::new("whitelist source=user_list", "name", "");
+const GROUP_ALLOW: Opt = Opt::new("whitelist source=ldap_server_group", "allow", "");
+const GROUP_EXCEPT: Opt = Opt::new("whitelist source=ldap_server_group", "except", "");
+const REUSE_LIMIT: Opt = Opt::new("authentication_cache", "reuse_limit", "0");
+const SOFT_TIMEOUT: Opt = Opt::new("authentication_cache", "soft_timeout", "15");
+const HARD_TIMEOUT: Opt = Opt::new("authentication_cache", "hard_timeout", "90");
+/// Read by the SDK; here the cache is a table, so the option is known and has no effect.
+const CACHE_DIR: Opt = Opt::new("authentication_cache", "cache_dir", "auth_cache");
+pub(super) const OPTIONS: &[Opt] =
+    &[USER_LIST, GROUP_ALLOW, GROUP_EXCEPT, REUSE_LIMIT, SOFT_TIMEOUT, HARD_TIMEOUT, CACHE_DIR];
+
+/// Tells whether the configuration keeps this plugin out of a connection policy.
+pub(super) fn is_skipped(context: &Context<'_>, arguments: &Arguments) -> Result<bool, Stop> {
+    let patterns = context.settings.patterns(&SKIP_CONNECTIONS)?;
+    let name = arguments.connection_name.as_deref();
+    Ok(name.is_some_and(|name| patterns.iter().any(|pattern| pattern.matches(name))))
+}
+
+/// The user matches the user list that `[whitelist source=user_list] name` names.
+pub(super) fn user_list(context: &Context<'_>, username: &Username) -> Result<Option<Evidence>, Stop> {
+    let Some(list) = context.settings.text(&USER_LIST)? else { return Ok(None) };
+    let matched = user_list::matches(context.settings, context.appliance, &list, username)?;
+    Ok(matched.then(|| Evidence::user_list(&list)))
+}
+
+/// The user is in one of the groups of `[whitelist source=ldap_server_group]`. A directory that does not know the
+/// user, or does not answer, whitelists nobody.
+pub(super) fn ldap_group(context: &Context<'_>, username: &Username) -> Result<Option<Evidence>, Stop> {
+    let settings = context.settings;
+    let Some(allow) = settings.optional_choice(&GROUP_ALLOW, &Allow::WORDS)?.map(Allow::from_word) else {
+        return Ok(None);
+    };
+    let Some(_) = settings.text(&GROUP_EXCEPT)? else { return Ok(None) };
+    let groups = settings.list(&GROUP_EXCEPT)?;
+    let Some(server) = settings.text(&LDAP_SERVER)? else { return Ok(None) };
+    let found = ldap::find(context.appliance, &server);
+    match found.and_then(|directory| directory.in_one_of(username.as_str(), &groups)) {
+        Ok(member) => Ok(allow.matches(member).then(Evidence::ldap_group)),
+        Err(error) => {
+            context.log.warning(format_args!("the group whitelist is not checked: {}", Chain(&error)));
+            Ok(None)
+        }
+    }
+}
+
+/// The user authenticated from the same address a moment ago.
+pub(super) fn recent_authentication(
+    context: &Context<'_>,
+    arguments: &Arguments,
+    username: &Username,
+) -> Result<Option<Evidence>, Stop> {
+    let Some(limits) = cache_limits(context)? else { return Ok(None) };
+    let client_ip = arguments.client_ip.as_deref().unwrap_or_default();
+    let used = context.store.use_authentication(username.as_str(), client_ip, limits)?;
+    Ok(used.then(Evidence::cache))
+}
+
+/// Remembers an authentication for [`recent_authentication`].
+pub(super) fn remember(context: &Context<'_>, arguments: &Arguments, username: &Username) -> Result<(), Stop> {
+    let Some(limits) = cache_limits(context)? else { return Ok(()) };
+    let client_ip = arguments.client_ip.as_deref().unwrap_or_default();
+    context.store.remember_authentication(username.as_str(), client_ip, limits)?;
+    Ok(())
+}
+
+/// Reads `[authentication_cache]`; `None` where it is off.
+fn cache_limits(context: &Context<'_>) -> Result<Option<CacheLimits>, Stop> {
+    let limits = CacheLimits {
+        soft_timeout: context.settings.number(&SOFT_TIMEOUT)?,
+        hard_timeout: context.settings.number(&HARD_TIMEOUT)?,
+        reuse_limit: context.settings.integer(&REUSE_LIMIT, i64::MIN, i64::MAX)?,
+    };
+    Ok((limits.reuse_limit != 0).then_some(limits))
+}

@@ -1,0 +1,305 @@
+//! Credentials for the target: which account, which asset, and back again exactly once.
+
+use serde::{Deserialize, Serialize};
+use serde_json::{Map, Value};
+
+use super::{Context, Fault, Stop};
+use crate::config::settings::{At, Opt};
+use crate::credentials::{self, CredentialError, CredentialProvider};
+use crate::logging::Chain;
+use crate::names::{Account, Asset};
+use crate::protocol::cookie::{Cookie, Progress};
+use crate::protocol::invocation::{Arguments, PluginType};
+use crate::protocol::response::RemoteApp;
+use crate::terms::TotpCode;
+
+const TRIGGER_SECTION: &str = "check-in-trigger";
+const TRIGGER: Opt = Opt::new(TRIGGER_SECTION, "<protocol>", "");
+const TRIGGER_DEFAULT: Opt = Opt::new(TRIGGER_SECTION, "default", "session-ended");
+const PREFIX: Opt = Opt::new("account", "prefix", "");
+const SUFFIX: Opt = Opt::new("account", "suffix", "");
+const GENERATOR: Opt = Opt::new("assets", "generator", "hostname, ip, domain, domain_asset_mapping");
+const DOMAIN_SUFFIX: Opt = Opt::new("assets", "domain_suffix", "");
+const MAPPING_SECTION: &str = "domain_asset_mapping";
+const MAPPING: Opt = Opt::new(MAPPING_SECTION, "<domain>", "");
+pub(super) const OPTIONS: &[Opt] = &[TRIGGER_DEFAULT, TRIGGER, PREFIX, SUFFIX, GENERATOR, DOMAIN_SUFFIX, MAPPING];
+
+/// When a credential is given back.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+enum Trigger {
+    /// When the session is over.
+    #[default]
+    SessionEnded,
+    /// When the target has taken the credential.
+    AuthenticationCompleted,
+}
+
+const TRIGGERS: [&str; 2] = ["authentication-completed", "session-ended"];
+
+/// What the credential store plugin keeps between its hooks.
+#[derive(Default, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct CheckoutProgress {
+    #[serde(default)]
+    check_in_trigger: Trigger,
+    /// What was handed out and not given back yet.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    checked_out: Vec<CheckedOut>,
+}
+
+#[derive(Clone, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct CheckedOut {
+    account: String,
+    asset: String,
+}
+
+impl Progress for CheckoutProgress {
+    const PLUGIN: PluginType = PluginType::CredentialStore;
+}
+
+/// Looks for credentials for every account on every asset; the first that has one wins (SDK: `__fetch_credentials`).
+///
+/// `fetch` is [`CredentialProvider::passwords`] or [`CredentialProvider::private_keys`].
+///
+/// # Errors
+/// [`Stop::Fault`]; the cookie then says, as after a vain search, that nothing is checked out.
+pub fn fetch<T>(
+    context: &Context<'_>,
+    arguments: &Arguments,
+    cookie: &mut Cookie<CheckoutProgress>,
+    fetch: impl Fn(&dyn CredentialProvider, &Account, &Asset) -> Result<Vec<T>, CredentialError>,
+) -> Result<Vec<T>, Stop> {
+    cookie.progress.check_in_trigger = trigger(context, arguments)?;
+    touch_as_the_sdk(cookie)?;
+    check_in(context, cookie, "the credential of an earlier call was not taken")?;
+    cookie.set_text("account", None);
+    cookie.set_text("asset", None);
+    let provider = credentials::provider(context.settings, context.appliance)?;
+    let account = account(context, arguments)?;
+    for asset in assets(context, arguments)? {
+        let found = fetch(provider.as_ref(), &account, &asset)?;
+        if found.is_empty() {
+            context.log.info(format_args!("nothing for account {account} on asset {asset}"));
+            continue;
+        }
+        context.log.info(format_args!("checked out account {account} on asset {asset}"));
+        cookie.set_text("account", Some(account.as_str()));
+        cookie.set_text("asset", Some(asset.as_str()));
+        note(cookie, &account, &asset);
+        return Ok(found);
+    }
+    Ok(Vec::new())
+}
+
+/// Brings forth the members that the SDK's cookie has after it has looked at them.
+fn touch_as_the_sdk(cookie: &mut Cookie<CheckoutProgress>) -> Result<(), Stop> {
+    touch(cookie, "account");
+    if cookie.text("account")?.is_none_or(str::is_empty) {
+        touch(cookie, "remote_app_account");
+    }
+    Ok(())
+}
+
+fn touch(cookie: &mut Cookie<CheckoutProgress>, name: &str) {
+    if !cookie.has(name) {
+        cookie.set_text(name, None);
+    }
+}
+
+fn note(cookie: &mut Cookie<CheckoutProgress>, account: &Account, asset: &Asset) {
+    let item = CheckedOut { account: account.as_str().to_owned(), asset: asset.as_str().to_owned() };
+    cookie.progress.checked_out.push(item);
+}
+
+/// Answers `authentication_completed`: checks in if that is the trigger.
+///
+/// # Errors
+/// [`Stop::Fault`].
+pub fn authentication_completed(context: &Context<'_>, cookie: &mut Cookie<CheckoutProgress>) -> Result<(), Stop> {
+    touch(cookie, "account");
+    touch(cookie, "asset");
+    match cookie.progress.check_in_trigger {
+        Trigger::AuthenticationCompleted => check_in(context, cookie, "the target has taken the credential"),
+        Trigger::SessionEnded => Ok(()),
+    }
+}
+
+/// Gives back what is checked out, each once. What cannot be given back stays for the next hook to try.
+pub(super) fn check_in(
+    context: &Context<'_>,
+    cookie: &mut Cookie<CheckoutProgress>,
+    why: &'static str,
+) -> Result<(), Stop> {
+    if cookie.progress.checked_out.is_empty() {
+        return Ok(());
+    }
+    let provider = credentials::provider(context.settings, context.appliance)?;
+    let mut failed = None;
+    for item in std::mem::take(&mut cookie.progress.checked_out) {
+        let (account, asset) = (Account::parse(item.account.as_str())?, Asset::parse(item.asset.as_str())?);
+        context.log.info(format_args!("check-in of account {account} on asset {asset}: {why}"));
+        if let Err(error) = provider.check_in(&account, &asset) {
+            context.log.error(format_args!("check-in failed: {}", Chain(&error)));
+            cookie.progress.checked_out.push(item);
+            failed = Some(error);
+        }
+    }
+    match failed {
+        None => Ok(()),
+        Some(error) => Err(error.into()),
+    }
+}
+
+/// Answers `get_remote_app_credentials`.
+///
+/// # Errors
+/// [`Stop::Fault`].
+pub fn remote_app(
+    context: &Context<'_>,
+    arguments: &Arguments,
+    cookie: &mut Cookie<CheckoutProgress>,
+    session_cookie: &Map<String, Value>,
+) -> Result<RemoteApp, Stop> {
+    let account = chosen(session_cookie, "account", arguments.server_username.as_deref())?;
+    let asset = chosen(session_cookie, "asset", arguments.asset.as_deref())?;
+    cookie.set_text("remote_app_account", account);
+    cookie.set_text("remote_app_asset", asset);
+    let some = |name: &&str| !name.is_empty();
+    let (Some(account), Some(asset)) = (account.filter(some), asset.filter(some)) else {
+        return Ok(RemoteApp { need_info: true, ..RemoteApp::default() });
+    };
+    let (account, asset) = (Account::parse(account)?, Asset::parse(asset)?);
+    let provider = credentials::provider(context.settings, context.appliance)?;
+    let mut answer = RemoteApp {
+        account: Some(account.as_str().to_owned()),
+        asset: Some(asset.as_str().to_owned()),
+        ..RemoteApp::default()
+    };
+    if let Some(found) = provider.remote_app(&account, &asset)? {
+        context.log.info(format_args!("checked out account {account} on asset {asset} for a remote application"));
+        note(cookie, &account, &asset);
+        answer.launch_information = launch_information(found.launch_information.as_deref(), found.host_app.as_deref());
+        answer.passwords = found.passwords;
+        answer.additional_information = found.additional_information;
+    }
+    Ok(answer)
+}
+
+/// Returns a text of the session cookie, else the argument.
+fn chosen<'a>(
+    session_cookie: &'a Map<String, Value>,
+    name: &'static str,
+    argument: Option<&'a str>,
+) -> Result<Option<&'a str>, Stop> {
+    match session_cookie.get(name) {
+        None | Some(Value::Null) => Ok(argument),
+        Some(Value::String(text)) if text.is_empty() => Ok(argument),
+        Some(Value::String(text)) => Ok(Some(text)),
+        Some(_) => Err(Fault::SessionCookie(name).into()),
+    }
+}
+
+/// Splits `--cmd x --args y --flag` into `[host_app, "--cmd", "x", "--args", "y", "--flag"]` (SDK:
+/// `_parse_launch_info`); nothing without a text.
+fn launch_information(text: Option<&str>, host_app: Option<&str>) -> Vec<String> {
+    let Some(text) = text else { return Vec::new() };
+    let mut words = vec![host_app.unwrap_or_default().to_owned()];
+    for part in text.split("--").map(str::trim).filter(|part| !part.is_empty()) {
+        let named = ["cmd", "args"].iter().find_map(|name| Some((name, part.strip_prefix(name)?.strip_prefix(' ')?)));
+        match named {
+            Some((name, value)) => words.extend([format!("--{name}"), value.to_owned()]),
+            None => words.push(format!("--{part}")),
+        }
+    }
+    words
+}
+
+/// Answers `get_totp_codes` for the pair that is checked out, else for every pair; `None` where the provider knows
+/// no such codes.
+///
+/// # Errors
+/// [`Stop::Fault`].
+pub fn totp_codes(
+    context: &Context<'_>,
+    arguments: &Arguments,
+    cookie: &Cookie<CheckoutProgress>,
+) -> Result<Option<Vec<TotpCode>>, Stop> {
+    let provider = credentials::provider(context.settings, context.appliance)?;
+    let kept = (cookie.text("account")?, cookie.text("asset")?);
+    let (account, assets) = match kept {
+        (Some(account), Some(asset)) => (Account::parse(account)?, vec![Asset::parse(asset)?]),
+        _ => (account(context, arguments)?, assets(context, arguments)?),
+    };
+    let mut known = false;
+    for asset in assets {
+        match provider.totp_codes(&account, &asset)? {
+            Some(codes) if !codes.is_empty() => return Ok(Some(codes)),
+            Some(_) => known = true,
+            None => {}
+        }
+    }
+    Ok(known.then(Vec::new))
+}
+
+fn trigger(context: &Context<'_>, arguments: &Arguments) -> Result<Trigger, Stop> {
+    let protocol = arguments.protocol.as_deref().unwrap_or_default().to_lowercase();
+    let own = context.settings.optional_choice(At::any(TRIGGER_SECTION, &protocol), &TRIGGERS)?;
+    let word = match own {
+        Some(word) => word,
+        None => context.settings.choice(&TRIGGER_DEFAULT, &TRIGGERS)?,
+    };
+    Ok(if word == TRIGGERS[0] { Trigger::AuthenticationCompleted } else { Trigger::SessionEnded })
+}
+
+fn account(context: &Context<'_>, arguments: &Arguments) -> Result<Account, Stop> {
+    let prefix = context.settings.text(&PREFIX)?.unwrap_or_default();
+    let suffix = context.settings.text(&SUFFIX)?.unwrap_or_default();
+    // The SDK writes a null user name as Python does; configurations may rely on an entry of that name.
+    let user = arguments.server_username.as_deref().unwrap_or("None");
+    Ok(Account::parse(format!("{prefix}{user}{suffix}"))?)
+}
+
+fn assets(context: &Context<'_>, arguments: &Arguments) -> Result<Vec<Asset>, Stop> {
+    let suffix = context.settings.text(&DOMAIN_SUFFIX)?.filter(|suffix| !suffix.is_empty());
+    let suffixed = |name: Option<&str>| match (name.filter(|name| !name.is_empty()), &suffix) {
+        (Some(name), Some(suffix)) => Some(format!("{name}.{suffix}")),
+        (name, _) => name.map(str::to_owned),
+    };
+    let mut found = Vec::new();
+    for generator in context.settings.list(&GENERATOR)? {
+        let asset = match generator.as_str() {
+            "ip" => arguments.server_ip.clone(),
+            "hostname" => suffixed(arguments.server_hostname.as_deref()),
+            "domain" => suffixed(arguments.server_domain.as_deref()),
+            "domain_asset_mapping" => match arguments.server_domain.as_deref() {
+                Some(domain) => context.settings.text(At::any(MAPPING_SECTION, &domain.to_lowercase()))?,
+                None => None,
+            },
+            unknown => {
+                context.log.error(format_args!("[assets] generator: there is no '{unknown}'"));
+                None
+            }
+        };
+        if let Some(asset) = asset.filter(|asset| !asset.is_empty()) {
+            found.push(Asset::parse(asset)?);
+        }
+    }
+    Ok(found)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn launch_information_is_split_as_the_sdk_splits_it() {
+        assert_eq!(
+            launch_information(Some("--cmd x --args y --flag"), Some("app")),
+            ["app", "--cmd", "x", "--args", "y", "--flag"]
+        );
+        assert!(launch_information(None, Some("app")).is_empty());
+        assert_eq!(launch_information(Some(""), None), [""]);
+    }
+}

@@ -1,0 +1,51 @@
+//! How many sessions a user may have open from one address.
+
+use super::progress::AaProgress;
+use super::{Context, Stop};
+use crate::config::settings::Opt;
+use crate::names::Username;
+use crate::protocol::cookie::Cookie;
+use crate::protocol::invocation::Arguments;
+use crate::store::ConnectionKey;
+
+const LIMIT: Opt = Opt::new("connection_limit by=client_ip_gateway_user", "limit", "0");
+const MAX_SESSION_AGE: Opt = Opt::new("connection_limit by=client_ip_gateway_user", "max_session_age", "86400");
+pub(super) const OPTIONS: &[Opt] = &[LIMIT, MAX_SESSION_AGE];
+
+/// Counts this session as open, or refuses it at the limit.
+pub(super) fn take(
+    context: &Context<'_>,
+    arguments: &Arguments,
+    username: &Username,
+    cookie: &mut Cookie<AaProgress>,
+) -> Result<(), Stop> {
+    let limit = context.settings.integer(&LIMIT, 0, i64::MAX)?;
+    if limit == 0 || cookie.progress.counted {
+        return Ok(());
+    }
+    let max_age = context.settings.number(&MAX_SESSION_AGE)?;
+    let max_age = (max_age > 0.0).then_some(max_age);
+    let key = ConnectionKey {
+        client_ip: arguments.client_ip.clone().unwrap_or_default(),
+        username: username.as_str().to_owned(),
+    };
+    let session_id = arguments.session_id.as_deref().unwrap_or_default();
+    if !context.store.open_connection(&key, session_id, limit, max_age)? {
+        context.log.info(format_args!("user {username} has reached the connection limit of {limit}"));
+        return Err(Stop::deny("Connection limit reached", ""));
+    }
+    cookie.progress.counted_as = Some(key);
+    cookie.progress.counted = true;
+    Ok(())
+}
+
+/// Gives this session's connection back, if it was counted.
+pub(super) fn give_back(
+    context: &Context<'_>,
+    arguments: &Arguments,
+    cookie: &Cookie<AaProgress>,
+) -> Result<(), Stop> {
+    let Some(key) = &cookie.progress.counted_as else { return Ok(()) };
+    context.store.close_connection(key, arguments.session_id.as_deref().unwrap_or_default())?;
+    Ok(())
+}

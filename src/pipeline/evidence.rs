@@ -1,0 +1,68 @@
+//! Why somebody is let in. Each way to make an [`Evidence`] is a road in, and `tests/roads_in.rs` walks each.
+
+use serde::{Deserialize, Serialize};
+
+use crate::mfa::Factor;
+use crate::protocol::response::Metadata;
+
+/// The proof that becomes an ACCEPT. Its fields are private: whoever holds one went through a constructor below.
+#[must_use]
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Evidence {
+    reason: String,
+    road: String,
+    from_cache: bool,
+}
+
+impl Evidence {
+    fn new(road: impl Into<String>, reason: impl Into<String>) -> Self {
+        Self { reason: reason.into(), road: road.into(), from_cache: false }
+    }
+
+    /// The user is on the whitelist that is a user list.
+    pub(super) fn user_list(name: &str) -> Self {
+        Self::new(format!("user_list {name}"), "User whitelisted based on user list")
+    }
+
+    /// The user is whitelisted by a group.
+    pub(super) fn ldap_group() -> Self {
+        Self::new("ldap_server_group", "User whitelisted based on ldap group")
+    }
+
+    /// The user authenticated a moment ago, from the same address.
+    pub(super) fn cache() -> Self {
+        Self { from_cache: true, ..Self::new("authentication_cache", "User allowed based on cached authentication") }
+    }
+
+    /// A second factor held.
+    pub(super) fn factor(factor: Factor) -> Self {
+        Self::new(factor.name, "")
+    }
+
+    /// The service cannot be reached, and `ignore_connection_error=yes` says that this is good enough.
+    pub(super) fn connection_error_ignored(branded_name: &str) -> Self {
+        let reason = format!("{branded_name} is not reachable, fallback enabled");
+        Self::new("ignore_connection_error", reason)
+    }
+
+    /// Nothing forbids the access: the answer of `authorize` where no rule is configured.
+    pub(super) fn authorized() -> Self {
+        Self::new("authorize", "")
+    }
+
+    /// Whether this is a cached authentication, which must not refresh itself.
+    pub(super) fn is_from_cache(&self) -> bool {
+        self.from_cache
+    }
+
+    /// The road, for the log.
+    pub(super) fn road(&self) -> &str {
+        &self.road
+    }
+
+    /// What SPS stores beside the session.
+    pub fn metadata(&self) -> Metadata {
+        Metadata::reason(&self.reason).with("by", &self.road)
+    }
+}

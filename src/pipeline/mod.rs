@@ -1,0 +1,117 @@
+//! A hook from top to bottom, each step's result the next one's input.
+//!
+//! A line of steps ends in an [`Evidence`](evidence::Evidence), which is the only thing that becomes an ACCEPT, or
+//! in a [`Stop`]. What `?` carries is a question, a denial or a fault, and a fault becomes a closed response in one
+//! place, `crate::answer`. No vendor is named here.
+
+pub mod authenticate;
+pub mod authorize;
+mod bypass;
+pub mod checkout;
+mod connection_limit;
+pub mod evidence;
+mod identity;
+mod progress;
+mod questions;
+pub mod session_ended;
+
+pub use progress::AaProgress;
+
+use crate::appliance::Appliance;
+use crate::clock::Budget;
+use crate::config::settings::{Opt, SettingError, Settings};
+use crate::credentials::CredentialError;
+use crate::directory::user_list::UserListError;
+use crate::logging::Log;
+use crate::names::NameError;
+use crate::protocol::cookie::CookieError;
+use crate::store::{Store, StoreError};
+use crate::terms::Question;
+
+/// The options that the pipelines read.
+pub const OPTIONS: [&[Opt]; 7] = [
+    authenticate::OPTIONS,
+    bypass::OPTIONS,
+    checkout::OPTIONS,
+    connection_limit::OPTIONS,
+    identity::OPTIONS,
+    questions::OPTIONS,
+    &[bypass::SKIP_CONNECTIONS],
+];
+
+/// What a hook may use.
+pub struct Context<'a> {
+    /// The configuration.
+    pub settings: &'a Settings<'a>,
+    /// The appliance's policies.
+    pub appliance: &'a Appliance,
+    /// The log.
+    pub log: &'a Log,
+    /// The time of this hook.
+    pub budget: Budget<'a>,
+    /// What survives.
+    pub store: &'a Store<'a>,
+}
+
+/// Why a line of steps ended without evidence.
+#[derive(Debug)]
+pub enum Stop {
+    /// The user has to answer first.
+    Ask(Question),
+    /// Refused.
+    Deny(Denial),
+    /// This plugin has nothing to do with the connection, says the configuration.
+    NotOurs,
+    /// The work could not be done.
+    Fault(Fault),
+}
+
+/// A refusal: one sentence for the operator, one for the user. Either may be empty.
+#[derive(Debug)]
+pub struct Denial {
+    /// Goes into the metadata.
+    pub reason: String,
+    /// Is shown to the user.
+    pub shown: &'static str,
+}
+
+/// Why the work could not be done.
+#[derive(Debug, thiserror::Error)]
+pub enum Fault {
+    /// An option is missing or unusable.
+    #[error("configuration")]
+    Setting(#[from] SettingError),
+    /// A user list is missing or unusable.
+    #[error("configuration")]
+    UserList(#[from] UserListError),
+    /// The cookie is not ours.
+    #[error("invocation")]
+    Cookie(#[from] CookieError),
+    /// A name that is none.
+    #[error("invocation")]
+    Name(#[from] NameError),
+    /// The session cookie is not of the documented form.
+    #[error("invocation: the session cookie's member '{0}' has the wrong type")]
+    SessionCookie(&'static str),
+    /// `authenticate` was called again after it had accepted.
+    #[error("invocation: this authentication is complete; a session begins with the cookie {{}}")]
+    Complete,
+    /// The state cannot be used.
+    #[error("state")]
+    Store(#[from] StoreError),
+    /// A credential provider failed.
+    #[error("credentials")]
+    Credential(#[from] CredentialError),
+}
+
+impl<E: Into<Fault>> From<E> for Stop {
+    fn from(error: E) -> Self {
+        Self::Fault(error.into())
+    }
+}
+
+impl Stop {
+    fn deny(reason: impl Into<String>, shown: &'static str) -> Self {
+        Self::Deny(Denial { reason: reason.into(), shown })
+    }
+}

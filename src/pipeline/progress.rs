@@ -1,0 +1,53 @@
+//! How far a session of the AA plugin has come: the part of the cookie that is ours alone.
+//!
+//! A step that is done is not done again when an answer comes in (SDK: the checkpoints of `_execute_steps`).
+
+use serde::{Deserialize, Serialize};
+
+use super::evidence::Evidence;
+use crate::protocol::cookie::Progress;
+use crate::protocol::invocation::PluginType;
+use crate::store::ConnectionKey;
+
+/// What the AA plugin keeps between its hooks.
+#[derive(Debug, Default, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct AaProgress {
+    pub(super) stage: Stage,
+    /// The key under which the second factor's answer comes, where it is not `otp`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(super) answer_key: Option<String>,
+    /// The verdict that waits for the questions to be answered.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(super) accepted: Option<Evidence>,
+    /// How many of the questions are answered.
+    #[serde(default)]
+    pub(super) questions_answered: u32,
+    /// The key under which this session's connection is counted.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(super) counted_as: Option<ConnectionKey>,
+    /// Whether the connection limit was passed.
+    #[serde(default)]
+    pub(super) counted: bool,
+}
+
+/// The step of `authenticate` to go on with.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub(super) enum Stage {
+    /// From the beginning.
+    #[default]
+    Start,
+    /// The MFA identity is known, the password was asked for.
+    Identified,
+    /// The second factor was asked.
+    Factor,
+    /// Accepted and cached; questions remain.
+    Questions,
+    /// Done.
+    Complete,
+}
+
+impl Progress for AaProgress {
+    const PLUGIN: PluginType = PluginType::Aa;
+}

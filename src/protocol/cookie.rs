@@ -1,0 +1,204 @@
+//! The state that SPS carries for us from hook to hook: identifiers, never secrets.
+//!
+//! What the SDK has in its cookie has the same name here (`username`, `mfa_identity`, `account`, …); what is ours
+//! alone lies under [`MEMBER`], with a version, the plugin it belongs to and the session it was made for. A cookie
+//! that is not empty and has no such member, or another version, plugin or session in it, is refused: it was not
+//! made by this program for this session.
+
+use serde::de::DeserializeOwned;
+use serde::{Deserialize, Serialize};
+use serde_json::{Map, Value};
+
+use super::invocation::PluginType;
+
+/// The member that holds what is ours alone.
+pub const MEMBER: &str = "__sps_plugin";
+const VERSION: u32 = 1;
+
+/// Says why a cookie is refused.
+#[derive(Debug, thiserror::Error, PartialEq, Eq)]
+pub enum CookieError {
+    /// Not empty, and without [`MEMBER`].
+    #[error("the cookie is not this plugin's; a session begins with the cookie {{}}")]
+    Foreign,
+    /// Of another version of this program.
+    #[error("the cookie is from another version of this plugin; the session has to begin anew")]
+    Version,
+    /// Made by the other plugin.
+    #[error("the cookie belongs to the other plugin of this session")]
+    Plugin,
+    /// Made for another session.
+    #[error("the cookie belongs to another session")]
+    Session,
+    /// [`MEMBER`] has another form.
+    #[error("the cookie's member {MEMBER} is damaged")]
+    Damaged,
+    /// A public member has another type.
+    #[error("the cookie's member {0} has the wrong type")]
+    WrongType(&'static str),
+}
+
+/// What a plugin keeps under [`MEMBER`].
+pub trait Progress: Default + Serialize + DeserializeOwned {
+    /// The plugin that it belongs to.
+    const PLUGIN: PluginType;
+}
+
+#[derive(Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Own<P> {
+    version: u32,
+    plugin: String,
+    session_id: Option<String>,
+    progress: P,
+}
+
+#[derive(Deserialize)]
+struct VersionOnly {
+    version: u32,
+}
+
+/// A cookie, opened.
+pub struct Cookie<P> {
+    public: Map<String, Value>,
+    session_id: Option<String>,
+    /// How far this session has come.
+    pub progress: P,
+}
+
+impl<P: Progress> Cookie<P> {
+    /// Opens the cookie that came in; an empty one is the beginning of a session.
+    ///
+    /// # Errors
+    /// [`CookieError`] for a cookie that this program did not make for this plugin and session.
+    pub fn open(mut members: Map<String, Value>, session_id: Option<&str>) -> Result<Self, CookieError> {
+        let session_id = session_id.map(str::to_owned);
+        if members.is_empty() {
+            return Ok(Self { public: members, session_id, progress: P::default() });
+        }
+        // shift_remove keeps the order of the rest, which the response must not change.
+        let own = members.shift_remove(MEMBER).ok_or(CookieError::Foreign)?;
+        let Ok(VersionOnly { version }) = VersionOnly::deserialize(&own) else { return Err(CookieError::Damaged) };
+        if version != VERSION {
+            return Err(CookieError::Version);
+        }
+        let own: Own<Value> = serde_json::from_value(own).map_err(|_| CookieError::Damaged)?;
+        if PluginType::from_word(&own.plugin) != Some(P::PLUGIN) {
+            return Err(CookieError::Plugin);
+        }
+        if own.session_id != session_id {
+            return Err(CookieError::Session);
+        }
+        let progress = serde_json::from_value(own.progress).map_err(|_| CookieError::Damaged)?;
+        Ok(Self { public: members, session_id, progress })
+    }
+
+    /// Returns a public member that is a text or null.
+    ///
+    /// # Errors
+    /// [`CookieError::WrongType`].
+    pub fn text(&self, name: &'static str) -> Result<Option<&str>, CookieError> {
+        match self.public.get(name) {
+            None | Some(Value::Null) => Ok(None),
+            Some(Value::String(text)) => Ok(Some(text)),
+            Some(_) => Err(CookieError::WrongType(name)),
+        }
+    }
+
+    /// Tells whether a public member is there, be it null.
+    pub fn has(&self, name: &str) -> bool {
+        self.public.contains_key(name)
+    }
+
+    /// Sets a public member to a text or null.
+    pub fn set_text(&mut self, name: &str, text: Option<&str>) {
+        self.public.insert(name.to_owned(), text.map_or(Value::Null, Value::from));
+    }
+
+    /// Returns a public member of any type.
+    pub fn value(&self, name: &str) -> Option<&Value> {
+        self.public.get(name)
+    }
+
+    /// Sets a public member of any type.
+    pub fn set_value(&mut self, name: &str, value: Value) {
+        self.public.insert(name.to_owned(), value);
+    }
+
+    /// Closes the cookie for the way back; what is ours stands last.
+    pub fn close(self) -> Map<String, Value> {
+        let plugin = match P::PLUGIN {
+            PluginType::Aa => PluginType::WORDS[0],
+            PluginType::CredentialStore => PluginType::WORDS[1],
+        };
+        let own = Own {
+            version: VERSION,
+            plugin: plugin.to_owned(),
+            session_id: self.session_id,
+            progress: self.progress,
+        };
+        let mut members = self.public;
+        // A progress is made of strings, numbers and lists, which always have a JSON form; if one ever had none,
+        // the null would be refused as damaged at the next hook.
+        members.insert(MEMBER.to_owned(), serde_json::to_value(own).unwrap_or(Value::Null));
+        members
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[derive(Debug, Default, PartialEq, Serialize, Deserialize)]
+    #[serde(deny_unknown_fields)]
+    struct Step {
+        step: u32,
+    }
+
+    impl Progress for Step {
+        const PLUGIN: PluginType = PluginType::Aa;
+    }
+
+    fn open(text: &str) -> Result<Cookie<Step>, CookieError> {
+        Cookie::open(serde_json::from_str(text).unwrap(), Some("s"))
+    }
+
+    #[test]
+    fn a_cookie_comes_back_as_it_was_closed() {
+        let mut cookie = open("{}").unwrap();
+        cookie.progress.step = 3;
+        cookie.set_text("username", Some("alice"));
+        cookie.set_value("state", serde_json::json!([1, {"a": 12_345_678_901_234_567_890_u64}]));
+        let members = cookie.close();
+        let again = Cookie::<Step>::open(members.clone(), Some("s")).unwrap();
+        assert_eq!((again.text("username"), again.progress.step), (Ok(Some("alice")), 3));
+        assert_eq!(again.close(), members);
+    }
+
+    #[test]
+    fn a_cookie_that_is_not_ours_is_refused() {
+        let own = |version: u32, plugin: &str, session: &str, progress: &str| {
+            open(&format!(
+                r#"{{"{MEMBER}": {{"version": {version}, "plugin": "{plugin}", "session_id": "{session}", "progress": {progress}}}}}"#
+            ))
+            .err()
+        };
+        assert_eq!(open(r#"{"username": "alice"}"#).err(), Some(CookieError::Foreign));
+        assert_eq!(own(2, "aa", "s", r#"{"step": 0}"#), Some(CookieError::Version));
+        assert_eq!(own(1, "credentialstore", "s", r#"{"step": 0}"#), Some(CookieError::Plugin));
+        assert_eq!(own(1, "aa", "other", r#"{"step": 0}"#), Some(CookieError::Session));
+        assert_eq!(own(1, "aa", "s", r#"{"step": -1}"#), Some(CookieError::Damaged));
+        assert_eq!(own(1, "aa", "s", r#"{"step": 0, "more": 1}"#), Some(CookieError::Damaged));
+        assert_eq!(own(1, "aa", "s", r#"{"step": 0}"#), None);
+        for damaged in ["1", "null", "[]", "{}", r#"{"version": "1"}"#, r#"{"version": 1}"#] {
+            assert_eq!(open(&format!(r#"{{"{MEMBER}": {damaged}}}"#)).err(), Some(CookieError::Damaged), "{damaged}");
+        }
+    }
+
+    #[test]
+    fn a_public_member_of_the_wrong_type_is_refused() {
+        let mut cookie = open("{}").unwrap();
+        cookie.set_value("username", serde_json::json!(["root"]));
+        assert_eq!(cookie.text("username"), Err(CookieError::WrongType("username")));
+    }
+}

@@ -1,0 +1,144 @@
+//! Where state lies, and whether nobody else can get at it.
+
+use std::ffi::OsString;
+use std::fs::{self, DirBuilder};
+use std::os::unix::fs::{DirBuilderExt, MetadataExt};
+use std::path::{Path, PathBuf};
+
+use super::StoreError;
+use crate::config::settings::{Opt, SettingError, Settings};
+
+pub(super) const DIRECTORY: Opt = Opt::new("state", "directory", "");
+
+/// Answers for the process's environment; `main.rs` has the real one.
+pub trait Environment {
+    /// Returns a variable, or `None` if it is not set or is empty.
+    fn get(&self, name: &str) -> Option<OsString>;
+}
+
+/// The directories for state, not yet made or looked at.
+#[derive(Debug)]
+pub struct Places {
+    persistent: Option<PathBuf>,
+    ephemeral: Option<PathBuf>,
+    temporary: PathBuf,
+}
+
+impl Places {
+    /// Finds the directories: persistent from `[state] directory`, `$SCB_PLUGIN_STATE_DIRECTORY` or the XDG state
+    /// directory; ephemeral from `$EPHEMERAL_PLUGIN_STATE_DIRECTORY` or, as the SDK has it, below `$TMPDIR`.
+    ///
+    /// # Errors
+    /// A reference in the option that leads nowhere.
+    pub fn find(settings: &Settings<'_>, environment: &dyn Environment) -> Result<Self, SettingError> {
+        let path = |name: &str| environment.get(name).map(PathBuf::from);
+        let configured = settings.text(&DIRECTORY)?.map(PathBuf::from);
+        let xdg = || path("XDG_STATE_HOME").or_else(|| Some(path("HOME")?.join(".local/state")));
+        let persistent = configured
+            .or_else(|| path("SCB_PLUGIN_STATE_DIRECTORY"))
+            .or_else(|| Some(xdg()?.join("sps-plugin")));
+        Ok(Self {
+            persistent,
+            ephemeral: path("EPHEMERAL_PLUGIN_STATE_DIRECTORY"),
+            temporary: path("TMPDIR").unwrap_or_else(|| PathBuf::from("/tmp")),
+        })
+    }
+
+    pub(super) fn persistent(&self) -> Result<PathBuf, StoreError> {
+        let path = self.persistent.clone().ok_or(StoreError::NoDirectory)?;
+        secure(&path)?;
+        Ok(path)
+    }
+
+    pub(super) fn ephemeral(&self) -> Result<PathBuf, StoreError> {
+        if let Some(path) = &self.ephemeral {
+            secure(path)?;
+            return Ok(path.clone());
+        }
+        let name = self.persistent.as_deref().and_then(Path::file_name).ok_or(StoreError::NoDirectory)?;
+        // The parent is as much ours as the directory: in a shared /tmp, whoever owns it could swap the child.
+        let parent = self.temporary.join("ephemeral_plugin_state");
+        secure(&parent)?;
+        let path = parent.join(name);
+        secure(&path)?;
+        Ok(path)
+    }
+}
+
+/// Makes the directory with mode 0700 if it is missing; refuses one that is not ours alone to write.
+fn secure(path: &Path) -> Result<(), StoreError> {
+    let failed = |source| StoreError::Directory { path: path.to_owned(), source };
+    let refused = |reason| Err(StoreError::Unsafe { path: path.to_owned(), reason });
+    // symlink_metadata: a link that somebody else put there is not followed.
+    let metadata = match fs::symlink_metadata(path) {
+        Ok(metadata) => metadata,
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => {
+            DirBuilder::new().recursive(true).mode(0o700).create(path).map_err(failed)?;
+            fs::symlink_metadata(path).map_err(failed)?
+        }
+        Err(error) => return Err(failed(error)),
+    };
+    let metadata = if metadata.is_symlink() && metadata.uid() == rustix::process::geteuid().as_raw() {
+        fs::metadata(path).map_err(failed)?
+    } else {
+        metadata
+    };
+    if !metadata.is_dir() {
+        return refused("is not a directory");
+    }
+    if metadata.uid() != rustix::process::geteuid().as_raw() {
+        return refused("belongs to another user");
+    }
+    if metadata.mode() & 0o022 != 0 {
+        return refused("may be written by others; chmod go-w it");
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use std::os::unix::fs::PermissionsExt;
+
+    use super::*;
+
+    #[test]
+    fn a_missing_directory_is_made_for_its_owner_only() {
+        let root = tempfile::tempdir().unwrap();
+        let path = root.path().join("a/b");
+        secure(&path).unwrap();
+        assert_eq!(fs::metadata(&path).unwrap().mode() & 0o777, 0o700);
+    }
+
+    #[test]
+    fn a_directory_that_others_may_write_is_refused() {
+        let root = tempfile::tempdir().unwrap();
+        for mode in [0o777, 0o770, 0o702] {
+            fs::set_permissions(root.path(), fs::Permissions::from_mode(mode)).unwrap();
+            assert!(matches!(secure(root.path()), Err(StoreError::Unsafe { .. })), "{mode:o}");
+        }
+        fs::set_permissions(root.path(), fs::Permissions::from_mode(0o750)).unwrap();
+        secure(root.path()).unwrap();
+    }
+
+    #[test]
+    fn a_file_in_its_place_is_refused() {
+        let root = tempfile::tempdir().unwrap();
+        let path = root.path().join("state");
+        fs::write(&path, "").unwrap();
+        assert!(matches!(secure(&path), Err(StoreError::Unsafe { .. })));
+        assert!(matches!(secure(&path.join("below")), Err(StoreError::Directory { .. })));
+    }
+
+    #[test]
+    fn the_ephemeral_directory_lies_below_tmpdir_as_the_sdk_has_it() {
+        let root = tempfile::tempdir().unwrap();
+        let places = Places {
+            persistent: Some(PathBuf::from("/var/state/SPS_Plugin")),
+            ephemeral: None,
+            temporary: root.path().to_owned(),
+        };
+        assert_eq!(places.ephemeral().unwrap(), root.path().join("ephemeral_plugin_state/SPS_Plugin"));
+        fs::set_permissions(root.path().join("ephemeral_plugin_state"), fs::Permissions::from_mode(0o777)).unwrap();
+        assert!(matches!(places.ephemeral(), Err(StoreError::Unsafe { .. })));
+    }
+}

@@ -1,0 +1,112 @@
+//! What survives a hook: SQLite in a directory that only this user can write.
+//!
+//! Two files: `state.sqlite3` in the persistent directory and `connections.sqlite3` in the ephemeral one, which is
+//! lost when the connections are lost. A file is opened when it is first asked for, never before. Whatever must
+//! happen once happens as one compare-and-set in one transaction that is on the disk before the call returns.
+
+mod directory;
+mod sessions;
+mod sqlite;
+
+use std::cell::OnceCell;
+use std::path::{Path, PathBuf};
+
+use rusqlite::Connection;
+
+pub use directory::{Environment, Places};
+pub use sessions::{CacheLimits, ConnectionKey};
+
+use crate::clock::{Budget, Clock, UnixTime};
+use crate::config::settings::Opt;
+
+/// The options that this module reads.
+pub const OPTIONS: &[Opt] = &[directory::DIRECTORY];
+
+/// Says why the state cannot be used. Holds paths, never contents.
+#[derive(Debug, thiserror::Error)]
+pub enum StoreError {
+    /// Neither the configuration nor the environment says where state goes.
+    #[error("nowhere to keep state: set [state] directory or SCB_PLUGIN_STATE_DIRECTORY")]
+    NoDirectory,
+    /// The directory cannot be made or looked at.
+    #[error("cannot use the state directory {path}; it has to exist, or its parent has to be writable")]
+    Directory {
+        /// Which.
+        path: PathBuf,
+        /// What the system said.
+        source: std::io::Error,
+    },
+    /// Somebody else could change what is in it.
+    #[error("the state directory {path} {reason}")]
+    Unsafe {
+        /// Which.
+        path: PathBuf,
+        /// What is wrong with it and how to mend it.
+        reason: &'static str,
+    },
+    /// The database does not do what it was asked to.
+    #[error("the state in {path} cannot be used; see docs/troubleshooting.md, and move the file away only to begin anew")]
+    Database {
+        /// Which file.
+        path: PathBuf,
+        /// What SQLite said.
+        source: rusqlite::Error,
+    },
+    /// Written by a newer version of this program.
+    #[error("the state in {0} is from a newer version of this plugin; install that version")]
+    Newer(PathBuf),
+}
+
+/// The state of one hook's process.
+pub struct Store<'a> {
+    places: Places,
+    clock: &'a dyn Clock,
+    budget: Budget<'a>,
+    persistent: OnceCell<Database>,
+    ephemeral: OnceCell<Database>,
+}
+
+struct Database {
+    path: PathBuf,
+    connection: Connection,
+}
+
+impl Database {
+    fn failed(&self) -> impl Fn(rusqlite::Error) -> StoreError + Copy + '_ {
+        |source| StoreError::Database { path: self.path.clone(), source }
+    }
+}
+
+impl<'a> Store<'a> {
+    /// Remembers where state goes; nothing is opened yet.
+    pub fn new(places: Places, clock: &'a dyn Clock, budget: Budget<'a>) -> Self {
+        Self { places, clock, budget, persistent: OnceCell::new(), ephemeral: OnceCell::new() }
+    }
+
+    fn now(&self) -> UnixTime {
+        self.clock.now()
+    }
+
+    fn persistent(&self) -> Result<&Database, StoreError> {
+        self.open(&self.persistent, Places::persistent, "state.sqlite3", sqlite::STATE)
+    }
+
+    fn ephemeral(&self) -> Result<&Database, StoreError> {
+        self.open(&self.ephemeral, Places::ephemeral, "connections.sqlite3", sqlite::CONNECTIONS)
+    }
+
+    fn open<'s>(
+        &self,
+        cell: &'s OnceCell<Database>,
+        place: impl Fn(&Places) -> Result<PathBuf, StoreError>,
+        file: &str,
+        migrations: &[&str],
+    ) -> Result<&'s Database, StoreError> {
+        if let Some(database) = cell.get() {
+            return Ok(database);
+        }
+        let path = place(&self.places)?.join(Path::new(file));
+        let connection = sqlite::open(&path, migrations, self.budget.remaining())?;
+        Ok(cell.get_or_init(|| Database { path, connection }))
+    }
+}

@@ -1,0 +1,146 @@
+//! Recent authentications and open connections.
+
+use rusqlite::{TransactionBehavior, params};
+
+use super::{Store, StoreError};
+
+/// How long and how often a recent authentication is good for another session.
+#[derive(Clone, Copy, Debug)]
+pub struct CacheLimits {
+    /// Seconds since it was last used.
+    pub soft_timeout: f64,
+    /// Seconds since the authentication.
+    pub hard_timeout: f64,
+    /// How often; negative for no limit.
+    pub reuse_limit: i64,
+}
+
+/// Whose open connections are counted together.
+#[derive(Clone, Debug, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
+pub struct ConnectionKey {
+    /// The client's address.
+    pub client_ip: String,
+    /// The user at the gateway.
+    pub username: String,
+}
+
+impl Store<'_> {
+    /// Uses a recent authentication of this user from this address, and counts the use; tells whether there was one.
+    ///
+    /// Times are compared as the SDK's `AuthenticationCache.try_authenticate` does; beyond it, an entry from the
+    /// future (the clock was set back) is not used. Parallel processes cannot use one entry more often than allowed.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    pub fn use_authentication(&self, username: &str, client_ip: &str, limits: CacheLimits) -> Result<bool, StoreError> {
+        let database = self.persistent()?;
+        let now = self.now();
+        let changed = database
+            .connection
+            .execute(
+                "UPDATE authentication_cache SET last_used = ?3, reuse_count = reuse_count + 1
+                 WHERE username = ?1 AND client_ip = ?2
+                   AND last_authenticated >= ?4 AND last_used >= ?5 AND last_used <= ?3
+                   AND (?6 < 0 OR reuse_count < ?6)",
+                params![
+                    username,
+                    client_ip,
+                    now.as_micros(),
+                    now.plus_seconds(-limits.hard_timeout).as_micros(),
+                    now.plus_seconds(-limits.soft_timeout).as_micros(),
+                    limits.reuse_limit,
+                ],
+            )
+            .map_err(database.failed())?;
+        Ok(changed > 0)
+    }
+
+    /// Remembers an authentication, and forgets those that time has overtaken.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    pub fn remember_authentication(
+        &self,
+        username: &str,
+        client_ip: &str,
+        limits: CacheLimits,
+    ) -> Result<(), StoreError> {
+        let database = self.persistent()?;
+        let now = self.now();
+        let transaction =
+            rusqlite::Transaction::new_unchecked(&database.connection, TransactionBehavior::Immediate)
+                .map_err(database.failed())?;
+        transaction
+            .execute("DELETE FROM authentication_cache WHERE expires < ?1", params![now.as_micros()])
+            .and_then(|_| {
+                transaction.execute(
+                    "INSERT OR REPLACE INTO authentication_cache VALUES (?1, ?2, ?3, ?3, 0, ?4)",
+                    params![
+                        username,
+                        client_ip,
+                        now.as_micros(),
+                        now.plus_seconds(limits.hard_timeout).as_micros()
+                    ],
+                )
+            })
+            .and_then(|_| transaction.commit())
+            .map_err(database.failed())
+    }
+
+    /// Counts a session as open unless `limit` others of the same key are; tells whether it was counted.
+    ///
+    /// Sessions opened more than `max_age` seconds ago are dropped first (`None`: never). A session that is counted
+    /// already stays counted once.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    pub fn open_connection(
+        &self,
+        key: &ConnectionKey,
+        session_id: &str,
+        limit: i64,
+        max_age: Option<f64>,
+    ) -> Result<bool, StoreError> {
+        let database = self.ephemeral()?;
+        let now = self.now();
+        let take = || -> rusqlite::Result<bool> {
+            let transaction =
+                rusqlite::Transaction::new_unchecked(&database.connection, TransactionBehavior::Immediate)?;
+            if let Some(age) = max_age {
+                transaction
+                    .execute("DELETE FROM connections WHERE opened < ?1", params![now.plus_seconds(-age).as_micros()])?;
+            }
+            let others: i64 = transaction.query_row(
+                "SELECT count(*) FROM connections WHERE client_ip = ?1 AND username = ?2 AND session_id <> ?3",
+                params![key.client_ip, key.username, session_id],
+                |row| row.get(0),
+            )?;
+            if others >= limit {
+                return Ok(false);
+            }
+            transaction.execute(
+                "INSERT OR REPLACE INTO connections VALUES (?1, ?2, ?3, ?4)",
+                params![key.client_ip, key.username, session_id, now.as_micros()],
+            )?;
+            transaction.commit()?;
+            Ok(true)
+        };
+        take().map_err(database.failed())
+    }
+
+    /// Gives a connection back; one that is not counted is no error.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    pub fn close_connection(&self, key: &ConnectionKey, session_id: &str) -> Result<(), StoreError> {
+        let database = self.ephemeral()?;
+        database
+            .connection
+            .execute(
+                "DELETE FROM connections WHERE client_ip = ?1 AND username = ?2 AND session_id = ?3",
+                params![key.client_ip, key.username, session_id],
+            )
+            .map(|_| ())
+            .map_err(database.failed())
+    }
+}

@@ -1,0 +1,153 @@
+//! Opens a database: durable, shared by processes, migrated forwards only.
+//!
+//! WAL with full synchronisation makes a commit one `fsync`. No checkpoint happens when the last connection closes
+//! (that would be two more for every hook); instead the log is folded in after [`CHECKPOINT_PAGES`] pages, which
+//! bounds what the next process has to read back when it opens the file.
+
+use std::fs::OpenOptions;
+use std::os::unix::fs::OpenOptionsExt;
+use std::path::Path;
+use std::time::Duration;
+
+use rusqlite::config::DbConfig;
+use rusqlite::{Connection, OpenFlags, TransactionBehavior};
+
+use super::StoreError;
+
+const CHECKPOINT_PAGES: u32 = 64;
+/// How long a process waits for the others that write at the moment.
+const MAX_WAIT: Duration = Duration::from_secs(10);
+
+/// The steps that lead to the schema of `state.sqlite3`; a step is never changed once it was released.
+pub(super) const STATE: &[&str] = &["
+    CREATE TABLE authentication_cache (
+        username           TEXT    NOT NULL,
+        client_ip          TEXT    NOT NULL,
+        last_authenticated INTEGER NOT NULL,
+        last_used          INTEGER NOT NULL,
+        reuse_count        INTEGER NOT NULL,
+        expires            INTEGER NOT NULL,
+        PRIMARY KEY (username, client_ip)
+    ) STRICT, WITHOUT ROWID;
+    CREATE INDEX authentication_cache_expires ON authentication_cache (expires);
+"];
+
+/// The steps that lead to the schema of `connections.sqlite3`.
+pub(super) const CONNECTIONS: &[&str] = &["
+    CREATE TABLE connections (
+        client_ip  TEXT    NOT NULL,
+        username   TEXT    NOT NULL,
+        session_id TEXT    NOT NULL,
+        opened     INTEGER NOT NULL,
+        PRIMARY KEY (client_ip, username, session_id)
+    ) STRICT, WITHOUT ROWID;
+"];
+
+/// Opens the file, makes it if it is missing, and brings its schema up to date.
+///
+/// # Errors
+/// [`StoreError::Database`], [`StoreError::Newer`].
+pub(super) fn open(path: &Path, migrations: &[&str], remaining: Duration) -> Result<Connection, StoreError> {
+    let failed = |source| StoreError::Database { path: path.to_owned(), source };
+    let mut connection = match connect(path) {
+        Err(error) if error.sqlite_error_code() == Some(rusqlite::ErrorCode::CannotOpen) => {
+            // SQLite would make it readable for all; whether this works is seen at the second try.
+            let _ = OpenOptions::new().create(true).append(true).mode(0o600).open(path);
+            connect(path)
+        }
+        result => result,
+    }
+    .map_err(failed)?;
+    connection.busy_timeout(remaining.min(MAX_WAIT)).map_err(failed)?;
+    connection.set_db_config(DbConfig::SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, true).map_err(failed)?;
+    connection
+        .execute_batch(&format!("PRAGMA synchronous = FULL; PRAGMA wal_autocheckpoint = {CHECKPOINT_PAGES};"))
+        .map_err(failed)?;
+    match version(&connection).map_err(failed)? {
+        found if found == migrations.len() => {}
+        found if found > migrations.len() => return Err(StoreError::Newer(path.to_owned())),
+        _ => migrate(&mut connection, migrations).map_err(failed)?,
+    }
+    Ok(connection)
+}
+
+fn connect(path: &Path) -> rusqlite::Result<Connection> {
+    Connection::open_with_flags(path, OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX)
+}
+
+fn version(connection: &Connection) -> rusqlite::Result<usize> {
+    let version: u32 = connection.query_row("PRAGMA user_version", [], |row| row.get(0))?;
+    Ok(usize::try_from(version).unwrap_or(usize::MAX))
+}
+
+fn migrate(connection: &mut Connection, migrations: &[&str]) -> rusqlite::Result<()> {
+    connection.query_row("PRAGMA journal_mode = WAL", [], |_| Ok(()))?;
+    let transaction = connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
+    // Another process may have done it while this one waited for the lock.
+    let found = version(&transaction)?;
+    for step in migrations.iter().skip(found) {
+        transaction.execute_batch(step)?;
+    }
+    if found < migrations.len() {
+        let version = u32::try_from(migrations.len()).unwrap_or(u32::MAX);
+        transaction.pragma_update(None, "user_version", version)?;
+    }
+    transaction.commit()
+}
+
+#[cfg(test)]
+mod tests {
+    use std::os::unix::fs::MetadataExt;
+
+    use super::*;
+
+    const WAIT: Duration = Duration::from_secs(5);
+
+    #[test]
+    fn a_new_file_is_readable_for_its_owner_only_and_durable() {
+        let directory = tempfile::tempdir().unwrap();
+        let path = directory.path().join("state.sqlite3");
+        let connection = open(&path, STATE, WAIT).unwrap();
+        assert_eq!(std::fs::metadata(&path).unwrap().mode() & 0o777, 0o600);
+        let journal: String = connection.query_row("PRAGMA journal_mode", [], |row| row.get(0)).unwrap();
+        let synchronous: i64 = connection.query_row("PRAGMA synchronous", [], |row| row.get(0)).unwrap();
+        assert_eq!((journal.as_str(), synchronous), ("wal", 2));
+    }
+
+    #[test]
+    fn migrations_run_once_and_in_order() {
+        let directory = tempfile::tempdir().unwrap();
+        let path = directory.path().join("state.sqlite3");
+        let one: &[&str] = &["CREATE TABLE a (x INTEGER) STRICT; INSERT INTO a VALUES (1);"];
+        let two: &[&str] = &[one[0], "INSERT INTO a VALUES (2);"];
+        drop(open(&path, one, WAIT).unwrap());
+        drop(open(&path, one, WAIT).unwrap());
+        let connection = open(&path, two, WAIT).unwrap();
+        let sum: i64 = connection.query_row("SELECT sum(x) FROM a", [], |row| row.get(0)).unwrap();
+        assert_eq!(sum, 3);
+        drop(connection);
+        assert!(matches!(open(&path, one, WAIT), Err(StoreError::Newer(_))));
+    }
+
+    #[test]
+    fn a_migration_that_fails_leaves_the_old_schema() {
+        let directory = tempfile::tempdir().unwrap();
+        let path = directory.path().join("state.sqlite3");
+        let one: &[&str] = &["CREATE TABLE a (x INTEGER) STRICT;"];
+        let broken: &[&str] = &[one[0], "CREATE TABLE b (x INTEGER); CREATE TABLE a (x INTEGER);"];
+        drop(open(&path, one, WAIT).unwrap());
+        assert!(open(&path, broken, WAIT).is_err());
+        let connection = open(&path, one, WAIT).unwrap();
+        assert!(connection.execute("SELECT x FROM b", []).is_err());
+    }
+
+    #[test]
+    fn a_file_that_is_no_database_is_an_error_and_stays_as_it_is() {
+        let directory = tempfile::tempdir().unwrap();
+        let path = directory.path().join("state.sqlite3");
+        let junk = "not a database at all ".repeat(100);
+        std::fs::write(&path, &junk).unwrap();
+        assert!(matches!(open(&path, STATE, WAIT), Err(StoreError::Database { .. })));
+        assert_eq!(std::fs::read_to_string(&path).unwrap(), junk);
+    }
+}

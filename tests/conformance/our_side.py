@@ -1,0 +1,88 @@
+"""Our side: a process of the real binary for each hook, as SPS would run it."""
+
+import json
+import shutil
+import subprocess
+import tempfile
+from pathlib import Path
+
+from service import ScriptedService
+from wire import Fault, Invocation, Json, Outcome
+
+# Far above what a hook takes, below what a person waits for a hung run.
+PROCESS_SECONDS = 30
+
+
+class OurSide:
+    """The binary with its own state directories and its own scripted service."""
+
+    name = "sps-plugin"
+
+    def __init__(self, binary: Path) -> None:
+        self._binary = binary.resolve()
+        self._service = ScriptedService()
+        self._folder: Path | None = None
+
+    def begin(self, group: str) -> None:
+        """Forget all state: the next calls belong to another group of sessions."""
+        self.end()
+        self._folder = Path(tempfile.mkdtemp(prefix="conformance-ours-"))
+        self._service.begin(group)
+        for name in ("persistent", "ephemeral"):
+            (self._folder / name).mkdir(mode=0o700)
+
+    def end(self) -> None:
+        """Remove what the group left behind."""
+        if self._folder is not None:
+            shutil.rmtree(self._folder, ignore_errors=True)
+            self._folder = None
+
+    def close(self) -> None:
+        """Give back ports and threads."""
+        self.end()
+        self._service.close()
+
+    def call(self, invocation: Invocation, service_up: bool) -> Outcome:
+        """Run one hook."""
+        assert self._folder is not None, "begin() comes first"
+        configuration = invocation.configuration.replace("@SERVICE@", self._service.url(service_up))
+        stdin = {
+            "hook": invocation.hook,
+            "type": invocation.plugin,
+            "arguments": invocation.spelled,
+            "configuration": configuration,
+            "appliance": invocation.appliance,
+        }
+        environment = {
+            "SCB_PLUGIN_STATE_DIRECTORY": str(self._folder / "persistent"),
+            "EPHEMERAL_PLUGIN_STATE_DIRECTORY": str(self._folder / "ephemeral"),
+        }
+        try:
+            process = subprocess.run(
+                [str(self._binary), "hook", "--clock", str(invocation.clock)],
+                input=json.dumps(stdin, ensure_ascii=False).encode(),
+                capture_output=True,
+                env=environment,
+                cwd=self._folder,
+                timeout=PROCESS_SECONDS,
+                check=False,
+            )
+        except subprocess.TimeoutExpired:
+            fault = Fault(f"no answer within {PROCESS_SECONDS} s")
+            return Outcome(None, fault, self._service.taken(), malformed="")
+        outcome = Outcome(None, requests=self._service.taken())
+        outcome.log = process.stderr.decode(errors="replace").splitlines()
+        if process.returncode != 0:
+            outcome.fault = Fault(f"exit status {process.returncode}")
+        outcome.response, outcome.malformed = _one_line(process.stdout)
+        return outcome
+
+
+def _one_line(stdout: bytes) -> tuple[Json, str | None]:
+    """Parse one JSON value and a newline; give the text back where it is anything else."""
+    text = stdout.decode(errors="replace")
+    try:
+        value = json.loads(text)
+    except ValueError:
+        return None, text
+    return value, None if text.endswith("\n") and text.count("\n") == 1 else text
