@@ -26,14 +26,8 @@ fn answer(texts: &[String]) -> Value {
             return json!({"ok": false, "error": refusal(&ini, &error, number)});
         }
     }
-    let mut raw: Map<String, Value> = ini
-        .sections()
-        .map(|name| (name.to_owned(), own(&ini, name)))
-        .collect();
-    let mut got: Map<String, Value> = ini
-        .sections()
-        .map(|name| (name.to_owned(), all(&ini, name)))
-        .collect();
+    let mut raw: Map<String, Value> = ini.sections().map(|name| (name.to_owned(), own(&ini, name))).collect();
+    let mut got: Map<String, Value> = ini.sections().map(|name| (name.to_owned(), all(&ini, name))).collect();
     if !ini.options(DEFAULT).is_empty() {
         raw.insert(DEFAULT.to_owned(), own(&ini, DEFAULT));
         got.insert(DEFAULT.to_owned(), all(&ini, DEFAULT));
@@ -43,10 +37,8 @@ fn answer(texts: &[String]) -> Value {
 
 /// Lists the raw values of the section's own options: those that do not stand where `DEFAULT`'s stand.
 fn own(ini: &Ini, section: &str) -> Value {
-    let entries = ini
-        .options(section)
-        .into_iter()
-        .filter_map(|option| Some((option, ini.entry(section, option)?)));
+    let entries =
+        ini.options(section).into_iter().filter_map(|option| Some((option, ini.entry(section, option)?)));
     entries
         .filter(|(option, entry)| section == DEFAULT || ini.entry(DEFAULT, option) != Some(*entry))
         .map(|(option, entry)| (option.to_owned(), Value::from(entry.value)))
@@ -58,10 +50,7 @@ fn all(ini: &Ini, section: &str) -> Value {
         Ok(value) => json!({"v": value}),
         Err(error) => refusal(ini, &error, 0),
     };
-    ini.options(section)
-        .into_iter()
-        .map(|option| (option.to_owned(), get(option)))
-        .collect()
+    ini.options(section).into_iter().map(|option| (option.to_owned(), get(option))).collect()
 }
 
 fn refusal(ini: &Ini, error: &IniError, text: usize) -> Value {
@@ -72,16 +61,7 @@ fn refusal(ini: &Ini, error: &IniError, text: usize) -> Value {
         IniError::DuplicateSection { line, section, .. } => {
             json!({"kind": "DuplicateSectionError", "text": text, "line": line, "section": section})
         }
-        IniError::DuplicateOption {
-            place:
-                Place {
-                    line,
-                    section,
-                    option,
-                    ..
-                },
-            ..
-        } => {
+        IniError::DuplicateOption { place: Place { line, section, option, .. }, .. } => {
             json!({"kind": "DuplicateOptionError", "text": text, "line": line, "section": section, "option": option})
         }
         IniError::Parsing { lines, .. } => {

@@ -54,7 +54,9 @@ pub(crate) struct World<'a> {
 /// Says why a hook cannot even begin.
 #[derive(Debug, thiserror::Error)]
 enum StartError {
-    #[error("no configuration: give the member \"configuration\", --config FILE or SPS_PLUGIN_CONFIG, or put a plugin.ini beside the executable")]
+    #[error(
+        "no configuration: give the member \"configuration\", --config FILE or SPS_PLUGIN_CONFIG, or put a plugin.ini beside the executable"
+    )]
     NoConfiguration,
     #[error("cannot read the configuration file {path}")]
     Unreadable { path: PathBuf, source: std::io::Error },
@@ -64,7 +66,9 @@ enum StartError {
     Ini(#[from] IniError),
     #[error("configuration")]
     Setting(#[from] SettingError),
-    #[error("session_ended is a hook of both plugins: say \"type\": \"aa\" or \"credentialstore\" in the invocation, --type, or [plugin] type")]
+    #[error(
+        "session_ended is a hook of both plugins: say \"type\": \"aa\" or \"credentialstore\" in the invocation, --type, or [plugin] type"
+    )]
     NoType,
 }
 
@@ -112,14 +116,19 @@ fn start(invocation: &Invocation, given: &Given, world: &World<'_>) -> Result<An
     let budget = Budget::new(world.clock, settings.seconds(&TIME_BUDGET, MAX_BUDGET)?);
     let plugin_type = plugin_type(invocation, given, &settings)?;
     let store = Store::new(Places::find(&settings, world.environment)?, world.clock, budget);
-    let context = Context { settings: &settings, appliance: &invocation.appliance, log, budget, store: &store };
+    let context =
+        Context { settings: &settings, appliance: &invocation.appliance, log, budget, store: &store };
     Ok(match plugin_type {
         PluginType::Aa => aa(&context, invocation),
         PluginType::CredentialStore => credential_store(&context, invocation),
     })
 }
 
-fn plugin_type(invocation: &Invocation, given: &Given, settings: &Settings<'_>) -> Result<PluginType, StartError> {
+fn plugin_type(
+    invocation: &Invocation,
+    given: &Given,
+    settings: &Settings<'_>,
+) -> Result<PluginType, StartError> {
     match invocation.plugin_type.or(given.plugin_type) {
         Some(stated) => Ok(stated),
         None => {
@@ -132,7 +141,8 @@ fn plugin_type(invocation: &Invocation, given: &Given, settings: &Settings<'_>) 
 /// Reads the configuration file, and lays the invocation's text over it.
 fn configuration(text: Option<&SecretString>, given: &Given, world: &World<'_>) -> Result<Ini, StartError> {
     let mut ini = Ini::new();
-    let named = given.config.clone().or_else(|| world.environment.get("SPS_PLUGIN_CONFIG").map(PathBuf::from));
+    let named =
+        given.config.clone().or_else(|| world.environment.get("SPS_PLUGIN_CONFIG").map(PathBuf::from));
     let beside = || (world.executable_folder)().map(|folder| folder.join("plugin.ini"));
     let is_named = named.is_some();
     match named.or_else(beside).map(|path| (read_file(&path), path)) {
@@ -157,11 +167,17 @@ fn configuration(text: Option<&SecretString>, given: &Given, world: &World<'_>) 
 fn read_file(path: &Path) -> Result<SecretString, StartError> {
     let failed = |source| StartError::Unreadable { path: path.to_owned(), source };
     let mut bytes = Vec::new();
-    File::open(path).map_err(failed)?.take(MAX_CONFIGURATION.saturating_add(1)).read_to_end(&mut bytes).map_err(failed)?;
+    File::open(path)
+        .map_err(failed)?
+        .take(MAX_CONFIGURATION.saturating_add(1))
+        .read_to_end(&mut bytes)
+        .map_err(failed)?;
     let too_long = u64::try_from(bytes.len()).unwrap_or(u64::MAX) > MAX_CONFIGURATION;
     match String::from_utf8(bytes) {
         // Editors on Windows put a byte order mark in front; Python would take it for text before a section.
-        Ok(text) if !too_long => Ok(SecretString::from(text.strip_prefix('\u{feff}').unwrap_or(&text).to_owned())),
+        Ok(text) if !too_long => {
+            Ok(SecretString::from(text.strip_prefix('\u{feff}').unwrap_or(&text).to_owned()))
+        }
         Ok(_) | Err(_) => Err(StartError::NoText(path.to_owned())),
     }
 }
@@ -260,7 +276,11 @@ fn with_cookies<P: Progress>(
     };
     let result = steps(&mut cookie, &mut session_cookie);
     // A connection that is none of ours leaves no trace in its cookie.
-    let own = if matches!(result, Err(Stop::NotOurs)) { invocation.arguments.cookie.clone() } else { cookie.close() };
+    let own = if matches!(result, Err(Stop::NotOurs)) {
+        invocation.arguments.cookie.clone()
+    } else {
+        cookie.close()
+    };
     let cookies = Cookies { cookie: own, session_cookie };
     match result {
         Ok(finish) => (finish(cookies), 0),
@@ -282,7 +302,9 @@ fn with_cookies<P: Progress>(
             context.log.error(format_args!("{}", Chain(&fault)));
             let (closed, status) = match fault {
                 Fault::Setting(_) | Fault::UserList(_) => (Closed::Configuration, 2),
-                Fault::Cookie(_) | Fault::Name(_) | Fault::SessionCookie(_) | Fault::Complete => (Closed::Invocation, 2),
+                Fault::Cookie(_) | Fault::Name(_) | Fault::SessionCookie(_) | Fault::Complete => {
+                    (Closed::Invocation, 2)
+                }
                 Fault::Store(_) | Fault::Credential(_) => (Closed::Internal, 1),
             };
             (Response::closed(Some(invocation.hook), closed, cookies), status)
@@ -302,15 +324,26 @@ impl Policies<'_> {
         entries.ok_or_else(|| ReferenceError::NoStore(store.to_owned()))
     }
 
-    fn credentials(&self, store: &str, host: &str, user: &str) -> Result<impl Iterator<Item = &Credential>, ReferenceError> {
+    fn credentials(
+        &self,
+        store: &str,
+        host: &str,
+        user: &str,
+    ) -> Result<impl Iterator<Item = &Credential>, ReferenceError> {
         let (host, user) = (host.to_owned(), user.to_owned());
-        let entries = self.entries(store)?.iter().filter(move |entry| entry.host == host && entry.user == user);
+        let entries =
+            self.entries(store)?.iter().filter(move |entry| entry.host == host && entry.user == user);
         Ok(entries.flat_map(|entry| &entry.credentials))
     }
 }
 
 impl Lookup for Policies<'_> {
-    fn credential(&self, store: &str, host: &str, user: &str) -> Result<Option<SecretString>, ReferenceError> {
+    fn credential(
+        &self,
+        store: &str,
+        host: &str,
+        user: &str,
+    ) -> Result<Option<SecretString>, ReferenceError> {
         Ok(self.credentials(store, host, user)?.find_map(|credential| match credential {
             Credential::Password(password) => Some(password.clone()),
             Credential::PrivateKey { .. } | Credential::Certificate { .. } => None,

@@ -30,7 +30,9 @@ pub struct Appliance {
     pub trusted_ca_lists: BTreeMap<String, TrustedCaList>,
 }
 
-fn nullable<'de, D: Deserializer<'de>, T: Default + Deserialize<'de>>(deserializer: D) -> Result<T, D::Error> {
+fn nullable<'de, D: Deserializer<'de>, T: Default + Deserialize<'de>>(
+    deserializer: D,
+) -> Result<T, D::Error> {
     Ok(Option::deserialize(deserializer)?.unwrap_or_default())
 }
 
@@ -125,7 +127,9 @@ impl<'de> Deserialize<'de> for Credential {
                         Ok(Self::Certificate { certificate: text("cert").unwrap_or_default(), key })
                     }
                     (Some(kind), Some(key)) => Ok(Self::PrivateKey { kind, key }),
-                    _ => Err(D::Error::custom("a credential that is an object needs the strings 'type' and 'key'")),
+                    _ => Err(D::Error::custom(
+                        "a credential that is an object needs the strings 'type' and 'key'",
+                    )),
                 }
             }
             Value::Null | Value::Bool(_) | Value::Number(_) | Value::Array(_) => {
@@ -198,7 +202,9 @@ mod tests {
     #[test]
     fn a_credential_of_another_form_is_an_error_without_its_text() {
         for bad in [r#"[{"type": "ssh-rsa", "kay": "s3cret"}]"#, r#"[["s3cret"]]"#, "[1]"] {
-            let store = format!(r#"{{"credential_stores": {{"a": [{{"host":"h","user":"u","credentials":{bad}}}]}}}}"#);
+            let store = format!(
+                r#"{{"credential_stores": {{"a": [{{"host":"h","user":"u","credentials":{bad}}}]}}}}"#
+            );
             let error = serde_json::from_str::<Appliance>(&store).err().unwrap().to_string();
             assert!(!error.contains("s3cret"), "{error}");
         }

@@ -68,7 +68,10 @@ impl UnixTime {
     }
 }
 
-#[expect(clippy::cast_possible_truncation, reason = "a float to int conversion saturates, which is what is wanted")]
+#[expect(
+    clippy::cast_possible_truncation,
+    reason = "a float to int conversion saturates, which is what is wanted"
+)]
 fn saturating_micros(seconds: f64) -> i64 {
     (seconds * 1e6).round() as i64
 }
@@ -118,7 +121,9 @@ mod tests {
 
     #[test]
     fn adding_an_infinite_time_saturates() {
-        assert!(UnixTime::from_secs(5).plus_seconds(f64::INFINITY) > UnixTime::from_secs(i64::MAX / MICROS - 1));
+        assert!(
+            UnixTime::from_secs(5).plus_seconds(f64::INFINITY) > UnixTime::from_secs(i64::MAX / MICROS - 1)
+        );
         assert_eq!(UnixTime::from_secs(5).plus_seconds(-1.5), UnixTime::from_micros(3_500_000));
     }
 }

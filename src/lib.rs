@@ -18,6 +18,7 @@ pub mod clock;
 pub mod config;
 pub mod credentials;
 pub mod directory;
+mod json;
 pub mod logging;
 pub mod mfa;
 pub mod names;

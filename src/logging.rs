@@ -93,7 +93,8 @@ impl Log {
             state.threshold = *level;
         }
         if destination != "stderr" {
-            let socket = UnixDatagram::unbound().and_then(|socket| socket.connect(SYSLOG_SOCKET).map(|()| socket));
+            let socket =
+                UnixDatagram::unbound().and_then(|socket| socket.connect(SYSLOG_SOCKET).map(|()| socket));
             match socket {
                 Ok(socket) => state.syslog = Some(socket),
                 Err(error) => {
@@ -251,7 +252,8 @@ mod tests {
 
     #[test]
     fn a_user_name_cannot_forge_a_second_line() {
-        let line = logged("s\r\n", format_args!("user {}", "a\nsps-plugin: info: accepted\u{2028}\u{1b}[31m"));
+        let line =
+            logged("s\r\n", format_args!("user {}", "a\nsps-plugin: info: accepted\u{2028}\u{1b}[31m"));
         assert_eq!(line.matches('\n').count(), 1, "{line}");
         assert!(line.contains("a\\nsps-plugin") && line.contains("\\u{1b}"), "{line}");
     }

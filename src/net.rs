@@ -100,11 +100,12 @@ impl<'a> HttpClient<'a> {
             .user_agent(concat!("sps-plugin/", env!("CARGO_PKG_VERSION")))
             .proxy(None);
         if url.https {
-            config = config
-                .tls_config(tls(settings, log)?)
-                .proxy(proxy(settings, appliance_proxy)?);
+            config = config.tls_config(tls(settings, log)?).proxy(proxy(settings, appliance_proxy)?);
         } else {
-            log.warning(format_args!("{} is asked over plain http; whoever is in between can answer for it", url.host));
+            log.warning(format_args!(
+                "{} is asked over plain http; whoever is in between can answer for it",
+                url.host
+            ));
         }
         Ok(Self { agent: config.build().new_agent(), budget, timeout, host: url.host.clone() })
     }
@@ -113,7 +114,12 @@ impl<'a> HttpClient<'a> {
     ///
     /// # Errors
     /// [`NetError`].
-    pub fn post_json(&self, url: &str, bearer: Option<&SecretString>, body: &[u8]) -> Result<Reply, NetError> {
+    pub fn post_json(
+        &self,
+        url: &str,
+        bearer: Option<&SecretString>,
+        body: &[u8],
+    ) -> Result<Reply, NetError> {
         let left = self.budget.remaining();
         if left.is_zero() {
             return Err(NetError::NoTime(self.host.clone()));
@@ -165,7 +171,11 @@ impl Url {
             _ => return None,
         };
         let authority = uri.authority()?;
-        if authority.as_str().contains('@') || uri.query().is_some() || text.contains('#') || uri.host()?.is_empty() {
+        if authority.as_str().contains('@')
+            || uri.query().is_some()
+            || text.contains('#')
+            || uri.host()?.is_empty()
+        {
             return None;
         }
         Some(Self { text: text.to_owned(), https, host: authority.as_str().to_owned() })
@@ -179,7 +189,9 @@ impl Url {
 
 fn tls(settings: &Settings<'_>, log: &Log) -> Result<TlsConfig, SettingError> {
     if !settings.boolean(&TLS_ENABLED)? {
-        return Err(settings.invalid(&TLS_ENABLED, "yes, because a server's address begins with https".to_owned()));
+        return Err(
+            settings.invalid(&TLS_ENABLED, "yes, because a server's address begins with https".to_owned())
+        );
     }
     // An error means that a provider is there already, which is as good.
     let _ = rustls::crypto::ring::default_provider().install_default();
@@ -191,7 +203,8 @@ fn tls(settings: &Settings<'_>, log: &Log) -> Result<TlsConfig, SettingError> {
         log.warning(format_args!("[tls] verify=no: whoever is in between can answer for the server"));
     }
     if let Some((certificate, key)) = settings.client_certificate(&TLS_CLIENT_CERT)? {
-        let unusable = || settings.invalid(&TLS_CLIENT_CERT, "a PEM certificate and its private key".to_owned());
+        let unusable =
+            || settings.invalid(&TLS_CLIENT_CERT, "a PEM certificate and its private key".to_owned());
         let chain = certificates(&certificate).ok_or_else(unusable)?;
         let key = PrivateKey::from_pem(key.expose_secret().as_bytes()).map_err(|_| unusable())?;
         config = config.client_cert(Some(ClientCert::new_with_certs(&chain, key)));
@@ -240,7 +253,8 @@ fn proxy(settings: &Settings<'_>, appliance: Option<&HttpProxy>) -> Result<Optio
                 .ok_or_else(|| settings.invalid(server, "a host name or address".to_owned()));
         }
     }
-    let Some(HttpProxy { enabled: true, server: Some(server), port: Some(port), authentication }) = appliance else {
+    let Some(HttpProxy { enabled: true, server: Some(server), port: Some(port), authentication }) = appliance
+    else {
         return Ok(None);
     };
     let login = authentication
@@ -271,8 +285,15 @@ mod tests {
             assert!(Url::parse(good).is_some(), "{good}");
         }
         for bad in [
-            "", "mfa.example.org", "ftp://x", "https://", "https://user:pw@x", "https://x?a=b", "https://x#a",
-            "file:///etc", "https:// x",
+            "",
+            "mfa.example.org",
+            "ftp://x",
+            "https://",
+            "https://user:pw@x",
+            "https://x?a=b",
+            "https://x#a",
+            "file:///etc",
+            "https:// x",
         ] {
             assert!(Url::parse(bad).is_none(), "{bad}");
         }

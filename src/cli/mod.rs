@@ -66,7 +66,9 @@ pub(crate) fn run(edge: Edge<'_>) -> Outcome {
     let words = std::iter::once(OsString::from("sps-plugin")).chain(edge.arguments.iter().cloned());
     match CommandLine::try_parse_from(words) {
         Ok(CommandLine { hook: options, command: None }) => hook::run(edge, None, options),
-        Ok(CommandLine { command: Some(Command::Hook { name, options }), .. }) => hook::run(edge, name, options),
+        Ok(CommandLine { command: Some(Command::Hook { name, options }), .. }) => {
+            hook::run(edge, name, options)
+        }
         Err(error) if !error.use_stderr() => {
             Outcome { stdout: Zeroizing::new(error.to_string().into_bytes()), status: 0 }
         }

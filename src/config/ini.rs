@@ -91,16 +91,8 @@ impl Ini {
         let Some(scope) = self.scope(section) else {
             return Vec::new();
         };
-        let inherited = scope
-            .defaults
-            .iter()
-            .filter(|(name, _)| scope.own.get(name).is_none());
-        scope
-            .own
-            .iter()
-            .chain(inherited)
-            .map(|(name, _)| name)
-            .collect()
+        let inherited = scope.defaults.iter().filter(|(name, _)| scope.own.get(name).is_none());
+        scope.own.iter().chain(inherited).map(|(name, _)| name).collect()
     }
 
     /// Tells whether the section has or inherits the option, whose case does not matter.
@@ -109,19 +101,14 @@ impl Ini {
     #[must_use]
     pub fn has_option(&self, section: &str, option: &str) -> bool {
         let section = if section.is_empty() { DEFAULT } else { section };
-        self.scope(section)
-            .is_some_and(|scope| scope.find(option).is_some())
+        self.scope(section).is_some_and(|scope| scope.find(option).is_some())
     }
 
     /// Finds the raw value that the section has or inherits, and where it stands.
     #[must_use]
     pub fn entry(&self, section: &str, option: &str) -> Option<Entry<'_>> {
         let Value { text, source, line } = self.scope(section)?.find(option)?.value;
-        Some(Entry {
-            value: text,
-            source,
-            line: *line,
-        })
+        Some(Entry { value: text, source, line: *line })
     }
 
     /// Finds the interpolated value; `None` where Python's `get` would answer its fallback.
@@ -137,10 +124,7 @@ impl Ini {
         let Some(scope) = self.scope(section) else {
             return Ok(None);
         };
-        scope
-            .find(option)
-            .map(|found| interpolation::expand(&scope, found))
-            .transpose()
+        scope.find(option).map(|found| interpolation::expand(&scope, found)).transpose()
     }
 
     fn scope(&self, section: &str) -> Option<Scope<'_>> {
@@ -148,11 +132,7 @@ impl Ini {
             DEFAULT => (DEFAULT, &self.defaults),
             _ => self.sections.get_key_value(section)?,
         };
-        Some(Scope {
-            name,
-            own,
-            defaults: &self.defaults,
-        })
+        Some(Scope { name, own, defaults: &self.defaults })
     }
 }
 
@@ -164,11 +144,7 @@ impl fmt::Debug for Ini {
         }
         f.debug_map()
             .entry(&DEFAULT, &names(&self.defaults))
-            .entries(
-                self.sections
-                    .iter()
-                    .map(|(name, section)| (name, names(section))),
-            )
+            .entries(self.sections.iter().map(|(name, section)| (name, names(section))))
             .finish()
     }
 }
@@ -210,29 +186,16 @@ struct Found<'a> {
 impl<'a> Scope<'a> {
     fn find(&self, option: &str) -> Option<Found<'a>> {
         let option = lower(option);
-        let own = self
-            .own
-            .get_key_value(&option)
-            .map(|found| (self.name, found));
-        let (section, (option, value)) = own.or_else(|| {
-            self.defaults
-                .get_key_value(&option)
-                .map(|found| (DEFAULT, found))
-        })?;
-        Some(Found {
-            section,
-            option,
-            value,
-        })
+        let own = self.own.get_key_value(&option).map(|found| (self.name, found));
+        let (section, (option, value)) =
+            own.or_else(|| self.defaults.get_key_value(&option).map(|found| (DEFAULT, found)))?;
+        Some(Found { section, option, value })
     }
 }
 
 /// Lower-cases as Python's `optionxform`, without a copy for the usual name.
 fn lower(name: &str) -> Cow<'_, str> {
-    if name
-        .bytes()
-        .all(|byte| byte.is_ascii() && !byte.is_ascii_uppercase())
-    {
+    if name.bytes().all(|byte| byte.is_ascii() && !byte.is_ascii_uppercase()) {
         Cow::Borrowed(name)
     } else {
         Cow::Owned(name.to_lowercase())

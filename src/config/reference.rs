@@ -21,7 +21,8 @@ pub trait Lookup {
     ///
     /// # Errors
     /// [`ReferenceError::NoStore`] where there is no credential store of that name.
-    fn credential(&self, store: &str, host: &str, user: &str) -> Result<Option<SecretString>, ReferenceError>;
+    fn credential(&self, store: &str, host: &str, user: &str)
+    -> Result<Option<SecretString>, ReferenceError>;
 
     /// Returns the first certificate with its key, both in PEM form, for host and user in the credential store.
     ///

@@ -198,7 +198,11 @@ impl<'a> Settings<'a> {
     ///
     /// # Errors
     /// As [`Settings::text`]; any other value.
-    pub fn choice<'o, 'c>(&self, at: impl Into<At<'o>>, choices: &[&'c str]) -> Result<&'c str, SettingError> {
+    pub fn choice<'o, 'c>(
+        &self,
+        at: impl Into<At<'o>>,
+        choices: &[&'c str],
+    ) -> Result<&'c str, SettingError> {
         let at = at.into();
         match self.optional_choice(at, choices)? {
             Some(choice) => Ok(choice),
@@ -269,7 +273,9 @@ impl<'a> Settings<'a> {
     /// As [`Settings::text`].
     pub fn list<'o>(&self, at: impl Into<At<'o>>) -> Result<Vec<String>, SettingError> {
         let text = self.text(at)?;
-        Ok(text.map(|text| text.split(',').map(|entry| entry.trim().to_owned()).collect()).unwrap_or_default())
+        Ok(text
+            .map(|text| text.split(',').map(|entry| entry.trim().to_owned()).collect())
+            .unwrap_or_default())
     }
 
     /// Returns shell patterns (`*`, `?`, `[…]`) from a comma-separated list.

@@ -23,7 +23,10 @@ pub fn unknown_names<'a>(ini: &Ini, known: impl Iterator<Item = &'a Opt> + Clone
     for section in ini.sections() {
         if !known.clone().any(|opt| opt.matches_section(section)) {
             let nearest = nearest(section, known.clone().map(|opt| opt.section));
-            found.push(Unknown { name: format!("[{section}]"), nearest: nearest.map(|name| format!("[{name}]")) });
+            found.push(Unknown {
+                name: format!("[{section}]"),
+                nearest: nearest.map(|name| format!("[{name}]")),
+            });
             continue;
         }
         for option in ini.options(section) {
@@ -66,7 +69,10 @@ mod tests {
 
     #[test]
     fn known_names_and_families_of_names_are_quiet() {
-        assert_eq!(unknown("[auth]\nprompt=x\n[question_12]\nkey=a\n[usermapping source=explicit]\nAlice=b\n"), []);
+        assert_eq!(
+            unknown("[auth]\nprompt=x\n[question_12]\nkey=a\n[usermapping source=explicit]\nAlice=b\n"),
+            []
+        );
     }
 
     #[test]

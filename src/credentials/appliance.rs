@@ -21,13 +21,20 @@ pub(super) struct LocalStore<'a> {
 }
 
 impl<'a> LocalStore<'a> {
-    pub(super) fn from_settings(settings: &Settings<'_>, appliance: &'a Appliance) -> Result<Self, SettingError> {
+    pub(super) fn from_settings(
+        settings: &Settings<'_>,
+        appliance: &'a Appliance,
+    ) -> Result<Self, SettingError> {
         let name = settings.required(&STORE)?;
         let entries = appliance.credential_stores.get(&name).map(Vec::as_slice);
         Ok(Self { name, entries })
     }
 
-    fn credentials(&self, account: &Account, asset: &Asset) -> Result<impl Iterator<Item = &'a Credential>, CredentialError> {
+    fn credentials(
+        &self,
+        account: &Account,
+        asset: &Asset,
+    ) -> Result<impl Iterator<Item = &'a Credential>, CredentialError> {
         let entries = self.entries.ok_or_else(|| CredentialError::NoStore(self.name.clone()))?;
         let (user, host) = (account.as_str().to_owned(), asset.as_str().to_owned());
         let entries = entries.iter().filter(move |entry| entry.host == host && entry.user == user);
@@ -52,9 +59,14 @@ impl CredentialProvider for LocalStore<'_> {
         Ok(self.credentials(account, asset)?.filter_map(key).collect())
     }
 
-    fn remote_app(&self, account: &Account, asset: &Asset) -> Result<Option<RemoteAppCredentials>, CredentialError> {
+    fn remote_app(
+        &self,
+        account: &Account,
+        asset: &Asset,
+    ) -> Result<Option<RemoteAppCredentials>, CredentialError> {
         let passwords = self.passwords(account, asset)?;
-        Ok((!passwords.is_empty()).then(|| RemoteAppCredentials { passwords, ..RemoteAppCredentials::default() }))
+        Ok((!passwords.is_empty())
+            .then(|| RemoteAppCredentials { passwords, ..RemoteAppCredentials::default() }))
     }
 
     fn totp_codes(&self, _: &Account, _: &Asset) -> Result<Option<Vec<TotpCode>>, CredentialError> {

@@ -53,7 +53,11 @@ pub trait CredentialProvider {
     ///
     /// # Errors
     /// [`CredentialError`] where it could not be found out.
-    fn remote_app(&self, account: &Account, asset: &Asset) -> Result<Option<RemoteAppCredentials>, CredentialError>;
+    fn remote_app(
+        &self,
+        account: &Account,
+        asset: &Asset,
+    ) -> Result<Option<RemoteAppCredentials>, CredentialError>;
 
     /// Returns time-based codes; `None` where the provider knows no such codes.
     ///

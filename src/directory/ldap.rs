@@ -42,7 +42,10 @@ pub trait Directory {
 pub fn find<'a>(appliance: &'a Appliance, policy: &str) -> Result<Box<dyn Directory + 'a>, LdapError> {
     match appliance.ldap_servers.get(policy) {
         Some(found) => Ok(Box::new(FromAppliance { policy: policy.to_owned(), found })),
-        None => Err(LdapError::Operation { policy: policy.to_owned(), reason: "the caller has passed none of that name" }),
+        None => Err(LdapError::Operation {
+            policy: policy.to_owned(),
+            reason: "the caller has passed none of that name",
+        }),
     }
 }
 
@@ -83,7 +86,9 @@ impl Directory for FromAppliance<'_> {
 
     fn in_one_of(&self, user: &str, groups: &[String]) -> Result<bool, LdapError> {
         self.user(user)?;
-        let member = |group: &String| self.found.groups.get(group).is_some_and(|all| all.iter().any(|name| name == user));
+        let member = |group: &String| {
+            self.found.groups.get(group).is_some_and(|all| all.iter().any(|name| name == user))
+        };
         Ok(groups.iter().any(member))
     }
 }
@@ -117,7 +122,10 @@ mod tests {
         assert!(ad.in_one_of("alice", &["x".to_owned(), "dba".to_owned()]).unwrap());
         assert!(!ad.in_one_of("alice", &["x".to_owned()]).unwrap());
         assert!(matches!(ad.in_one_of("ghost", &["dba".to_owned()]), Err(LdapError::UserNotFound(_))));
-        assert!(matches!(find(&appliance, "empty").unwrap().attribute("alice", "mail"), Err(LdapError::Operation { .. })));
+        assert!(matches!(
+            find(&appliance, "empty").unwrap().attribute("alice", "mail"),
+            Err(LdapError::Operation { .. })
+        ));
         assert!(matches!(find(&appliance, "other").err(), Some(LdapError::Operation { .. })));
     }
 }

@@ -7,6 +7,7 @@ use zeroize::Zeroizing;
 
 use super::{Answer, Factor, MfaClient, MfaError, Subject, Tools};
 use crate::config::settings::{Opt, SettingError};
+use crate::json;
 use crate::net::{HttpClient, NetError, Reply, Url};
 use crate::terms::Question;
 
@@ -51,11 +52,19 @@ impl<'a> Http<'a> {
     pub(super) fn from_settings(tools: Tools<'a>, disable_echo: bool) -> Result<Self, SettingError> {
         let settings = tools.settings;
         let text = settings.required(&SERVER_URL)?;
-        let server_url = Url::parse(&text)
-            .ok_or_else(|| settings.invalid(&SERVER_URL, "an address such as https://mfa.example.org/api".to_owned()))?;
+        let server_url = Url::parse(&text).ok_or_else(|| {
+            settings.invalid(&SERVER_URL, "an address such as https://mfa.example.org/api".to_owned())
+        })?;
         let timeout = super::timeout(settings, &TIMEOUT)?;
         Ok(Self {
-            client: HttpClient::new(settings, tools.http_proxy, tools.log, tools.budget, &server_url, timeout)?,
+            client: HttpClient::new(
+                settings,
+                tools.http_proxy,
+                tools.log,
+                tools.budget,
+                &server_url,
+                timeout,
+            )?,
             server_url,
             token: settings.secret(&TOKEN)?,
             ignore_connection_error: settings.boolean(&IGNORE_CONNECTION_ERROR)?,
@@ -69,8 +78,11 @@ impl<'a> Http<'a> {
             otp: otp.map(ExposeSecret::expose_secret),
             state: subject.state,
         };
-        let body = serde_json::to_vec(&request).map(Zeroizing::new).map_err(|error| garbled("the request", error))?;
-        let reply = self.client.post_json(&self.server_url.join(path), self.token.as_ref(), &body).map_err(sort)?;
+        let body = serde_json::to_vec(&request)
+            .map(Zeroizing::new)
+            .map_err(|error| garbled("the request", error))?;
+        let reply =
+            self.client.post_json(&self.server_url.join(path), self.token.as_ref(), &body).map_err(sort)?;
         self.read(&reply, path)
     }
 
@@ -87,7 +99,7 @@ impl<'a> Http<'a> {
             }
         }
         let answer: ServiceAnswer =
-            serde_json::from_slice(&reply.body).map_err(|error| garbled("the service's answer", error))?;
+            json::from_slice(&reply.body).map_err(|error| garbled("the service's answer", error))?;
         let reason = answer.reason.filter(|reason| !reason.is_empty());
         match (answer.result.as_str(), reason, answer.question) {
             ("ACCEPT", _, _) => Ok(Answer::Accepted(Factor { name: format!("http {path}") })),
@@ -102,7 +114,8 @@ impl<'a> Http<'a> {
                 state: answer.state,
             }),
             _ => Err(MfaError::CommunicationError {
-                reason: "the service's answer is none of ACCEPT, DENY and NEEDINFO with a question".to_owned(),
+                reason: "the service's answer is none of ACCEPT, DENY and NEEDINFO with a question"
+                    .to_owned(),
                 source: None,
             }),
         }
@@ -129,7 +142,10 @@ impl MfaClient for Http<'_> {
 
 fn sort(error: NetError) -> MfaError {
     match error {
-        NetError::Garbled { .. } => MfaError::CommunicationError { reason: "no usable HTTP".to_owned(), source: Some(Box::new(error)) },
+        NetError::Garbled { .. } => MfaError::CommunicationError {
+            reason: "no usable HTTP".to_owned(),
+            source: Some(Box::new(error)),
+        },
         NetError::Unreachable { .. } | NetError::NoTime(_) => {
             MfaError::ServiceUnreachable { reason: "no answer".to_owned(), source: Some(Box::new(error)) }
         }
@@ -138,7 +154,8 @@ fn sort(error: NetError) -> MfaError {
 
 /// Tells where a JSON text went wrong, without serde's message, which may quote it.
 fn garbled(what: &str, error: serde_json::Error) -> MfaError {
-    let reason = format!("{what} is not of the documented form (line {}, column {})", error.line(), error.column());
+    let reason =
+        format!("{what} is not of the documented form (line {}, column {})", error.line(), error.column());
     MfaError::CommunicationError { reason, source: None }
 }
 

@@ -15,7 +15,8 @@ use crate::protocol::invocation::Arguments;
 use crate::secret;
 use crate::terms::Question;
 
-const PROMPT: Opt = Opt::new("auth", "prompt", "Press Enter for push notification or type one-time password:");
+const PROMPT: Opt =
+    Opt::new("auth", "prompt", "Press Enter for push notification or type one-time password:");
 const DISABLE_ECHO: Opt = Opt::new("auth", "disable_echo", "no");
 const INTERACTIVE_PROTOCOLS: Opt = Opt::new("auth", "interactive_protocols", "rdp,ssh,telnet");
 pub(super) const OPTIONS: &[Opt] = &[PROMPT, DISABLE_ECHO, INTERACTIVE_PROTOCOLS];
@@ -144,7 +145,9 @@ fn factor(
             Err(Stop::deny("", ""))
         }
         Ok(Answer::AuthenticationFailure { reason }) => {
-            context.log.info(format_args!("user {username} is rejected by {}: {reason}", client.branded_name()));
+            context
+                .log
+                .info(format_args!("user {username} is rejected by {}: {reason}", client.branded_name()));
             Err(Stop::deny(reason, AUTHENTICATION_FAILED))
         }
         Ok(Answer::NeedInfo { question, state }) => {

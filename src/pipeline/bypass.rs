@@ -70,7 +70,11 @@ pub(super) fn recent_authentication(
 }
 
 /// Remembers an authentication for [`recent_authentication`].
-pub(super) fn remember(context: &Context<'_>, arguments: &Arguments, username: &Username) -> Result<(), Stop> {
+pub(super) fn remember(
+    context: &Context<'_>,
+    arguments: &Arguments,
+    username: &Username,
+) -> Result<(), Stop> {
     let Some(limits) = cache_limits(context)? else { return Ok(()) };
     let client_ip = arguments.client_ip.as_deref().unwrap_or_default();
     context.store.remember_authentication(username.as_str(), client_ip, limits)?;

@@ -22,7 +22,8 @@ const GENERATOR: Opt = Opt::new("assets", "generator", "hostname, ip, domain, do
 const DOMAIN_SUFFIX: Opt = Opt::new("assets", "domain_suffix", "");
 const MAPPING_SECTION: &str = "domain_asset_mapping";
 const MAPPING: Opt = Opt::new(MAPPING_SECTION, "<domain>", "");
-pub(super) const OPTIONS: &[Opt] = &[TRIGGER_DEFAULT, TRIGGER, PREFIX, SUFFIX, GENERATOR, DOMAIN_SUFFIX, MAPPING];
+pub(super) const OPTIONS: &[Opt] =
+    &[TRIGGER_DEFAULT, TRIGGER, PREFIX, SUFFIX, GENERATOR, DOMAIN_SUFFIX, MAPPING];
 
 /// When a credential is given back.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -117,7 +118,10 @@ fn note(cookie: &mut Cookie<CheckoutProgress>, account: &Account, asset: &Asset)
 ///
 /// # Errors
 /// [`Stop::Fault`].
-pub fn authentication_completed(context: &Context<'_>, cookie: &mut Cookie<CheckoutProgress>) -> Result<(), Stop> {
+pub fn authentication_completed(
+    context: &Context<'_>,
+    cookie: &mut Cookie<CheckoutProgress>,
+) -> Result<(), Stop> {
     touch(cookie, "account");
     touch(cookie, "asset");
     match cookie.progress.check_in_trigger {
@@ -178,9 +182,12 @@ pub fn remote_app(
         ..RemoteApp::default()
     };
     if let Some(found) = provider.remote_app(&account, &asset)? {
-        context.log.info(format_args!("checked out account {account} on asset {asset} for a remote application"));
+        context
+            .log
+            .info(format_args!("checked out account {account} on asset {asset} for a remote application"));
         note(cookie, &account, &asset);
-        answer.launch_information = launch_information(found.launch_information.as_deref(), found.host_app.as_deref());
+        answer.launch_information =
+            launch_information(found.launch_information.as_deref(), found.host_app.as_deref());
         answer.passwords = found.passwords;
         answer.additional_information = found.additional_information;
     }
@@ -207,7 +214,8 @@ fn launch_information(text: Option<&str>, host_app: Option<&str>) -> Vec<String>
     let Some(text) = text else { return Vec::new() };
     let mut words = vec![host_app.unwrap_or_default().to_owned()];
     for part in text.split("--").map(str::trim).filter(|part| !part.is_empty()) {
-        let named = ["cmd", "args"].iter().find_map(|name| Some((name, part.strip_prefix(name)?.strip_prefix(' ')?)));
+        let named =
+            ["cmd", "args"].iter().find_map(|name| Some((name, part.strip_prefix(name)?.strip_prefix(' ')?)));
         match named {
             Some((name, value)) => words.extend([format!("--{name}"), value.to_owned()]),
             None => words.push(format!("--{part}")),

@@ -9,7 +9,8 @@ use crate::protocol::invocation::Arguments;
 use crate::store::ConnectionKey;
 
 const LIMIT: Opt = Opt::new("connection_limit by=client_ip_gateway_user", "limit", "0");
-const MAX_SESSION_AGE: Opt = Opt::new("connection_limit by=client_ip_gateway_user", "max_session_age", "86400");
+const MAX_SESSION_AGE: Opt =
+    Opt::new("connection_limit by=client_ip_gateway_user", "max_session_age", "86400");
 pub(super) const OPTIONS: &[Opt] = &[LIMIT, MAX_SESSION_AGE];
 
 /// Counts this session as open, or refuses it at the limit.

@@ -32,7 +32,10 @@ impl Evidence {
 
     /// The user authenticated a moment ago, from the same address.
     pub(super) fn cache() -> Self {
-        Self { from_cache: true, ..Self::new("authentication_cache", "User allowed based on cached authentication") }
+        Self {
+            from_cache: true,
+            ..Self::new("authentication_cache", "User allowed based on cached authentication")
+        }
     }
 
     /// A second factor held.

@@ -59,7 +59,8 @@ fn without_upn_suffix(
     let Some(name) = name else { return Ok(None) };
     let protocol = arguments.protocol.as_deref().unwrap_or_default().to_lowercase();
     let Some((user, _)) = name.rsplit_once('@') else { return Ok(Some(name)) };
-    let cut = matches!(protocol.as_str(), "rdp" | "tsg") && context.settings.text(&IGNORE_UPN)?.as_deref() == Some("true");
+    let cut = matches!(protocol.as_str(), "rdp" | "tsg")
+        && context.settings.text(&IGNORE_UPN)?.as_deref() == Some("true");
     Ok(Some(if cut { user.to_owned() } else { name }))
 }
 
@@ -82,7 +83,9 @@ pub(super) fn mfa_identity(context: &Context<'_>, username: &Username) -> Result
 fn from_directory(context: &Context<'_>, identity: &str) -> Result<Option<String>, Stop> {
     let Some(server) = context.settings.text(&LDAP_SERVER)? else { return Ok(None) };
     let Some(attribute) = context.settings.text(&USER_ATTRIBUTE)? else { return Ok(None) };
-    match ldap::find(context.appliance, &server).and_then(|directory| directory.attribute(identity, &attribute)) {
+    match ldap::find(context.appliance, &server)
+        .and_then(|directory| directory.attribute(identity, &attribute))
+    {
         Ok(values) => Ok(values.into_iter().next()),
         Err(error) => {
             context.log.warning(format_args!("user mapping is not possible: {}", Chain(&error)));

@@ -10,6 +10,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
 use super::invocation::PluginType;
+use crate::json::Object;
 
 /// The member that holds what is ours alone.
 pub const MEMBER: &str = "__sps_plugin";
@@ -78,18 +79,21 @@ impl<P: Progress> Cookie<P> {
         }
         // shift_remove keeps the order of the rest, which the response must not change.
         let own = members.shift_remove(MEMBER).ok_or(CookieError::Foreign)?;
-        let Ok(VersionOnly { version }) = VersionOnly::deserialize(&own) else { return Err(CookieError::Damaged) };
+        let Ok(Object(VersionOnly { version })) = Object::deserialize(&own) else {
+            return Err(CookieError::Damaged);
+        };
         if version != VERSION {
             return Err(CookieError::Version);
         }
-        let own: Own<Value> = serde_json::from_value(own).map_err(|_| CookieError::Damaged)?;
+        let Object(own): Object<Own<Value>> =
+            serde_json::from_value(own).map_err(|_| CookieError::Damaged)?;
         if PluginType::from_word(&own.plugin) != Some(P::PLUGIN) {
             return Err(CookieError::Plugin);
         }
         if own.session_id != session_id {
             return Err(CookieError::Session);
         }
-        let progress = serde_json::from_value(own.progress).map_err(|_| CookieError::Damaged)?;
+        let Object(progress) = serde_json::from_value(own.progress).map_err(|_| CookieError::Damaged)?;
         Ok(Self { public: members, session_id, progress })
     }
 
@@ -191,7 +195,11 @@ mod tests {
         assert_eq!(own(1, "aa", "s", r#"{"step": 0, "more": 1}"#), Some(CookieError::Damaged));
         assert_eq!(own(1, "aa", "s", r#"{"step": 0}"#), None);
         for damaged in ["1", "null", "[]", "{}", r#"{"version": "1"}"#, r#"{"version": 1}"#] {
-            assert_eq!(open(&format!(r#"{{"{MEMBER}": {damaged}}}"#)).err(), Some(CookieError::Damaged), "{damaged}");
+            assert_eq!(
+                open(&format!(r#"{{"{MEMBER}": {damaged}}}"#)).err(),
+                Some(CookieError::Damaged),
+                "{damaged}"
+            );
         }
     }
 

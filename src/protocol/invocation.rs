@@ -12,6 +12,7 @@ use serde::de::IgnoredAny;
 use serde_json::{Map, Value};
 
 use crate::appliance::Appliance;
+use crate::json;
 
 /// The longest invocation, in bytes.
 pub const MAX_INVOCATION: usize = 1024 * 1024;
@@ -159,7 +160,9 @@ pub enum InvocationError {
     #[error("stdin cannot be read; the invocation comes as JSON on stdin")]
     Unreadable,
     /// No JSON object of the right form.
-    #[error("the invocation is not a JSON object of the documented form (line {line}, column {column}): {expected}")]
+    #[error(
+        "the invocation is not a JSON object of the documented form (line {line}, column {column}): {expected}"
+    )]
     Json {
         /// Where it went wrong.
         line: usize,
@@ -205,18 +208,20 @@ impl Invocation {
         }
         let bare = named.is_some() && is_bare(bytes);
         if bare {
-            let raw: RawArguments = serde_json::from_slice(bytes).map_err(|error| unusable(json(&error)))?;
+            let raw: RawArguments = json::from_slice(bytes).map_err(|error| unusable(describe(&error)))?;
             return Self::assemble(RawInvocation { arguments: Some(raw), ..RawInvocation::default() }, named);
         }
-        match serde_json::from_slice::<RawInvocation>(bytes) {
+        match json::from_slice::<RawInvocation>(bytes) {
             Ok(raw) => Self::assemble(raw, named),
             Err(error) => {
                 // The hook may still be told, and the closed response depends on it.
                 let hook = named.or_else(|| {
-                    let Ok(HookOnly { hook: Some(name) }) = serde_json::from_slice(bytes) else { return None };
+                    let Ok(HookOnly { hook: Some(name) }) = json::from_slice(bytes) else {
+                        return None;
+                    };
                     Hook::from_name(&name)
                 });
-                Err(Unusable { error: json(&error), hook })
+                Err(Unusable { error: describe(&error), hook })
             }
         }
     }
@@ -251,7 +256,7 @@ impl Invocation {
     }
 }
 
-fn json(error: &serde_json::Error) -> InvocationError {
+fn describe(error: &serde_json::Error) -> InvocationError {
     // serde's own message may quote a value, so only the kind of fault is told.
     let expected = match error.classify() {
         serde_json::error::Category::Io | serde_json::error::Category::Eof => "it ends too early",
@@ -270,7 +275,7 @@ fn is_bare(bytes: &[u8]) -> bool {
         configuration: Option<IgnoredAny>,
         appliance: Option<IgnoredAny>,
     }
-    serde_json::from_slice::<Shape>(bytes).is_ok_and(|shape| {
+    json::from_slice::<Shape>(bytes).is_ok_and(|shape| {
         shape.hook.is_none()
             && shape.arguments.is_none()
             && shape.configuration.is_none()
@@ -289,8 +294,10 @@ struct RawInvocation {
     hook: Option<String>,
     #[serde(rename = "type")]
     plugin_type: Option<String>,
+    #[serde(deserialize_with = "json::optional_object")]
     arguments: Option<RawArguments>,
     configuration: Option<SecretString>,
+    #[serde(deserialize_with = "json::optional_object")]
     appliance: Option<Appliance>,
 }
 
@@ -396,7 +403,8 @@ mod tests {
 
     #[test]
     fn the_new_name_wins_over_the_deprecated_one() {
-        let text = r#"{"hook": "authorize", "arguments": {"target_username": "old", "server_username": "new"}}"#;
+        let text =
+            r#"{"hook": "authorize", "arguments": {"target_username": "old", "server_username": "new"}}"#;
         assert_eq!(read(text).ok().unwrap().arguments.server_username.as_deref(), Some("new"));
     }
 
@@ -404,7 +412,9 @@ mod tests {
     fn bare_arguments_are_enough_where_the_command_line_names_the_hook() {
         let bare = Invocation::read(br#"{"session_id": "s"}"#, Some(Hook::Authenticate)).ok().unwrap();
         assert_eq!(bare.arguments.session_id.as_deref(), Some("s"));
-        let whole = Invocation::read(br#"{"arguments": {"session_id": "t"}}"#, Some(Hook::Authenticate)).ok().unwrap();
+        let whole = Invocation::read(br#"{"arguments": {"session_id": "t"}}"#, Some(Hook::Authenticate))
+            .ok()
+            .unwrap();
         assert_eq!(whole.arguments.session_id.as_deref(), Some("t"));
     }
 
@@ -418,7 +428,8 @@ mod tests {
 
     #[test]
     fn a_broken_invocation_still_tells_its_hook() {
-        let broken = read(r#"{"hook": "get_password_list", "arguments": {"client_port": "s3cret"}}"#).err().unwrap();
+        let broken =
+            read(r#"{"hook": "get_password_list", "arguments": {"client_port": "s3cret"}}"#).err().unwrap();
         assert_eq!(broken.hook, Some(Hook::GetPasswordList));
         assert!(!broken.error.to_string().contains("s3cret"));
     }
@@ -426,7 +437,15 @@ mod tests {
     #[test]
     fn what_is_no_invocation_is_refused() {
         for text in [
-            "", "null", "[]", "{", "{}", "1", r#"{"hook": "nothing"}"#, r#"{"hook": 1}"#,
+            "",
+            "null",
+            "[]",
+            r#"["authorize"]"#,
+            "{",
+            "{}",
+            "1",
+            r#"{"hook": "nothing"}"#,
+            r#"{"hook": 1}"#,
             r#"{"hook": "authorize", "hook": "authenticate"}"#,
             r#"{"hook": "authorize", "type": "credentialstore"}"#,
             r#"{"hook": "session_ended", "type": "other"}"#,
@@ -440,14 +459,23 @@ mod tests {
         ] {
             assert!(read(text).is_err(), "{text}");
         }
-        assert!(read(&format!("{{\"hook\": \"authorize\", \"x\": {}1{}}}", "[".repeat(500_000), "]".repeat(500_000))).is_ok());
+        assert!(
+            read(&format!(
+                "{{\"hook\": \"authorize\", \"x\": {}1{}}}",
+                "[".repeat(500_000),
+                "]".repeat(500_000)
+            ))
+            .is_ok()
+        );
         assert!(read(&format!("{{\"hook\": \"authorize\", \"arguments\": {}", "[".repeat(500_000))).is_err());
         assert!(read(&format!("{{\"hook\": \"{}\"}}", "a".repeat(MAX_INVOCATION))).is_err());
     }
 
     #[test]
     fn command_line_and_invocation_may_not_disagree() {
-        let error = Invocation::read(br#"{"hook": "authorize", "arguments": {}}"#, Some(Hook::Authenticate)).err().unwrap();
+        let error = Invocation::read(br#"{"hook": "authorize", "arguments": {}}"#, Some(Hook::Authenticate))
+            .err()
+            .unwrap();
         assert!(matches!(error.error, InvocationError::TwoHooks));
     }
 }

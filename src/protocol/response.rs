@@ -92,8 +92,11 @@ impl Metadata {
 
     /// Writes JSON text with the blanks that the SDK's `json.dumps` has.
     fn to_text(&self) -> String {
-        let members: Vec<_> =
-            self.0.iter().map(|(name, value)| format!("\"{name}\": {}", Value::from(value.as_str()))).collect();
+        let members: Vec<_> = self
+            .0
+            .iter()
+            .map(|(name, value)| format!("\"{name}\": {}", Value::from(value.as_str())))
+            .collect();
         format!("{{{}}}", members.join(", "))
     }
 }
@@ -142,7 +145,8 @@ impl Response {
         match hook {
             None | Some(Hook::Authenticate | Hook::Authorize) => {
                 let sentence = fault.sentence();
-                let verdict = Verdict::Deny { metadata: Metadata::reason(sentence), reason: sentence.to_owned() };
+                let verdict =
+                    Verdict::Deny { metadata: Metadata::reason(sentence), reason: sentence.to_owned() };
                 Self::Verdict(verdict, cookies)
             }
             Some(Hook::GetPasswordList) => Self::Passwords(Vec::new(), cookies),
@@ -161,7 +165,9 @@ impl Response {
         // Writing plain data into memory does not fail; if it did, half a line would be no valid response.
         if self.write(&mut line).is_err() {
             line.clear();
-            line.extend_from_slice(br#"{"verdict":"DENY","reason":"Internal plugin error","cookie":{},"session_cookie":{}}"#);
+            line.extend_from_slice(
+                br#"{"verdict":"DENY","reason":"Internal plugin error","cookie":{},"session_cookie":{}}"#,
+            );
         }
         line.push(b'\n');
         line
@@ -169,13 +175,16 @@ impl Response {
 
     fn write(&self, line: &mut Vec<u8>) -> serde_json::Result<()> {
         match self {
-            Self::Verdict(verdict, cookies) => serde_json::to_writer(line, &VerdictMembers::new(verdict, cookies)),
+            Self::Verdict(verdict, cookies) => {
+                serde_json::to_writer(line, &VerdictMembers::new(verdict, cookies))
+            }
             Self::Passwords(passwords, cookies) => {
                 let passwords: Vec<_> = passwords.iter().map(ExposeSecret::expose_secret).collect();
                 serde_json::to_writer(line, &PasswordMembers { passwords, cookies: cookies.into() })
             }
             Self::PrivateKeys(keys, cookies) => {
-                let private_keys = keys.iter().map(|key| (key.kind.as_str(), key.key.expose_secret())).collect();
+                let private_keys =
+                    keys.iter().map(|key| (key.kind.as_str(), key.key.expose_secret())).collect();
                 serde_json::to_writer(line, &PrivateKeyMembers { private_keys, cookies: cookies.into() })
             }
             Self::RemoteApp(app, cookies) => {
@@ -324,7 +333,10 @@ mod tests {
         let metadata = Metadata::reason("").with("factor", "http \"x\"");
         let gateway = Some(GatewayUser { user: "alice".to_owned(), groups: vec!["dba".to_owned()] });
         assert_eq!(
-            text(&Response::Verdict(Verdict::Accept { metadata: metadata.clone(), gateway }, Cookies::default())),
+            text(&Response::Verdict(
+                Verdict::Accept { metadata: metadata.clone(), gateway },
+                Cookies::default()
+            )),
             concat!(
                 r#"{"verdict":"ACCEPT","gateway_user":"alice","gateway_groups":["dba"],"#,
                 r#""additional_metadata":"{\"reason\": \"N/A\", \"factor\": \"http \\\"x\\\"\"}","#,
@@ -374,6 +386,9 @@ mod tests {
             let line = text(&Response::closed(Some(hook), Fault::Internal, Cookies::default()));
             assert!(!line.contains("ACCEPT") && !line.contains("NONE") && line.ends_with('\n'), "{line}");
         }
-        assert!(text(&Response::closed(None, Fault::Invocation, Cookies::default())).starts_with("{\"verdict\":\"DENY\""));
+        assert!(
+            text(&Response::closed(None, Fault::Invocation, Cookies::default()))
+                .starts_with("{\"verdict\":\"DENY\"")
+        );
     }
 }

@@ -138,7 +138,8 @@ mod tests {
             temporary: root.path().to_owned(),
         };
         assert_eq!(places.ephemeral().unwrap(), root.path().join("ephemeral_plugin_state/SPS_Plugin"));
-        fs::set_permissions(root.path().join("ephemeral_plugin_state"), fs::Permissions::from_mode(0o777)).unwrap();
+        fs::set_permissions(root.path().join("ephemeral_plugin_state"), fs::Permissions::from_mode(0o777))
+            .unwrap();
         assert!(matches!(places.ephemeral(), Err(StoreError::Unsafe { .. })));
     }
 }

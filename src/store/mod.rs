@@ -45,7 +45,9 @@ pub enum StoreError {
         reason: &'static str,
     },
     /// The database does not do what it was asked to.
-    #[error("the state in {path} cannot be used; see docs/troubleshooting.md, and move the file away only to begin anew")]
+    #[error(
+        "the state in {path} cannot be used; see docs/troubleshooting.md, and move the file away only to begin anew"
+    )]
     Database {
         /// Which file.
         path: PathBuf,

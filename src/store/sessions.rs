@@ -32,7 +32,12 @@ impl Store<'_> {
     ///
     /// # Errors
     /// [`StoreError`].
-    pub fn use_authentication(&self, username: &str, client_ip: &str, limits: CacheLimits) -> Result<bool, StoreError> {
+    pub fn use_authentication(
+        &self,
+        username: &str,
+        client_ip: &str,
+        limits: CacheLimits,
+    ) -> Result<bool, StoreError> {
         let database = self.persistent()?;
         let now = self.now();
         let changed = database
@@ -107,8 +112,10 @@ impl Store<'_> {
             let transaction =
                 rusqlite::Transaction::new_unchecked(&database.connection, TransactionBehavior::Immediate)?;
             if let Some(age) = max_age {
-                transaction
-                    .execute("DELETE FROM connections WHERE opened < ?1", params![now.plus_seconds(-age).as_micros()])?;
+                transaction.execute(
+                    "DELETE FROM connections WHERE opened < ?1",
+                    params![now.plus_seconds(-age).as_micros()],
+                )?;
             }
             let others: i64 = transaction.query_row(
                 "SELECT count(*) FROM connections WHERE client_ip = ?1 AND username = ?2 AND session_id <> ?3",

@@ -23,7 +23,7 @@ def aa_setup(dice: Dice) -> Setup:
     _put_cache(dice, ini)
     _put_mapping(dice, ini, persons)
     _put_questions(dice, ini)
-    if dice.chance(0.4):
+    if dice.chance(0.5):
         limit = dice.choice([0, 1, 1, 1, 2, 2, 3, "-1", "+1", " 2 ", "01", "1_0"])
         ini.put_perhaps_secret("connection_limit by=client_ip_gateway_user", "limit", limit)
     return finished(dice, AA, ini, appliance, persons)

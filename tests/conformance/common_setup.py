@@ -25,6 +25,8 @@ class Setup:
     options: dict[tuple[str, str], str] = field(default_factory=dict)
     # Something in the configuration is wrong on purpose.
     mistaken: bool = False
+    # ... and it is the name of a policy, which a message has to name.
+    unusable_name: bool = False
 
     def option(self, section: str, option: str) -> str | None:
         """Give the value of an option as it stands in the configuration."""
@@ -103,7 +105,10 @@ def finished(
         mistaken = True
     stores = appliance.setdefault("credential_stores", {})
     stores[STORE] = stores.get(STORE, []) + ini.secrets
-    return Setup(plugin, text, appliance, people, options, mistaken)
+    named = any(
+        value == UNUSABLE and option in ("name", "store") for (_, option), value in options.items()
+    )
+    return Setup(plugin, text, appliance, people, options, mistaken, named)
 
 
 def _make_mistake(dice: Dice, ini: Ini) -> None:

@@ -150,8 +150,8 @@ class _Group:
         self.report.hooks += 1
         self.report.events.update(events(self._setup, invocations[0], sdk))
         self._note(session, invocations[1], sdk, ours)
+        self._history.learn(sdk)
         deviation = self._judge(call, invocations[1], sdk, ours)
-        self._history.learn(invocations[0], sdk)
         if deviation is not None and deviation.reach == "session":
             self.report.cut_short += 1
             return False
@@ -192,7 +192,8 @@ class _Group:
     ) -> Deviation | None:
         """Compare, and either explain the differences or stop the group."""
         found = differences(invocation, sdk, ours)
-        if prints_value(ours) and self._sides[0].name != self._sides[1].name:
+        two_sdks = self._sides[0].name == self._sides[1].name
+        if prints_value(ours) and not two_sdks and not self._setup.unusable_name:
             found.append(Difference("standard error", "", "repeats the unusable value"))
         foreign = call.foreign_cookie is not None
         case = Case(self._setup, self._history, invocation, foreign, sdk, ours, found)

@@ -97,7 +97,19 @@ class ReferenceAA(AAPlugin):  # type: ignore[misc]  # the SDK carries no types
         if self.plugin_configuration.get("mfa", "provider") == "none":
             return super().do_authenticate()
         client = HttpClient(self.plugin_configuration, self.cookie)
-        return client.execute_authenticate(self.username, self.mfa_identity, self.mfa_password)
+        response = client.execute_authenticate(self.username, self.mfa_identity, self.mfa_password)
+        if response["verdict"] == "NEEDINFO":
+            self._set_private("asked_for", response["question"][0])
+        return response
+
+    def _extract_mfa_password(self) -> str | None:
+        """Take the answer to what the service asked for, under whatever key it asked."""
+        asked_for = self._get_private("asked_for", "otp")
+        if asked_for != "otp":
+            answer: str | None = self.connection.key_value_pairs.get(asked_for)
+            return answer
+        password: str | None = super()._extract_mfa_password()
+        return password
 
     # A step that is overridden keeps its name: the SDK writes it into the cookie's checkpoints.
 

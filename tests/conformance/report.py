@@ -1,6 +1,7 @@
 """What a run has to say, for people."""
 
 import json
+import re
 from collections import Counter, defaultdict
 
 from deviations import MEANT, OBSERVED
@@ -92,7 +93,10 @@ def _kind(disagreement: Disagreement) -> str:
     places = ", ".join(difference.place for difference in disagreement.differences)
     fault = disagreement.sdk.fault
     raised = f"; the SDK raised {fault.kind}" if fault else ""
-    return f"{disagreement.invocation.hook}: {places}{raised}"
+    errors = [line for line in disagreement.ours.log if "error:" in line]
+    # What stands in brackets or quotes, and numbers, differ from case to case of the same fault.
+    said = re.sub(r"\[.*?\] ?|'.*?'|\d+", "…", f"; ours: {errors[0]}") if errors else ""
+    return f"{disagreement.invocation.hook}: {places}{raised}{said}"
 
 
 def _show(disagreement: Disagreement, seed: str) -> None:

@@ -17,10 +17,7 @@ pub enum IniError {
         line: usize,
     },
     /// Reports a section that comes twice in one text; Python's `DuplicateSectionError`.
-    #[error(
-        "{origin}, line {line}, section [{}]: the section already began at line {first}",
-        Shown(section)
-    )]
+    #[error("{origin}, line {line}, section [{}]: the section already began at line {first}", Shown(section))]
     DuplicateSection {
         /// The name of the text.
         origin: String,
@@ -54,9 +51,7 @@ pub enum IniError {
     #[error("{0}: a '%' must be written '%%' or begin a '%(name)s' reference")]
     InterpolationSyntax(Box<Fault>),
     /// Reports a reference to nothing; Python's `InterpolationMissingOptionError`.
-    #[error(
-        "{0}: the '%(name)s' reference names an option that neither the section nor [DEFAULT] has"
-    )]
+    #[error("{0}: the '%(name)s' reference names an option that neither the section nor [DEFAULT] has")]
     InterpolationMissingOption(Box<Fault>),
     /// Reports references nested deeper than ten levels, so loops too; Python's `InterpolationDepthError`.
     #[error("{0}: '%(name)s' references may be nested 10 deep and must not form a loop")]
@@ -92,34 +87,16 @@ pub struct Fault {
 
 impl fmt::Display for Place {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self {
-            origin,
-            line,
-            section,
-            option,
-        } = self;
-        write!(
-            f,
-            "{origin}, line {line}, section [{}], option '{}'",
-            Shown(section),
-            Shown(option)
-        )
+        let Self { origin, line, section, option } = self;
+        write!(f, "{origin}, line {line}, section [{}], option '{}'", Shown(section), Shown(option))
     }
 }
 
 impl fmt::Display for Fault {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self {
-            at,
-            character,
-            asked,
-        } = self;
+        let Self { at, character, asked } = self;
         write!(f, "{at}, character {character} of the value")?;
-        if asked == at {
-            Ok(())
-        } else {
-            write!(f, " (read for {asked})")
-        }
+        if asked == at { Ok(()) } else { write!(f, " (read for {asked})") }
     }
 }
 
@@ -129,12 +106,7 @@ struct Shown<'a>(&'a str);
 impl fmt::Display for Shown<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         const MOST: usize = 64;
-        match self
-            .0
-            .char_indices()
-            .nth(MOST)
-            .and_then(|(end, _)| self.0.get(..end))
-        {
+        match self.0.char_indices().nth(MOST).and_then(|(end, _)| self.0.get(..end)) {
             Some(beginning) => write!(f, "{}…", beginning.escape_debug()),
             None => write!(f, "{}", self.0.escape_debug()),
         }

@@ -21,10 +21,7 @@ pub(super) fn expand<'a>(scope: &Scope<'a>, asked: Found<'a>) -> Result<Cow<'a, 
     let mut output = String::new();
     let mut read = asked.value.text.len();
     // One level for each value that is being read, so never more than MAX_DEPTH.
-    let mut levels = vec![Level {
-        found: asked,
-        rest: &asked.value.text,
-    }];
+    let mut levels = vec![Level { found: asked, rest: &asked.value.text }];
     while let Some(level) = levels.last_mut() {
         let here = *level;
         let Some((piece, rest)) = next_piece(level.rest) else {
@@ -82,15 +79,11 @@ fn next_piece(rest: &str) -> Option<(Piece<'_>, &str)> {
     }
     if rest.starts_with('%') {
         return Some(
-            reference(rest).map_or((Piece::Malformed, ""), |(name, after)| {
-                (Piece::Reference(name), after)
-            }),
+            reference(rest).map_or((Piece::Malformed, ""), |(name, after)| (Piece::Reference(name), after)),
         );
     }
-    let (text, after) = rest
-        .find('%')
-        .and_then(|percent| rest.split_at_checked(percent))
-        .unwrap_or((rest, ""));
+    let (text, after) =
+        rest.find('%').and_then(|percent| rest.split_at_checked(percent)).unwrap_or((rest, ""));
     Some((Piece::Text(text), after))
 }
 
@@ -105,15 +98,8 @@ impl Level<'_> {
     fn fault(&self, asked: Found<'_>) -> Box<Fault> {
         let text = self.found.value.text.as_str();
         let before = text.len().saturating_sub(self.rest.len());
-        let character = text
-            .get(..before)
-            .map_or(0, |before| before.chars().count())
-            .saturating_add(1);
-        Box::new(Fault {
-            at: self.found.place(),
-            character,
-            asked: asked.place(),
-        })
+        let character = text.get(..before).map_or(0, |before| before.chars().count()).saturating_add(1);
+        Box::new(Fault { at: self.found.place(), character, asked: asked.place() })
     }
 }
 
@@ -136,33 +122,19 @@ mod tests {
     fn answer(text: &str) -> Result<String, String> {
         let mut ini = Ini::new();
         ini.read_str("configuration", text).unwrap();
-        ini.get("s", "a")
-            .map(|value| value.unwrap().into_owned())
-            .map_err(|error| error.to_string())
+        ini.get("s", "a").map(|value| value.unwrap().into_owned()).map_err(|error| error.to_string())
     }
 
     fn refused(text: &str, message: &str) {
-        assert_eq!(
-            answer(text),
-            Err(format!("configuration, line {message}")),
-            "{text:?}"
-        );
+        assert_eq!(answer(text), Err(format!("configuration, line {message}")), "{text:?}");
     }
 
     /// Option `a` of as many levels, each of `width` references to the next, down to `z`.
     fn tower(levels: usize, width: usize, end: &str) -> String {
-        let names: Vec<String> = ('a'..='y')
-            .take(levels)
-            .chain(['z'])
-            .map(String::from)
-            .collect();
+        let names: Vec<String> = ('a'..='y').take(levels).chain(['z']).map(String::from).collect();
         let mut text = format!("[s]\nz = {end}\n");
         for pair in names.windows(2) {
-            text.push_str(&format!(
-                "{} = {}\n",
-                pair[0],
-                format!("%({})s", pair[1]).repeat(width)
-            ));
+            text.push_str(&format!("{} = {}\n", pair[0], format!("%({})s", pair[1]).repeat(width)));
         }
         text
     }
@@ -206,15 +178,8 @@ mod tests {
     #[test]
     fn a_value_may_have_64_kib_and_no_more() {
         let text = |length: usize| format!("[s]\na = %%{}", "x".repeat(length));
-        assert_eq!(
-            answer(&text(MAX_INTERPOLATED - 1)).map(|value| value.len()),
-            Ok(MAX_INTERPOLATED)
-        );
-        assert!(
-            answer(&text(MAX_INTERPOLATED))
-                .unwrap_err()
-                .contains("too large")
-        );
+        assert_eq!(answer(&text(MAX_INTERPOLATED - 1)).map(|value| value.len()), Ok(MAX_INTERPOLATED));
+        assert!(answer(&text(MAX_INTERPOLATED)).unwrap_err().contains("too large"));
         assert_eq!(
             answer(&format!("[s]\na = {}", "x".repeat(1 << 20))).map(|value| value.len()),
             Ok(1 << 20)
@@ -223,18 +188,10 @@ mod tests {
 
     #[test]
     fn references_that_multiply_are_stopped() {
-        assert_eq!(
-            answer(&tower(10, 2, "x")).map(|value| value.len()),
-            Ok(1024)
-        );
+        assert_eq!(answer(&tower(10, 2, "x")).map(|value| value.len()), Ok(1024));
         assert_eq!(answer(&tower(10, 2, "")), Ok(String::new()));
         for (levels, end) in [(10, "x"), (10, ""), (9, "%%")] {
-            assert!(
-                answer(&tower(levels, 100, end))
-                    .unwrap_err()
-                    .contains("too large"),
-                "{end:?}"
-            );
+            assert!(answer(&tower(levels, 100, end)).unwrap_err().contains("too large"), "{end:?}");
         }
     }
 }

@@ -22,10 +22,7 @@ pub(super) fn read(source: &str, text: &str) -> Result<Ini, IniError> {
     if reader.bad.is_empty() {
         Ok(reader.read)
     } else {
-        Err(IniError::Parsing {
-            origin: source.to_owned(),
-            lines: reader.bad,
-        })
+        Err(IniError::Parsing { origin: source.to_owned(), lines: reader.bad })
     }
 }
 
@@ -78,10 +75,7 @@ impl Reader {
             return self.begin_section(number, name);
         }
         let Some((section, options)) = self.current() else {
-            return Err(IniError::MissingSectionHeader {
-                origin: self.source.to_string(),
-                line: number,
-            });
+            return Err(IniError::MissingSectionHeader { origin: self.source.to_string(), line: number });
         };
         let Some((name, value)) = content.split_once(['=', ':']) else {
             // The option before it stays open.
@@ -91,16 +85,8 @@ impl Reader {
         let name = lower(name.trim_end_matches(is_space));
         if let Some(first) = options.get(&name) {
             let (origin, section) = (self.source.to_string(), section.to_owned());
-            let place = Place {
-                origin,
-                line: number,
-                section,
-                option: name.into_owned(),
-            };
-            return Err(IniError::DuplicateOption {
-                place,
-                first: first.line,
-            });
+            let place = Place { origin, line: number, section, option: name.into_owned() };
+            return Err(IniError::DuplicateOption { place, first: first.line });
         }
         self.begin_option(number, &name, value.trim_start_matches(is_space));
         Ok(())
@@ -111,18 +97,12 @@ impl Reader {
         let Some(Open { position, breaks }) = self.open else {
             return false;
         };
-        let Some(value) = self
-            .current_mut()
-            .and_then(|section| section.at_mut(position))
-        else {
+        let Some(value) = self.current_mut().and_then(|section| section.at_mut(position)) else {
             return false;
         };
         value.text.extend(std::iter::repeat_n('\n', breaks));
         value.text.push_str(content);
-        self.open = Some(Open {
-            position,
-            breaks: 1,
-        });
+        self.open = Some(Open { position, breaks: 1 });
         true
     }
 
@@ -154,23 +134,13 @@ impl Reader {
             return;
         };
         let position = section.len();
-        section.insert(
-            name.into(),
-            Value {
-                text: value.to_owned(),
-                source,
-                line: number,
-            },
-        );
+        section.insert(name.into(), Value { text: value.to_owned(), source, line: number });
         if name.is_empty() {
             // A bad line, and yet an option whose second coming is a duplicate. Nothing continues it.
             self.bad.push(number);
             self.open = None;
         } else {
-            self.open = Some(Open {
-                position,
-                breaks: 1,
-            });
+            self.open = Some(Open { position, breaks: 1 });
         }
     }
 
@@ -213,10 +183,7 @@ mod tests {
 
     #[test]
     fn nothing_continues_after_a_header_not_even_in_a_second_default() {
-        assert_eq!(
-            value("[DEFAULT]\na = 1\n[DEFAULT]\n  b = 2", DEFAULT, "b"),
-            "2"
-        );
+        assert_eq!(value("[DEFAULT]\na = 1\n[DEFAULT]\n  b = 2", DEFAULT, "b"), "2");
         assert_eq!(value("[s]\na = 1\n[t]\n  b = 2", "t", "b"), "2");
     }
 
@@ -236,11 +203,7 @@ mod tests {
             assert_eq!(value(&format!("{c}[s]\n{c}a{c}={c}1{c}\n{c}{c}2{c}"), "s", "a"), "1\n2", "{c:?}");
         }
         for c in "\u{feff}\u{200b}\u{180e}\u{2060}\0\x1b".chars() {
-            assert_eq!(
-                value(&format!("[s]\na=1{c}"), "s", "a"),
-                format!("1{c}"),
-                "{c:?}"
-            );
+            assert_eq!(value(&format!("[s]\na=1{c}"), "s", "a"), format!("1{c}"), "{c:?}");
         }
     }
 }

@@ -25,9 +25,7 @@ impl<T> Table<T> {
 
     /// Reaches the entry at a position; positions never change, because nothing is ever removed.
     pub(super) fn at(&self, position: usize) -> Option<(&str, &T)> {
-        self.entries
-            .get(position)
-            .map(|(name, value)| (&**name, value))
+        self.entries.get(position).map(|(name, value)| (&**name, value))
     }
 
     pub(super) fn at_mut(&mut self, position: usize) -> Option<&mut T> {
@@ -66,10 +64,7 @@ impl<T> Table<T> {
 
 impl<T> Default for Table<T> {
     fn default() -> Self {
-        Self {
-            entries: Vec::new(),
-            index: HashMap::new(),
-        }
+        Self { entries: Vec::new(), index: HashMap::new() }
     }
 }
 

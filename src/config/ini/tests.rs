@@ -12,10 +12,7 @@ fn ini(texts: &[&str]) -> Ini {
 }
 
 fn refusal(text: &str) -> String {
-    Ini::new()
-        .read_str("configuration", text)
-        .unwrap_err()
-        .to_string()
+    Ini::new().read_str("configuration", text).unwrap_err().to_string()
 }
 
 /// What the fixture holds of an error: in the text of that number, or on `get`.
@@ -27,16 +24,7 @@ fn as_in_python(error: &IniError, text: usize) -> Json {
         IniError::DuplicateSection { line, section, .. } => {
             json!({"kind": "DuplicateSectionError", "text": text, "line": line, "section": section})
         }
-        IniError::DuplicateOption {
-            place:
-                Place {
-                    line,
-                    section,
-                    option,
-                    ..
-                },
-            ..
-        } => {
+        IniError::DuplicateOption { place: Place { line, section, option, .. }, .. } => {
             json!({"kind": "DuplicateOptionError", "text": text, "line": line, "section": section, "option": option})
         }
         IniError::Parsing { lines, .. } => {
@@ -58,22 +46,12 @@ fn agrees_with_python(case: &Json) {
     let mut ini = Ini::new();
     for (index, text) in case["texts"].as_array().unwrap().iter().enumerate() {
         if let Err(error) = ini.read_str(&index.to_string(), text.as_str().unwrap()) {
-            assert_eq!(
-                as_in_python(&error, index),
-                python["error"],
-                "{}",
-                case["id"]
-            );
+            assert_eq!(as_in_python(&error, index), python["error"], "{}", case["id"]);
             return;
         }
     }
     assert_eq!(python["ok"], true, "{}: accepted", case["id"]);
-    assert_eq!(
-        json!(ini.sections().collect::<Vec<_>>()),
-        python["order"],
-        "{}",
-        case["id"]
-    );
+    assert_eq!(json!(ini.sections().collect::<Vec<_>>()), python["order"], "{}", case["id"]);
     for (section, options) in python["raw"].as_object().unwrap() {
         for (option, value) in options.as_object().unwrap() {
             assert_eq!(
@@ -86,26 +64,11 @@ fn agrees_with_python(case: &Json) {
     }
     for (section, options) in python["final"].as_object().unwrap() {
         let options = options.as_object().unwrap();
-        assert_eq!(
-            ini.options(section),
-            strings(options),
-            "{}: {section}",
-            case["id"]
-        );
+        assert_eq!(ini.options(section), strings(options), "{}: {section}", case["id"]);
         for (option, answer) in options {
             match ini.get(section, option) {
-                Ok(value) => assert_eq!(
-                    json!({"v": value.unwrap()}),
-                    *answer,
-                    "{}: {option}",
-                    case["id"]
-                ),
-                Err(error) => assert_eq!(
-                    as_in_python(&error, 0),
-                    answer["e"],
-                    "{}: {option}",
-                    case["id"]
-                ),
+                Ok(value) => assert_eq!(json!({"v": value.unwrap()}), *answer, "{}: {option}", case["id"]),
+                Err(error) => assert_eq!(as_in_python(&error, 0), answer["e"], "{}: {option}", case["id"]),
             }
         }
     }
@@ -113,10 +76,8 @@ fn agrees_with_python(case: &Json) {
 
 #[test]
 fn every_text_of_the_fixture_reads_as_in_python() {
-    let fixture = include_str!(concat!(
-        env!("CARGO_MANIFEST_DIR"),
-        "/tests/fixtures/python-configparser.json"
-    ));
+    let fixture =
+        include_str!(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/fixtures/python-configparser.json"));
     let cases: Vec<Json> = serde_json::from_str(fixture).unwrap();
     assert_eq!(cases.len(), 105);
     cases.iter().for_each(agrees_with_python);
@@ -124,10 +85,7 @@ fn every_text_of_the_fixture_reads_as_in_python() {
 
 #[test]
 fn errors_cite_source_line_section_and_option() {
-    assert_eq!(
-        refusal("a = 1"),
-        "configuration, line 1: expected a '[section]' header before this line"
-    );
+    assert_eq!(refusal("a = 1"), "configuration, line 1: expected a '[section]' header before this line");
     assert_eq!(
         refusal("[s]\n[t]\n[s]"),
         "configuration, line 3, section [s]: the section already began at line 1"
@@ -141,28 +99,21 @@ fn errors_cite_source_line_section_and_option() {
         "configuration, lines 2, 4: expected 'option = value', '[section]', or a line indented deeper than the option it continues"
     );
     let many = refusal(&format!("[s]\n{}", "x\n".repeat(1000)));
-    assert!(
-        many.starts_with("configuration, lines 2, 3, 4, 5, 6, 7, 8, 9 and 992 more: "),
-        "{many}"
-    );
+    assert!(many.starts_with("configuration, lines 2, 3, 4, 5, 6, 7, 8, 9 and 992 more: "), "{many}");
 }
 
 #[test]
 fn names_in_messages_are_escaped_and_cut() {
     let name = format!("a\u{1b}[31m\r{}", "x".repeat(1000));
     let message = refusal(&format!("[{name}]\n[{name}]"));
-    assert!(
-        message.starts_with("configuration, line 2, section [a\\u{1b}[31m\\rxxx"),
-        "{message}"
-    );
+    assert!(message.starts_with("configuration, line 2, section [a\\u{1b}[31m\\rxxx"), "{message}");
     assert!(message.len() < 200, "{message}");
 }
 
 #[test]
 fn a_text_with_an_error_changes_nothing() {
     let mut ini = ini(&["[s]\na = 1"]);
-    ini.read_str("configuration", "[s]\na = 2\n[t]\nbad")
-        .unwrap_err();
+    ini.read_str("configuration", "[s]\na = 2\n[t]\nbad").unwrap_err();
     assert_eq!(ini.get("s", "a").unwrap().unwrap(), "1");
     assert!(!ini.has_section("t"));
 }
@@ -187,31 +138,14 @@ fn default_is_an_answer_to_options_but_no_section() {
     assert!(!ini.has_option(DEFAULT, "b"));
     assert_eq!(ini.entry("", "a"), None);
     assert_eq!(ini.get(DEFAULT, "a").unwrap().unwrap(), "1");
-    assert_eq!(
-        (ini.options("s"), ini.options(DEFAULT)),
-        (vec!["b", "a"], vec!["a"])
-    );
+    assert_eq!((ini.options("s"), ini.options(DEFAULT)), (vec!["b", "a"], vec!["a"]));
 }
 
 #[test]
 fn an_entry_says_where_the_value_stands() {
     let ini = ini(&["[s]\na = 1\nb = 2\n", "\n[s]\n# c\nB =\n  3\n"]);
-    assert_eq!(
-        ini.entry("s", "A"),
-        Some(Entry {
-            value: "1",
-            source: "plugin.ini",
-            line: 2
-        })
-    );
-    assert_eq!(
-        ini.entry("s", "b"),
-        Some(Entry {
-            value: "\n3",
-            source: "configuration",
-            line: 4
-        })
-    );
+    assert_eq!(ini.entry("s", "A"), Some(Entry { value: "1", source: "plugin.ini", line: 2 }));
+    assert_eq!(ini.entry("s", "b"), Some(Entry { value: "\n3", source: "configuration", line: 4 }));
 }
 
 #[test]
@@ -255,10 +189,7 @@ fn no_error_and_no_debug_output_holds_a_value() {
             shown.push(format!("{error} {error:?}"));
         }
         shown.push(format!("{ini:?} {:?}", ini.entry("s", "a")));
-        assert!(
-            !shown.concat().to_lowercase().contains(MARKER),
-            "{text:?}: {shown:?}"
-        );
+        assert!(!shown.concat().to_lowercase().contains(MARKER), "{text:?}: {shown:?}");
     }
 }
 
@@ -268,14 +199,6 @@ fn thirty_thousand_names_and_lines_are_read() {
     let options: String = (0..30_000).map(|n| format!("{n} = 1\n")).collect();
     let lines = format!("[s]\na =\n{}", " b\n\n".repeat(30_000));
     assert_eq!(ini(&[&sections, &sections]).sections().count(), 30_000);
-    assert_eq!(
-        ini(&[&format!("[DEFAULT]\n{options}[s]\n{options}")])
-            .options("s")
-            .len(),
-        30_000
-    );
-    assert_eq!(
-        ini(&[&lines]).entry("s", "a").unwrap().value.len(),
-        30_000 * 3 - 1
-    );
+    assert_eq!(ini(&[&format!("[DEFAULT]\n{options}[s]\n{options}")]).options("s").len(), 30_000);
+    assert_eq!(ini(&[&lines]).entry("s", "a").unwrap().value.len(), 30_000 * 3 - 1);
 }
