@@ -22,7 +22,7 @@ use crate::pipeline::{AaProgress, Context, Fault, Stop, authenticate, authorize,
 use crate::protocol::cookie::{Cookie, Progress};
 use crate::protocol::invocation::{Arguments, Hook, Invocation, PluginType};
 use crate::protocol::response::{Cookies, Fault as Closed, GatewayUser, Metadata, Response, Verdict};
-use crate::store::{Environment, Places, Store};
+use crate::store::{Environment, KeySource, Places, Store};
 
 const TYPE: Opt = Opt::new("plugin", "type", "");
 const TIME_BUDGET: Opt = Opt::new("plugin", "time_budget", "90");
@@ -115,7 +115,12 @@ fn start(invocation: &Invocation, given: &Given, world: &World<'_>) -> Result<An
     }
     let budget = Budget::new(world.clock, settings.seconds(&TIME_BUDGET, MAX_BUDGET)?);
     let plugin_type = plugin_type(invocation, given, &settings)?;
-    let store = Store::new(Places::find(&settings, world.environment)?, world.clock, budget);
+    let store = Store::new(
+        Places::find(&settings, world.environment)?,
+        KeySource::find(&settings)?,
+        world.clock,
+        budget,
+    );
     let context =
         Context { settings: &settings, appliance: &invocation.appliance, log, budget, store: &store };
     Ok(match plugin_type {

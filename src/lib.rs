@@ -28,6 +28,7 @@ pub mod protocol;
 pub mod secret;
 pub mod store;
 pub mod terms;
+pub mod token;
 
 use std::ffi::OsString;
 use std::io::{Read, Write};

@@ -4,23 +4,34 @@
 //! lost when the connections are lost. A file is opened when it is first asked for, never before. Whatever must
 //! happen once happens as one compare-and-set in one transaction that is on the disk before the call returns.
 
+mod challenges;
 mod directory;
+mod key;
+mod seal;
 mod sessions;
+mod settle;
 mod sqlite;
+mod tokens;
+mod vault;
 
 use std::cell::OnceCell;
 use std::path::{Path, PathBuf};
 
 use rusqlite::Connection;
 
+pub use challenges::{Challenge, ChallengeKind};
 pub use directory::{Environment, Places};
+pub use key::{KeySource, MasterKey};
+pub use seal::{Binding, Sealer};
 pub use sessions::{CacheLimits, ConnectionKey};
+pub use settle::{Advance, ChallengeStep, Settlement, Use};
+pub use tokens::{Algorithm, Candidate, Token, TokenType};
 
 use crate::clock::{Budget, Clock, UnixTime};
 use crate::config::settings::Opt;
 
 /// The options that this module reads.
-pub const OPTIONS: &[Opt] = &[directory::DIRECTORY];
+pub const OPTIONS: &[Opt] = &[directory::DIRECTORY, key::KEY];
 
 /// Says why the state cannot be used. Holds paths, never contents.
 #[derive(Debug, thiserror::Error)]
@@ -54,6 +65,47 @@ pub enum StoreError {
         /// What SQLite said.
         source: rusqlite::Error,
     },
+    /// The store holds sealed secrets, and there is no key.
+    #[error(
+        "the store's secrets are sealed, and the key is missing; put master.key back, or set [state] key"
+    )]
+    NoKey,
+    /// The key is not the one that the store's secrets are sealed with.
+    #[error("the store's secrets are sealed with another key; nothing was changed")]
+    WrongKey,
+    /// The text of a key is none.
+    #[error("the master key has to be 64 hexadecimal digits")]
+    BadKey,
+    /// The key file cannot be written or read.
+    #[error("cannot use the key file {path}")]
+    KeyFile {
+        /// Which.
+        path: PathBuf,
+        /// What the system said.
+        source: std::io::Error,
+    },
+    /// One secret does not open though the key is right.
+    #[error("the {column} of {row} does not open; the row was damaged or moved")]
+    Sealed {
+        /// What it is.
+        column: &'static str,
+        /// Whose it is.
+        row: String,
+    },
+    /// A row holds a value that this version does not know.
+    #[error("the {column} of {row} is unknown to this version")]
+    Unknown {
+        /// What it is.
+        column: &'static str,
+        /// Whose it is.
+        row: String,
+    },
+    /// A serial is taken.
+    #[error("there is a token {0} already")]
+    Exists(String),
+    /// The system gives no random bytes.
+    #[error("the system gives no random bytes")]
+    NoRandomness,
     /// Written by a newer version of this program.
     #[error("the state in {0} is from a newer version of this plugin; install that version")]
     Newer(PathBuf),
@@ -62,10 +114,12 @@ pub enum StoreError {
 /// The state of one hook's process.
 pub struct Store<'a> {
     places: Places,
+    key: KeySource,
     clock: &'a dyn Clock,
     budget: Budget<'a>,
     persistent: OnceCell<Database>,
     ephemeral: OnceCell<Database>,
+    sealer: OnceCell<Sealer>,
 }
 
 struct Database {
@@ -74,6 +128,11 @@ struct Database {
 }
 
 impl Database {
+    fn begin(&self) -> Result<rusqlite::Transaction<'_>, StoreError> {
+        let behavior = rusqlite::TransactionBehavior::Immediate;
+        rusqlite::Transaction::new_unchecked(&self.connection, behavior).map_err(self.failed())
+    }
+
     fn failed(&self) -> impl Fn(rusqlite::Error) -> StoreError + Copy + '_ {
         |source| StoreError::Database { path: self.path.clone(), source }
     }
@@ -81,11 +140,20 @@ impl Database {
 
 impl<'a> Store<'a> {
     /// Remembers where state goes; nothing is opened yet.
-    pub fn new(places: Places, clock: &'a dyn Clock, budget: Budget<'a>) -> Self {
-        Self { places, clock, budget, persistent: OnceCell::new(), ephemeral: OnceCell::new() }
+    pub fn new(places: Places, key: KeySource, clock: &'a dyn Clock, budget: Budget<'a>) -> Self {
+        Self {
+            places,
+            key,
+            clock,
+            budget,
+            persistent: OnceCell::new(),
+            ephemeral: OnceCell::new(),
+            sealer: OnceCell::new(),
+        }
     }
 
-    fn now(&self) -> UnixTime {
+    /// Returns the time that entries are compared with.
+    pub fn now(&self) -> UnixTime {
         self.clock.now()
     }
 

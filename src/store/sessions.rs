@@ -1,6 +1,6 @@
 //! Recent authentications and open connections.
 
-use rusqlite::{TransactionBehavior, params};
+use rusqlite::params;
 
 use super::{Store, StoreError};
 
@@ -72,9 +72,7 @@ impl Store<'_> {
     ) -> Result<(), StoreError> {
         let database = self.persistent()?;
         let now = self.now();
-        let transaction =
-            rusqlite::Transaction::new_unchecked(&database.connection, TransactionBehavior::Immediate)
-                .map_err(database.failed())?;
+        let transaction = database.begin()?;
         transaction
             .execute("DELETE FROM authentication_cache WHERE expires < ?1", params![now.as_micros()])
             .and_then(|_| {
@@ -108,9 +106,8 @@ impl Store<'_> {
     ) -> Result<bool, StoreError> {
         let database = self.ephemeral()?;
         let now = self.now();
+        let transaction = database.begin()?;
         let take = || -> rusqlite::Result<bool> {
-            let transaction =
-                rusqlite::Transaction::new_unchecked(&database.connection, TransactionBehavior::Immediate)?;
             if let Some(age) = max_age {
                 transaction.execute(
                     "DELETE FROM connections WHERE opened < ?1",
@@ -129,10 +126,13 @@ impl Store<'_> {
                 "INSERT OR REPLACE INTO connections VALUES (?1, ?2, ?3, ?4)",
                 params![key.client_ip, key.username, session_id, now.as_micros()],
             )?;
-            transaction.commit()?;
             Ok(true)
         };
-        take().map_err(database.failed())
+        let taken = take().map_err(database.failed())?;
+        if taken {
+            transaction.commit().map_err(database.failed())?;
+        }
+        Ok(taken)
     }
 
     /// Gives a connection back; one that is not counted is no error.

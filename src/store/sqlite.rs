@@ -19,7 +19,8 @@ const CHECKPOINT_PAGES: u32 = 64;
 const MAX_WAIT: Duration = Duration::from_secs(10);
 
 /// The steps that lead to the schema of `state.sqlite3`; a step is never changed once it was released.
-pub(super) const STATE: &[&str] = &["
+pub(super) const STATE: &[&str] = &[
+    "
     CREATE TABLE authentication_cache (
         username           TEXT    NOT NULL,
         client_ip          TEXT    NOT NULL,
@@ -30,7 +31,63 @@ pub(super) const STATE: &[&str] = &["
         PRIMARY KEY (username, client_ip)
     ) STRICT, WITHOUT ROWID;
     CREATE INDEX authentication_cache_expires ON authentication_cache (expires);
-"];
+",
+    "
+    CREATE TABLE meta (
+        name  TEXT PRIMARY KEY,
+        value BLOB NOT NULL
+    ) STRICT, WITHOUT ROWID;
+    -- Clustered by realm and user, because that is how tokens are searched for.
+    CREATE TABLE tokens (
+        realm         TEXT    NOT NULL,
+        user          TEXT    NOT NULL,
+        serial        TEXT    NOT NULL UNIQUE,
+        type          TEXT    NOT NULL,
+        description   TEXT    NOT NULL,
+        enabled       INTEGER NOT NULL,
+        algorithm     TEXT    NOT NULL,
+        digits        INTEGER NOT NULL,
+        period        INTEGER NOT NULL,
+        window        INTEGER NOT NULL,
+        counter       INTEGER NOT NULL,
+        skew          INTEGER NOT NULL,
+        fail_counter  INTEGER NOT NULL,
+        max_fail      INTEGER NOT NULL,
+        failed_at     INTEGER NOT NULL,
+        unlock_after  INTEGER NOT NULL,
+        valid_from    INTEGER,
+        valid_until   INTEGER,
+        target        TEXT,
+        realms        TEXT,
+        separator     TEXT,
+        sealed_secret BLOB    NOT NULL,
+        sealed_pin    BLOB,
+        PRIMARY KEY (realm, user, serial)
+    ) STRICT, WITHOUT ROWID;
+    CREATE INDEX tokens_with_pin ON tokens (serial) WHERE sealed_pin IS NOT NULL;
+    CREATE INDEX tokens_target ON tokens (target) WHERE target IS NOT NULL;
+    CREATE TABLE used_codes (
+        serial   TEXT    NOT NULL,
+        position INTEGER NOT NULL,
+        PRIMARY KEY (serial, position)
+    ) STRICT, WITHOUT ROWID;
+    CREATE TABLE challenges (
+        id         TEXT    PRIMARY KEY,
+        kind       TEXT    NOT NULL,
+        session_id TEXT    NOT NULL,
+        user       TEXT    NOT NULL,
+        realm      TEXT    NOT NULL,
+        data       TEXT    NOT NULL,
+        expires    INTEGER NOT NULL
+    ) STRICT, WITHOUT ROWID;
+    CREATE INDEX challenges_expires ON challenges (expires);
+    CREATE TABLE guesses (
+        subject   TEXT    PRIMARY KEY,
+        failures  INTEGER NOT NULL,
+        failed_at INTEGER NOT NULL
+    ) STRICT, WITHOUT ROWID;
+",
+];
 
 /// The steps that lead to the schema of `connections.sqlite3`.
 pub(super) const CONNECTIONS: &[&str] = &["

@@ -1,0 +1,97 @@
+//! Challenges: what a user still has to answer. The cookie holds the id, everything else stays here.
+
+use data_encoding::HEXLOWER;
+use rusqlite::{OptionalExtension, params};
+
+use super::{Store, StoreError};
+use crate::clock::UnixTime;
+
+/// What has to be answered.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum ChallengeKind {
+    /// The code of a token whose PIN was right.
+    Otp,
+    /// The approvals of others.
+    FourEyes,
+}
+
+impl ChallengeKind {
+    pub(super) fn word(self) -> &'static str {
+        match self {
+            Self::Otp => "otp",
+            Self::FourEyes => "4eyes",
+        }
+    }
+}
+
+/// An open challenge. It is good for one session of one user.
+#[derive(Clone, Debug)]
+pub struct Challenge {
+    /// Its unguessable name.
+    pub id: String,
+    /// What has to be answered.
+    pub kind: ChallengeKind,
+    /// The session that it was made for.
+    pub session_id: String,
+    /// The user that it was made for.
+    pub user: String,
+    /// The user's realm.
+    pub realm: String,
+    /// What the answer is held against, as JSON. Serials, never secrets.
+    pub data: String,
+    /// Until when it holds.
+    pub expires: UnixTime,
+}
+
+impl Challenge {
+    /// Returns a new name of 128 random bits.
+    ///
+    /// # Errors
+    /// [`StoreError::NoRandomness`].
+    pub fn new_id() -> Result<String, StoreError> {
+        let mut bytes = [0_u8; 16];
+        getrandom::fill(&mut bytes).map_err(|_| StoreError::NoRandomness)?;
+        Ok(HEXLOWER.encode(&bytes))
+    }
+}
+
+impl Store<'_> {
+    /// Returns an open challenge; `None` if there is none of that name or its time is over.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    pub fn challenge(&self, id: &str) -> Result<Option<Challenge>, StoreError> {
+        let database = self.persistent()?;
+        let sql = "SELECT kind, session_id, user, realm, data, expires FROM challenges WHERE id = ?1 AND expires > ?2";
+        let read = |row: &rusqlite::Row<'_>| {
+            let kind: String = row.get(0)?;
+            Ok(Challenge {
+                id: id.to_owned(),
+                kind: if kind == ChallengeKind::Otp.word() {
+                    ChallengeKind::Otp
+                } else {
+                    ChallengeKind::FourEyes
+                },
+                session_id: row.get(1)?,
+                user: row.get(2)?,
+                realm: row.get(3)?,
+                data: row.get(4)?,
+                expires: UnixTime::from_micros(row.get(5)?),
+            })
+        };
+        let found = database.connection.query_row(sql, params![id, self.now().as_micros()], read).optional();
+        found.map_err(database.failed())
+    }
+
+    /// Returns how many wrong approvals a user has given on connections that demand them, as far as they still count.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    pub fn guesses(&self, subject: &str, forget_after: f64) -> Result<u32, StoreError> {
+        let database = self.persistent()?;
+        let since = self.now().plus_seconds(-forget_after).as_micros();
+        let sql = "SELECT failures FROM guesses WHERE subject = ?1 AND failed_at > ?2";
+        let found = database.connection.query_row(sql, params![subject, since], |row| row.get(0)).optional();
+        Ok(found.map_err(database.failed())?.unwrap_or(0))
+    }
+}

@@ -1,0 +1,179 @@
+//! The master key: 32 bytes in a file of mode 0600 in the state directory, or wherever `[state] key` refers to.
+
+use std::fs::{self, OpenOptions};
+use std::io::Write;
+use std::os::unix::fs::{MetadataExt, OpenOptionsExt};
+use std::path::{Path, PathBuf};
+
+use data_encoding::HEXLOWER_PERMISSIVE;
+use secrecy::{ExposeSecret, SecretString};
+use zeroize::{Zeroize, Zeroizing};
+
+use super::StoreError;
+use crate::config::settings::{Opt, SettingError, Settings};
+
+pub(super) const KEY: Opt = Opt::new("state", "key", "");
+
+/// The name of the key file, and the one under which [`KeySource::replace`] prepares its successor.
+const FILE: &str = "master.key";
+const NEXT: &str = "master.key.new";
+
+/// The key itself; wiped when dropped.
+pub type MasterKey = Zeroizing<[u8; 32]>;
+
+/// Where the master key comes from.
+pub enum KeySource {
+    /// `[state] key`, resolved.
+    Configured(SecretString),
+    /// `master.key` in the state directory.
+    File,
+}
+
+impl KeySource {
+    /// Reads `[state] key`.
+    ///
+    /// # Errors
+    /// A reference that leads nowhere.
+    pub fn find(settings: &Settings<'_>) -> Result<Self, SettingError> {
+        Ok(settings.secret(&KEY)?.map_or(Self::File, Self::Configured))
+    }
+
+    /// Returns the keys that may be the one: the configured one; or the file's, and its successor where a change of
+    /// keys was cut short. None where there is no key yet.
+    pub(super) fn candidates(&self, directory: &Path) -> Result<Vec<MasterKey>, StoreError> {
+        match self {
+            Self::Configured(text) => Ok(vec![parse(text.expose_secret()).ok_or(StoreError::BadKey)?]),
+            Self::File => {
+                let mut found = Vec::new();
+                for name in [FILE, NEXT] {
+                    found.extend(read(&directory.join(name))?);
+                }
+                Ok(found)
+            }
+        }
+    }
+
+    /// Makes the first key of a store. Two processes that do so at once agree on one.
+    pub(super) fn create(&self, directory: &Path) -> Result<MasterKey, StoreError> {
+        if let Self::Configured(text) = self {
+            return parse(text.expose_secret()).ok_or(StoreError::BadKey);
+        }
+        let path = directory.join(FILE);
+        let key = random()?;
+        let prepared = directory.join(format!("{FILE}.{}", std::process::id()));
+        write(&prepared, &key)?;
+        // A link fails where the file is there already, and the file is never seen half written.
+        let linked = fs::hard_link(&prepared, &path);
+        let _ = fs::remove_file(&prepared);
+        match linked {
+            Ok(()) => Ok(key),
+            Err(error) if error.kind() == std::io::ErrorKind::AlreadyExists => {
+                read(&path)?.ok_or(StoreError::NoKey)
+            }
+            Err(source) => Err(StoreError::KeyFile { path, source }),
+        }
+    }
+
+    /// Writes the successor of the key file; [`KeySource::replace`] puts it in force once the store is sealed anew.
+    pub(super) fn prepare_next(directory: &Path, key: &MasterKey) -> Result<(), StoreError> {
+        let path = directory.join(NEXT);
+        match fs::remove_file(&path) {
+            Err(source) if source.kind() != std::io::ErrorKind::NotFound => {
+                return Err(StoreError::KeyFile { path, source });
+            }
+            Ok(()) | Err(_) => {}
+        }
+        write(&path, key)
+    }
+
+    /// Puts the prepared key file in the place of the old one, in one step.
+    pub(super) fn replace(directory: &Path) -> Result<(), StoreError> {
+        let path = directory.join(FILE);
+        fs::rename(directory.join(NEXT), &path).map_err(|source| StoreError::KeyFile { path, source })?;
+        sync(directory)
+    }
+}
+
+/// Returns 32 random bytes.
+pub(super) fn random() -> Result<MasterKey, StoreError> {
+    let mut key = MasterKey::default();
+    getrandom::fill(key.as_mut_slice()).map_err(|_| StoreError::NoRandomness)?;
+    Ok(key)
+}
+
+/// Reads 64 hexadecimal digits.
+pub(super) fn parse(text: &str) -> Option<MasterKey> {
+    let mut bytes = HEXLOWER_PERMISSIVE.decode(text.trim().as_bytes()).ok()?;
+    let mut key = MasterKey::default();
+    let fits = bytes.len() == key.len();
+    if fits {
+        key.copy_from_slice(&bytes);
+    }
+    bytes.zeroize();
+    fits.then_some(key)
+}
+
+fn write(path: &Path, key: &MasterKey) -> Result<(), StoreError> {
+    let failed = |source| StoreError::KeyFile { path: path.to_owned(), source };
+    let mut text = Zeroizing::new(HEXLOWER_PERMISSIVE.encode(key.as_slice()));
+    text.push('\n');
+    let mut file = OpenOptions::new().write(true).create_new(true).mode(0o600).open(path).map_err(failed)?;
+    file.write_all(text.as_bytes()).and_then(|()| file.sync_all()).map_err(failed)?;
+    path.parent().map_or(Ok(()), sync)
+}
+
+fn sync(directory: &Path) -> Result<(), StoreError> {
+    let failed = |source| StoreError::KeyFile { path: directory.to_owned(), source };
+    fs::File::open(directory).and_then(|directory| directory.sync_all()).map_err(failed)
+}
+
+fn read(path: &Path) -> Result<Option<MasterKey>, StoreError> {
+    let failed = |source| StoreError::KeyFile { path: path.to_owned(), source };
+    let metadata = match fs::symlink_metadata(path) {
+        Ok(metadata) => metadata,
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(None),
+        Err(error) => return Err(failed(error)),
+    };
+    let refused = |reason| Err(StoreError::Unsafe { path: PathBuf::from(path), reason });
+    if !metadata.is_file() || metadata.len() > 1024 {
+        return refused("is no key file");
+    }
+    if metadata.mode() & 0o077 != 0 {
+        return refused("may be read by others; chmod 600 it");
+    }
+    let text = fs::read_to_string(path).map(Zeroizing::new).map_err(failed)?;
+    parse(&text).map(Some).ok_or(StoreError::BadKey)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::os::unix::fs::PermissionsExt;
+
+    use super::*;
+
+    #[test]
+    fn a_first_key_is_made_once_for_its_owner_only() {
+        let directory = tempfile::tempdir().unwrap();
+        let key = KeySource::File.create(directory.path()).unwrap();
+        assert_eq!(KeySource::File.create(directory.path()).unwrap(), key);
+        assert_eq!(fs::metadata(directory.path().join(FILE)).unwrap().mode() & 0o777, 0o600);
+        assert_eq!(KeySource::File.candidates(directory.path()).unwrap(), [key]);
+        assert_eq!(fs::read_dir(directory.path()).unwrap().count(), 1);
+    }
+
+    #[test]
+    fn a_key_that_others_may_read_is_refused() {
+        let directory = tempfile::tempdir().unwrap();
+        KeySource::File.create(directory.path()).unwrap();
+        fs::set_permissions(directory.path().join(FILE), fs::Permissions::from_mode(0o640)).unwrap();
+        assert!(matches!(KeySource::File.candidates(directory.path()), Err(StoreError::Unsafe { .. })));
+    }
+
+    #[test]
+    fn a_key_is_64_hexadecimal_digits() {
+        assert!(parse(&"aB".repeat(32)).is_some());
+        for bad in ["", "ab", &"ab".repeat(31), &"ab".repeat(33), &"xy".repeat(32)] {
+            assert!(parse(bad).is_none(), "{bad}");
+        }
+    }
+}

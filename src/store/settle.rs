@@ -1,0 +1,176 @@
+//! The one transaction that ends an attempt: codes are used up, failures charged, a challenge taken a step further.
+
+use rusqlite::{Transaction, params};
+
+use super::challenges::Challenge;
+use super::tokens::USABLE;
+use super::{Store, StoreError};
+
+/// What an attempt changes. All of it happens, durably, or nothing.
+#[derive(Default)]
+pub struct Settlement {
+    /// Tokens that held; each must still be usable and its code unused.
+    pub uses: Vec<Use>,
+    /// Serials of tokens whose fail counter grows.
+    pub charges: Vec<String>,
+    /// Whose wrong approvals are counted, and after how many seconds they are forgotten.
+    pub guess: Option<(String, f64)>,
+    /// What becomes of a challenge.
+    pub challenge: Option<ChallengeStep>,
+    /// Whether this is a denial. One that changes nothing else is written all the same, so that it takes as long.
+    pub denial: bool,
+}
+
+/// A token that held.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Use {
+    /// Which.
+    pub serial: String,
+    /// What of it is used up.
+    pub advance: Advance,
+}
+
+/// What of a token is used up.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Advance {
+    /// Every counter or time step up to this one.
+    Counter(u64),
+    /// One code of a list.
+    Position(u64),
+    /// Nothing; the use is counted.
+    Count,
+}
+
+/// What becomes of a challenge.
+pub enum ChallengeStep {
+    /// It begins.
+    Begin(Challenge),
+    /// It goes on with other data and a new expiry, if its data are still the first ones.
+    GoOn {
+        /// The data that it must have.
+        from: String,
+        /// The challenge as it is to be.
+        to: Challenge,
+    },
+    /// It is answered, if its data are still these.
+    Finish {
+        /// Which.
+        id: String,
+        /// The data that it must have.
+        from: String,
+    },
+}
+
+impl Store<'_> {
+    /// Settles an attempt. Returns `false`, with nothing changed, where another process was first: a code is used
+    /// up, a token locked or disabled, a challenge answered or over.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    pub fn settle(&self, settlement: &Settlement) -> Result<bool, StoreError> {
+        let database = self.persistent()?;
+        let now = self.now().as_micros();
+        let transaction = database.begin()?;
+        let settle = || -> rusqlite::Result<bool> {
+            for one in &settlement.uses {
+                if !take(&transaction, now, one)? {
+                    return Ok(false);
+                }
+            }
+            for serial in &settlement.charges {
+                charge(&transaction, now, serial)?;
+            }
+            if let Some((subject, forget_after)) = &settlement.guess {
+                let since = self.now().plus_seconds(-forget_after).as_micros();
+                transaction.execute("DELETE FROM guesses WHERE failed_at <= ?1", params![since])?;
+                transaction.execute(
+                    "INSERT INTO guesses VALUES (?1, 1, ?2)
+                     ON CONFLICT (subject) DO UPDATE SET failures = failures + 1, failed_at = ?2",
+                    params![subject, now],
+                )?;
+            }
+            if let Some(step) = &settlement.challenge
+                && !advance(&transaction, now, step)?
+            {
+                return Ok(false);
+            }
+            if settlement.denial {
+                // The value is of no use to anybody; the write is.
+                transaction.execute(
+                    "INSERT INTO meta VALUES ('last_denial', ?1) ON CONFLICT (name) DO UPDATE SET value = ?1",
+                    params![now.to_le_bytes()],
+                )?;
+            }
+            Ok(true)
+        };
+        let settled = settle().map_err(database.failed())?;
+        if settled {
+            transaction.commit().map_err(database.failed())?;
+        }
+        Ok(settled)
+    }
+}
+
+fn take(transaction: &Transaction<'_>, now: i64, one: &Use) -> rusqlite::Result<bool> {
+    let (condition, counter) = match one.advance {
+        Advance::Counter(used) => ("AND counter <= ?3", format!("{}", used.saturating_add(1))),
+        Advance::Position(_) | Advance::Count => ("AND ?3 >= 0", "counter + 1".to_owned()),
+    };
+    let used = match one.advance {
+        Advance::Counter(number) | Advance::Position(number) => i64::try_from(number).unwrap_or(i64::MAX),
+        Advance::Count => 0,
+    };
+    if matches!(one.advance, Advance::Position(_)) {
+        let sql = "INSERT INTO used_codes VALUES (?1, ?2) ON CONFLICT DO NOTHING";
+        if transaction.execute(sql, params![one.serial, used])? == 0 {
+            return Ok(false);
+        }
+    }
+    let sql = format!(
+        "UPDATE tokens SET counter = {counter}, fail_counter = 0 WHERE serial = ?2 AND {USABLE} {condition}"
+    );
+    Ok(transaction.execute(&sql, params![now, one.serial, used])? == 1)
+}
+
+/// A locked token is not charged, unless its time is over: then counting begins anew.
+fn charge(transaction: &Transaction<'_>, now: i64, serial: &str) -> rusqlite::Result<()> {
+    transaction.execute(
+        "UPDATE tokens
+         SET fail_counter = CASE WHEN max_fail > 0 AND fail_counter >= max_fail THEN 1 ELSE fail_counter + 1 END,
+             failed_at = ?1
+         WHERE serial = ?2 AND enabled = 1
+           AND (max_fail = 0 OR fail_counter < max_fail
+                OR (unlock_after > 0 AND failed_at + unlock_after * 1000000 <= ?1))",
+        params![now, serial],
+    )?;
+    Ok(())
+}
+
+fn advance(transaction: &Transaction<'_>, now: i64, step: &ChallengeStep) -> rusqlite::Result<bool> {
+    match step {
+        ChallengeStep::Begin(challenge) => {
+            transaction.execute("DELETE FROM challenges WHERE expires <= ?1", params![now])?;
+            transaction.execute(
+                "INSERT INTO challenges VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)",
+                params![
+                    challenge.id,
+                    challenge.kind.word(),
+                    challenge.session_id,
+                    challenge.user,
+                    challenge.realm,
+                    challenge.data,
+                    challenge.expires.as_micros()
+                ],
+            )?;
+            Ok(true)
+        }
+        ChallengeStep::GoOn { from, to } => Ok(transaction.execute(
+            "UPDATE challenges SET data = ?3, expires = ?4 WHERE id = ?1 AND data = ?2 AND expires > ?5",
+            params![to.id, from, to.data, to.expires.as_micros(), now],
+        )? == 1),
+        ChallengeStep::Finish { id, from } => Ok(transaction.execute(
+            "DELETE FROM challenges WHERE id = ?1 AND data = ?2 AND expires > ?3",
+            params![id, from, now],
+        )? == 1),
+    }
+}

@@ -1,0 +1,99 @@
+//! PINs and static passwords: argon2id (RFC 9106), one computation for an attempt, whoever is meant.
+//!
+//! The salt is the store's, so that one computation serves every token that a text could belong to; what is kept of
+//! a token is `HMAC-SHA-256(argon2id(text, salt), purpose ‖ serial)`, sealed, so that equal PINs do not look alike.
+
+use argon2::{Algorithm, Argon2, Params, Version};
+use hmac::{Hmac, KeyInit, Mac};
+use sha2::Sha256;
+use subtle::ConstantTimeEq;
+use zeroize::Zeroizing;
+
+use crate::store::{Store, StoreError};
+
+/// The memory of one computation in KiB, its passes and lanes: the second of the two settings that OWASP's password
+/// storage cheat sheet puts first.
+pub const MEMORY: u32 = 19 * 1024;
+/// See [`MEMORY`].
+pub const PASSES: u32 = 2;
+const SALT: &str = "pin_salt";
+const VERIFIER: usize = 32;
+
+/// What a stored verifier is for. A verifier for one thing is no verifier for another.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Purpose {
+    /// A token's PIN.
+    Pin,
+    /// A static password alone.
+    Password,
+    /// A PIN and the static password right after it.
+    PinAndPassword,
+}
+
+impl Purpose {
+    fn label(self) -> &'static [u8] {
+        match self {
+            Self::Pin => b"pin\0",
+            Self::Password => b"password\0",
+            Self::PinAndPassword => b"pin+password\0",
+        }
+    }
+}
+
+/// A text after argon2id, ready to be compared with any token of the store.
+pub struct Stretched(Zeroizing<[u8; 32]>);
+
+impl Stretched {
+    /// Does the computation.
+    ///
+    /// # Errors
+    /// [`StoreError`]; [`StoreError::NoRandomness`] also where there is no memory for it.
+    pub fn compute(store: &Store<'_>, text: &str) -> Result<Self, StoreError> {
+        let salt = salt(store)?;
+        let params = Params::new(MEMORY, PASSES, 1, Some(VERIFIER)).map_err(|_| StoreError::NoRandomness)?;
+        let mut output = Zeroizing::new([0_u8; VERIFIER]);
+        Argon2::new(Algorithm::Argon2id, Version::V0x13, params)
+            .hash_password_into(text.as_bytes(), &salt, output.as_mut_slice())
+            .map_err(|_| StoreError::NoRandomness)?;
+        Ok(Self(output))
+    }
+
+    /// Returns what is kept for a token: the verifier, then the text's length in characters.
+    pub fn verifier(&self, purpose: Purpose, serial: &str, text: &str) -> Zeroizing<Vec<u8>> {
+        let mut kept = Zeroizing::new(Vec::with_capacity(VERIFIER.saturating_add(4)));
+        kept.extend_from_slice(&self.bind(purpose, serial));
+        let length = u32::try_from(text.chars().count()).unwrap_or(u32::MAX);
+        kept.extend_from_slice(&length.to_be_bytes());
+        kept
+    }
+
+    /// Compares with what was kept, in constant time.
+    pub fn matches(&self, purpose: Purpose, serial: &str, kept: &[u8]) -> bool {
+        let Some(verifier) = kept.first_chunk::<VERIFIER>() else { return false };
+        self.bind(purpose, serial).ct_eq(verifier).into()
+    }
+
+    fn bind(&self, purpose: Purpose, serial: &str) -> [u8; VERIFIER] {
+        // HMAC fills a short key up with zeros (RFC 2104 section 2); done here, the key always has the right length.
+        let mut key = Zeroizing::new([0_u8; 64]);
+        key.iter_mut().zip(self.0.iter()).for_each(|(to, from)| *to = *from);
+        let mac = Hmac::<Sha256>::new((&*key).into());
+        mac.chain_update(purpose.label()).chain_update(serial).finalize().into_bytes().into()
+    }
+}
+
+/// Returns the length in characters of the text that a verifier was made of.
+pub fn kept_length(kept: &[u8]) -> Option<usize> {
+    let (_, length) = kept.split_first_chunk::<VERIFIER>()?;
+    let length = u32::from_be_bytes(*length.first_chunk::<4>()?);
+    usize::try_from(length).ok()
+}
+
+fn salt(store: &Store<'_>) -> Result<Vec<u8>, StoreError> {
+    if let Some(salt) = store.meta(SALT)? {
+        return Ok(salt);
+    }
+    let mut salt = [0_u8; 16];
+    getrandom::fill(&mut salt).map_err(|_| StoreError::NoRandomness)?;
+    store.meta_or_set(SALT, &salt)
+}
