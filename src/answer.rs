@@ -310,7 +310,7 @@ fn with_cookies<P: Progress>(
                 Fault::Cookie(_) | Fault::Name(_) | Fault::SessionCookie(_) | Fault::Complete => {
                     (Closed::Invocation, 2)
                 }
-                Fault::Store(_) | Fault::Credential(_) => (Closed::Internal, 1),
+                Fault::Store(_) | Fault::Credential(_) | Fault::Provider(_) => (Closed::Internal, 1),
             };
             (Response::closed(Some(invocation.hook), closed, cookies), status)
         }

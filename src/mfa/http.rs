@@ -102,7 +102,9 @@ impl<'a> Http<'a> {
             json::from_slice(&reply.body).map_err(|error| garbled("the service's answer", error))?;
         let reason = answer.reason.filter(|reason| !reason.is_empty());
         match (answer.result.as_str(), reason, answer.question) {
-            ("ACCEPT", _, _) => Ok(Answer::Accepted(Factor { name: format!("http {path}") })),
+            ("ACCEPT", _, _) => {
+                Ok(Answer::Accepted(Factor { name: format!("http {path}"), serials: Vec::new() }))
+            }
             ("DENY", None, _) => Ok(Answer::Rejected),
             ("DENY", Some(reason), _) => Ok(Answer::AuthenticationFailure { reason }),
             ("NEEDINFO", _, Some(prompt)) => Ok(Answer::NeedInfo {

@@ -4,6 +4,7 @@
 //! answer" is an [`MfaError`], and the two stay apart up to the one `match` in `pipeline::authenticate`.
 
 mod http;
+mod local;
 mod none;
 
 use std::time::Duration;
@@ -16,11 +17,12 @@ use crate::clock::Budget;
 use crate::config::settings::{Opt, SettingError, Settings};
 use crate::logging::Log;
 use crate::names::MfaIdentity;
+use crate::store::{Store, StoreError};
 use crate::terms::Question;
 
 const PROVIDER: Opt = Opt::new("mfa", "provider", "local");
 /// The options that this module and its providers read.
-pub const OPTIONS: [&[Opt]; 2] = [&[PROVIDER], http::OPTIONS];
+pub const OPTIONS: [&[Opt]; 3] = [&[PROVIDER], http::OPTIONS, local::OPTIONS];
 /// The longest wait for one answer that a provider's `timeout` may ask for, in seconds.
 pub const MAX_TIMEOUT: f64 = 600.0;
 
@@ -35,6 +37,8 @@ pub struct Tools<'a> {
     pub log: &'a Log,
     /// The time of this hook.
     pub budget: Budget<'a>,
+    /// What survives.
+    pub store: &'a Store<'a>,
 }
 
 /// Whom to authenticate, and what the provider remembered of an earlier round.
@@ -44,6 +48,10 @@ pub struct Subject<'a> {
     pub identity: &'a MfaIdentity,
     /// What the provider's last NEEDINFO left in the cookie.
     pub state: Option<&'a Value>,
+    /// The session.
+    pub session_id: Option<&'a str>,
+    /// The connection policy.
+    pub connection_name: Option<&'a str>,
 }
 
 /// What a provider found out.
@@ -70,6 +78,8 @@ pub enum Answer {
 pub struct Factor {
     /// The provider's name in the configuration, and `push` or `otp`.
     pub name: String,
+    /// The serials of the tokens, where the provider knows them.
+    pub serials: Vec<String>,
 }
 
 /// Says why a provider found out nothing.
@@ -93,6 +103,12 @@ pub enum MfaError {
         #[source]
         source: Option<Box<dyn std::error::Error>>,
     },
+    /// The store of the local tokens cannot be used.
+    #[error("local tokens")]
+    Store(#[from] StoreError),
+    /// An option is unusable.
+    #[error("configuration")]
+    Setting(#[from] SettingError),
 }
 
 /// Asks one service about one user. The seed's `MFAClient`.
@@ -124,7 +140,7 @@ pub fn client<'a>(tools: Tools<'a>, disable_echo: bool) -> Result<Box<dyn MfaCli
     match tools.settings.choice(&PROVIDER, &["http", "none", "local"])? {
         "http" => Ok(Box::new(http::Http::from_settings(tools, disable_echo)?)),
         "none" => Ok(Box::new(none::NoFactor::new(tools.log))),
-        _ => Err(tools.settings.invalid(&PROVIDER, "http or none; local is not there yet".to_owned())),
+        _ => Ok(Box::new(local::Local::from_settings(tools, disable_echo)?)),
     }
 }
 

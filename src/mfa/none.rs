@@ -25,7 +25,7 @@ impl MfaClient for NoFactor {
     }
 
     fn push_authenticate(&self, _: Subject<'_>) -> Result<Answer, MfaError> {
-        Ok(Answer::Accepted(Factor { name: "none".to_owned() }))
+        Ok(Answer::Accepted(Factor { name: "none".to_owned(), serials: Vec::new() }))
     }
 
     fn otp_authenticate(&self, subject: Subject<'_>, _: &SecretString) -> Result<Answer, MfaError> {

@@ -89,7 +89,7 @@ fn prove(
     let identity = MfaIdentity::parse(cookie.text("mfa_identity")?.unwrap_or_default())?;
     let password = password(context, arguments, cookie)?;
     cookie.progress.stage = Stage::Factor;
-    factor(context, cookie, username, &identity, &password)
+    factor(context, arguments, cookie, username, &identity, &password)
 }
 
 /// Returns the one-time password, empty for a push; asks for it where somebody can answer.
@@ -116,6 +116,7 @@ fn password(
 /// Asks the provider, and makes of its answer what SPS gets (SDK: `MFAClient.execute_authenticate`).
 fn factor(
     context: &Context<'_>,
+    arguments: &Arguments,
     cookie: &mut Cookie<AaProgress>,
     username: &Username,
     identity: &MfaIdentity,
@@ -126,6 +127,7 @@ fn factor(
         http_proxy: context.appliance.http_proxy.as_ref(),
         log: context.log,
         budget: context.budget,
+        store: context.store,
     };
     let client = mfa::client(tools, context.settings.boolean(&DISABLE_ECHO)?)?;
     let push = secret::is_empty(password);
@@ -135,7 +137,12 @@ fn factor(
         client.branded_name()
     ));
     let state = cookie.value(STATE).cloned();
-    let subject = Subject { identity, state: state.as_ref() };
+    let subject = Subject {
+        identity,
+        state: state.as_ref(),
+        session_id: arguments.session_id.as_deref(),
+        connection_name: arguments.connection_name.as_deref(),
+    };
     let answer =
         if push { client.push_authenticate(subject) } else { client.otp_authenticate(subject, password) };
     match answer {
@@ -157,24 +164,26 @@ fn factor(
             }
             Err(Stop::Ask(question))
         }
-        Err(error) => fault(context, client.as_ref(), &error),
+        Err(error) => without_answer(context, client.as_ref(), error),
     }
 }
 
-fn fault(context: &Context<'_>, client: &dyn MfaClient, error: &MfaError) -> Result<Evidence, Stop> {
+/// Makes of a provider's error what SPS gets: a denial, or ACCEPT where the configuration ignores an outage.
+fn without_answer(context: &Context<'_>, client: &dyn MfaClient, error: MfaError) -> Result<Evidence, Stop> {
     let brand = client.branded_name();
-    match error {
+    match &error {
         MfaError::CommunicationError { reason, .. } => {
-            context.log.error(format_args!("{brand}: {}", Chain(error)));
+            context.log.error(format_args!("{brand}: {}", Chain(&error)));
             Err(Stop::deny(reason.as_str(), COMMUNICATION_ERROR))
         }
         MfaError::ServiceUnreachable { .. } if client.ignore_connection_error() => {
-            context.log.warning(format_args!("{brand}: {}; accepted without a second factor", Chain(error)));
+            context.log.warning(format_args!("{brand}: {}; accepted without a second factor", Chain(&error)));
             Ok(Evidence::connection_error_ignored(brand))
         }
         MfaError::ServiceUnreachable { reason, .. } => {
-            context.log.error(format_args!("{brand}: {}", Chain(error)));
+            context.log.error(format_args!("{brand}: {}", Chain(&error)));
             Err(Stop::deny(reason.as_str(), UNREACHABLE))
         }
+        MfaError::Store(_) | MfaError::Setting(_) => Err(Fault::from(error).into()),
     }
 }

@@ -12,12 +12,14 @@ use crate::protocol::response::Metadata;
 pub struct Evidence {
     reason: String,
     road: String,
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    serials: Vec<String>,
     from_cache: bool,
 }
 
 impl Evidence {
     fn new(road: impl Into<String>, reason: impl Into<String>) -> Self {
-        Self { reason: reason.into(), road: road.into(), from_cache: false }
+        Self { reason: reason.into(), road: road.into(), serials: Vec::new(), from_cache: false }
     }
 
     /// The user is on the whitelist that is a user list.
@@ -40,7 +42,7 @@ impl Evidence {
 
     /// A second factor held.
     pub(super) fn factor(factor: Factor) -> Self {
-        Self::new(factor.name, "")
+        Self { serials: factor.serials, ..Self::new(factor.name, "") }
     }
 
     /// The service cannot be reached, and `ignore_connection_error=yes` says that this is good enough.
@@ -66,6 +68,7 @@ impl Evidence {
 
     /// What SPS stores beside the session.
     pub fn metadata(&self) -> Metadata {
-        Metadata::reason(&self.reason).with("by", &self.road)
+        let metadata = Metadata::reason(&self.reason).with("by", &self.road);
+        if self.serials.is_empty() { metadata } else { metadata.with("serial", &self.serials.join(",")) }
     }
 }

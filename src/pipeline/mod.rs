@@ -23,6 +23,7 @@ use crate::config::settings::{Opt, SettingError, Settings};
 use crate::credentials::CredentialError;
 use crate::directory::user_list::UserListError;
 use crate::logging::Log;
+use crate::mfa::MfaError;
 use crate::names::NameError;
 use crate::protocol::cookie::CookieError;
 use crate::store::{Store, StoreError};
@@ -99,9 +100,24 @@ pub enum Fault {
     /// The state cannot be used.
     #[error("state")]
     Store(#[from] StoreError),
+    /// A second factor's provider failed in a place where that is no answer.
+    #[error("second factor")]
+    Provider(#[source] MfaError),
     /// A credential provider failed.
     #[error("credentials")]
     Credential(#[from] CredentialError),
+}
+
+impl From<MfaError> for Fault {
+    fn from(error: MfaError) -> Self {
+        match error {
+            MfaError::Store(error) => error.into(),
+            MfaError::Setting(error) => error.into(),
+            MfaError::CommunicationError { .. } | MfaError::ServiceUnreachable { .. } => {
+                Self::Provider(error)
+            }
+        }
+    }
 }
 
 impl<E: Into<Fault>> From<E> for Stop {

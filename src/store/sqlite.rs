@@ -64,7 +64,7 @@ pub(super) const STATE: &[&str] = &[
         sealed_pin    BLOB,
         PRIMARY KEY (realm, user, serial)
     ) STRICT, WITHOUT ROWID;
-    CREATE INDEX tokens_with_pin ON tokens (serial) WHERE sealed_pin IS NOT NULL;
+    CREATE INDEX tokens_with_pin ON tokens (serial) WHERE sealed_pin IS NOT NULL OR type = 'pw';
     CREATE INDEX tokens_target ON tokens (target) WHERE target IS NOT NULL;
     CREATE TABLE used_codes (
         serial   TEXT    NOT NULL,

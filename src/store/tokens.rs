@@ -372,7 +372,7 @@ impl Store<'_> {
     /// [`StoreError`].
     pub fn has_pins(&self) -> Result<bool, StoreError> {
         let database = self.persistent()?;
-        let sql = "SELECT 1 FROM tokens WHERE sealed_pin IS NOT NULL LIMIT 1";
+        let sql = "SELECT 1 FROM tokens WHERE sealed_pin IS NOT NULL OR type = 'pw' LIMIT 1";
         let found =
             database.connection.query_row(sql, [], |_| Ok(())).optional().map_err(database.failed())?;
         Ok(found.is_some())

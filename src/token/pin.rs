@@ -18,6 +18,8 @@ pub const MEMORY: u32 = 19 * 1024;
 pub const PASSES: u32 = 2;
 const SALT: &str = "pin_salt";
 const VERIFIER: usize = 32;
+/// How many bytes are kept of a PIN or password: the verifier and the length of the text.
+pub const KEPT: usize = VERIFIER + 4;
 
 /// What a stored verifier is for. A verifier for one thing is no verifier for another.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -60,7 +62,7 @@ impl Stretched {
 
     /// Returns what is kept for a token: the verifier, then the text's length in characters.
     pub fn verifier(&self, purpose: Purpose, serial: &str, text: &str) -> Zeroizing<Vec<u8>> {
-        let mut kept = Zeroizing::new(Vec::with_capacity(VERIFIER.saturating_add(4)));
+        let mut kept = Zeroizing::new(Vec::with_capacity(KEPT));
         kept.extend_from_slice(&self.bind(purpose, serial));
         let length = u32::try_from(text.chars().count()).unwrap_or(u32::MAX);
         kept.extend_from_slice(&length.to_be_bytes());

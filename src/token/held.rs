@@ -1,0 +1,273 @@
+//! A token with everything that stands behind it: for a forward token, the tokens down to the one with the codes.
+
+use std::ops::Range;
+
+use subtle::ConstantTimeEq;
+use zeroize::Zeroizing;
+
+use super::oath::{self, CodeMaker};
+use super::pin::{KEPT, Purpose, Stretched, kept_length};
+use crate::clock::UnixTime;
+use crate::store::{Advance, Candidate, Sealer, Store, StoreError, Token, TokenType, Use};
+
+/// How many forward tokens may stand in a row.
+pub(super) const MAX_FORWARDS: usize = 5;
+/// The bytes that are kept of a static password: two verifiers.
+const VERIFIERS: usize = 2 * KEPT;
+
+/// A token and, for a forward token, where it leads.
+pub(super) struct Held {
+    pub(super) token: Token,
+    /// The forward's target, and so on; the last one has the codes. Empty for others, and for a forward that leads
+    /// nowhere or too far.
+    pub(super) targets: Vec<Token>,
+    pin: Option<Zeroizing<Vec<u8>>>,
+    /// What is kept of a static password.
+    password: Option<Zeroizing<Vec<u8>>>,
+}
+
+/// A text that ends in a token's code.
+pub(super) struct Match<'p> {
+    /// What stands before the code.
+    pub(super) pin: &'p str,
+    pub(super) advance: Advance,
+}
+
+impl Held {
+    pub(super) fn new(store: &Store<'_>, sealer: &Sealer, token: Token) -> Result<Self, StoreError> {
+        let mut targets = Vec::new();
+        let mut next = token.target.clone().filter(|_| token.token_type == TokenType::Forward);
+        while let Some(serial) = next {
+            let Some(target) = store.token(&serial)? else {
+                targets.clear();
+                break;
+            };
+            next = target.target.clone().filter(|_| target.token_type == TokenType::Forward);
+            targets.push(target);
+            if targets.len() > MAX_FORWARDS {
+                targets.clear();
+                break;
+            }
+        }
+        let pin = token.pin(sealer)?;
+        let password = (token.token_type == TokenType::Pw).then(|| token.secret(sealer)).transpose()?;
+        Ok(Self { token, targets, pin, password })
+    }
+
+    /// The token whose codes count; `None` for a forward that leads nowhere.
+    fn device(&self) -> Option<&Token> {
+        match self.token.token_type {
+            TokenType::Forward => self.targets.last(),
+            TokenType::Hotp
+            | TokenType::Totp
+            | TokenType::Pw
+            | TokenType::Spass
+            | TokenType::Registration
+            | TokenType::Paper
+            | TokenType::FourEyes => Some(&self.token),
+        }
+    }
+
+    /// The serial of the device that the person holds in hand.
+    pub(super) fn device_serial(&self) -> &str {
+        self.device().map_or(&self.token.serial, |device| &device.serial)
+    }
+
+    /// Whether it and all that stands behind it may be used.
+    pub(super) fn is_usable(&self, now: UnixTime) -> bool {
+        let leads_somewhere = self.token.token_type != TokenType::Forward || !self.targets.is_empty();
+        leads_somewhere
+            && self.token.is_usable(now)
+            && self.targets.iter().all(|target| target.is_usable(now))
+    }
+
+    /// Whether it gives one-time codes, its own or its target's.
+    pub(super) fn gives_codes(&self) -> bool {
+        self.code_length().is_some()
+    }
+
+    pub(super) fn has_pin(&self) -> bool {
+        self.pin.is_some()
+    }
+
+    /// How many characters a code has; `None` without codes.
+    fn code_length(&self) -> Option<usize> {
+        let device = self.device()?;
+        is_code_type(device.token_type).then_some(usize::from(device.digits))
+    }
+
+    fn pin_length(&self) -> usize {
+        self.pin.as_deref().and_then(|kept| kept_length(kept)).unwrap_or(0)
+    }
+
+    /// Whether a text of this length may be meant for this token as it is: a PIN alone, a static password.
+    pub(super) fn fits_whole(&self, length: usize) -> bool {
+        let password = self.password_verifiers().and_then(|(_, full)| kept_length(full));
+        (self.has_pin() && self.pin_length() == length) || password == Some(length)
+    }
+
+    /// Whether a text of this length may be meant for this token at all.
+    pub(super) fn fits(&self, length: usize) -> bool {
+        let code = self.code_length().map(|code| self.pin_length().saturating_add(code));
+        self.fits_whole(length) || code == Some(length)
+    }
+
+    /// Whether a text is the static password, with the PIN in front of it.
+    pub(super) fn is_pin_and_password(&self, stretched: &Stretched) -> bool {
+        let kept = self.password_verifiers();
+        kept.is_some_and(|(_, full)| stretched.matches(Purpose::PinAndPassword, &self.token.serial, full))
+    }
+
+    /// Whether a text is the static password alone.
+    pub(super) fn is_password(&self, stretched: &Stretched) -> bool {
+        let kept = self.password_verifiers();
+        kept.is_some_and(|(alone, _)| stretched.matches(Purpose::Password, &self.token.serial, alone))
+    }
+
+    /// The two verifiers of a `pw` token: of the password alone, and of PIN and password.
+    fn password_verifiers(&self) -> Option<(&[u8], &[u8])> {
+        let kept = self.password.as_deref()?;
+        (kept.len() == VERIFIERS).then(|| kept.split_at(VERIFIERS / 2))
+    }
+
+    /// Returns what would be the PIN if a text of this length were PIN and code.
+    pub(super) fn pin_part<'p>(&self, text: &'p str) -> Option<&'p str> {
+        let code = self.code_length()?;
+        let length = text.chars().count();
+        (self.pin_length().saturating_add(code) == length).then(|| split(text, code).map(|(pin, _)| pin))?
+    }
+
+    /// Tells whether the PIN is this one; a token without PIN has the empty one.
+    pub(super) fn pin_is(&self, text: &str, stretched: Option<&Stretched>) -> bool {
+        match (&self.pin, stretched) {
+            (None, _) => text.is_empty(),
+            (Some(kept), Some(stretched)) => stretched.matches(Purpose::Pin, &self.token.serial, kept),
+            (Some(_), None) => false,
+        }
+    }
+
+    /// Finds a code at the end of a text; the PIN in front of it is not looked at.
+    pub(super) fn find_code<'p>(
+        &self,
+        store: &Store<'_>,
+        sealer: &Sealer,
+        text: &'p str,
+    ) -> Result<Option<Match<'p>>, StoreError> {
+        let Some(device) = self.device() else { return Ok(None) };
+        let Some((pin, code)) = self.code_length().and_then(|length| split(text, length)) else {
+            return Ok(None);
+        };
+        let secret = device.secret(sealer)?;
+        let advance = match device.token_type {
+            TokenType::Hotp | TokenType::Totp => {
+                let range = range(
+                    device.token_type,
+                    device.counter,
+                    device.window,
+                    device.period,
+                    device.skew,
+                    store,
+                );
+                let maker = CodeMaker::new(device.algorithm, &secret, device.digits);
+                find(maker, code, device.digits, range).map(Advance::Counter)
+            }
+            TokenType::Paper => {
+                let maker = CodeMaker::new(device.algorithm, &secret, device.digits);
+                find_unused(store, &device.serial, maker, code, device.digits, device.window)?
+            }
+            TokenType::Registration => {
+                let same = bool::from(secret.as_slice().ct_eq(code.as_bytes()));
+                (same && !store.is_used(&device.serial, 0)?).then_some(Advance::Position(0))
+            }
+            TokenType::Pw | TokenType::Spass | TokenType::Forward | TokenType::FourEyes => None,
+        };
+        Ok(advance.map(|advance| Match { pin, advance }))
+    }
+
+    /// What a success uses up: the code at the device, and a count at each forward on the way.
+    pub(super) fn uses(&self, advance: Advance) -> Vec<Use> {
+        let serials = std::iter::once(&self.token).chain(&self.targets).map(|token| token.serial.clone());
+        let device = self.device_serial();
+        serials
+            .map(|serial| {
+                let advance = if serial == device { advance } else { Advance::Count };
+                Use { serial, advance }
+            })
+            .collect()
+    }
+}
+
+/// Splits the last `length` characters off; they have to be ASCII, as all codes are.
+pub(super) fn split(text: &str, length: usize) -> Option<(&str, &str)> {
+    let at = text.len().checked_sub(length)?;
+    let (before, code) = text.split_at_checked(at)?;
+    (length > 0 && code.is_ascii()).then_some((before, code))
+}
+
+fn is_code_type(token_type: TokenType) -> bool {
+    match token_type {
+        TokenType::Hotp | TokenType::Totp | TokenType::Paper | TokenType::Registration => true,
+        TokenType::Pw | TokenType::Spass | TokenType::Forward | TokenType::FourEyes => false,
+    }
+}
+
+/// The counters or steps whose codes are taken now: never one that is used up.
+fn range(
+    token_type: TokenType,
+    counter: u64,
+    window: u32,
+    period: u32,
+    skew: i64,
+    store: &Store<'_>,
+) -> Range<u64> {
+    let window = u64::from(window);
+    if token_type == TokenType::Totp {
+        let step = oath::time_step(store.now().as_secs(), period).saturating_add_signed(skew);
+        let first = step.saturating_sub(window).max(counter);
+        first..step.saturating_add(window).saturating_add(1)
+    } else {
+        counter..counter.saturating_add(window)
+    }
+}
+
+fn find(maker: Option<CodeMaker>, code: &str, digits: u8, range: Range<u64>) -> Option<u64> {
+    maker?.find(oath::parse_code(code, digits)?, range)
+}
+
+fn find_unused(
+    store: &Store<'_>,
+    serial: &str,
+    maker: Option<CodeMaker>,
+    code: &str,
+    digits: u8,
+    count: u32,
+) -> Result<Option<Advance>, StoreError> {
+    let (Some(maker), Some(code)) = (maker, oath::parse_code(code, digits)) else { return Ok(None) };
+    let end = u64::from(count);
+    let mut from = 0;
+    // Two places of a list may hold the same digits; a used one does not hide the other.
+    while let Some(position) = maker.find(code, from..end) {
+        if !store.is_used(serial, position)? {
+            return Ok(Some(Advance::Position(position)));
+        }
+        from = position.saturating_add(1);
+    }
+    Ok(None)
+}
+
+/// Finds a code for a candidate of a search; `code` is the text's end of the candidate's length.
+pub(super) fn find_candidate_code(
+    store: &Store<'_>,
+    sealer: &Sealer,
+    candidate: &Candidate<'_>,
+    code: &str,
+) -> Result<Option<Advance>, StoreError> {
+    let secret = candidate.secret(sealer)?;
+    let maker = CodeMaker::new(candidate.algorithm, &secret, candidate.digits);
+    if candidate.token_type == TokenType::Paper {
+        return find_unused(store, candidate.serial, maker, code, candidate.digits, candidate.window);
+    }
+    let Candidate { token_type, counter, window, period, skew, .. } = *candidate;
+    let range = range(token_type, counter, window, period, skew, store);
+    Ok(find(maker, code, candidate.digits, range).map(Advance::Counter))
+}
