@@ -44,6 +44,13 @@ impl Places {
         })
     }
 
+    /// Keeps everything in one directory.
+    #[cfg(test)]
+    pub fn at(directory: &Path) -> Self {
+        let directory = directory.to_owned();
+        Self { persistent: Some(directory.clone()), ephemeral: Some(directory.clone()), temporary: directory }
+    }
+
     pub(super) fn persistent(&self) -> Result<PathBuf, StoreError> {
         let path = self.persistent.clone().ok_or(StoreError::NoDirectory)?;
         secure(&path)?;

@@ -10,9 +10,9 @@ use super::{Database, Store, StoreError};
 use crate::clock::UnixTime;
 
 /// What the sealed secret of a token is bound to.
-pub(super) const SECRET: &str = "token.secret";
+const SECRET: &str = "token.secret";
 /// What the sealed PIN verifier of a token is bound to.
-pub(super) const PIN: &str = "token.pin";
+const PIN: &str = "token.pin";
 
 macro_rules! words {
     ($(#[$doc:meta])* $name:ident { $($(#[$variant_doc:meta])* $variant:ident = $word:literal,)* }) => {
@@ -285,16 +285,7 @@ fn candidate<'r>(row: &'r Row<'_>) -> rusqlite::Result<Option<Candidate<'r>>> {
 }
 
 impl Database {
-    pub(super) fn sealed_rows(&self) -> Result<Vec<(String, Vec<u8>, Option<Vec<u8>>)>, StoreError> {
-        let read = || -> rusqlite::Result<_> {
-            let mut statement =
-                self.connection.prepare("SELECT serial, sealed_secret, sealed_pin FROM tokens")?;
-            statement.query_map([], |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?)))?.collect()
-        };
-        read().map_err(self.failed())
-    }
-
-    fn select(&self, condition: &str, values: &[&dyn ToSql]) -> Result<Vec<Token>, StoreError> {
+    pub(super) fn select(&self, condition: &str, values: &[&dyn ToSql]) -> Result<Vec<Token>, StoreError> {
         let sql = format!("SELECT {COLUMNS} FROM tokens {condition}");
         let read = || -> rusqlite::Result<Vec<_>> {
             self.connection.prepare(&sql)?.query_map(values, token)?.collect()

@@ -93,17 +93,16 @@ impl Store<'_> {
         }
         let transaction = database.begin()?;
         let mut count = 0_usize;
-        for (serial, secret, pin) in database.sealed_rows()? {
-            let again = |column: &'static str, sealed: &[u8]| {
-                let binding = Binding { column, row: &serial };
-                new.seal(binding, &old.open(binding, sealed)?)
-            };
-            let secret = again(super::tokens::SECRET, &secret)?;
-            let pin = pin.map(|pin| again(super::tokens::PIN, &pin)).transpose()?;
+        for mut token in database.select("", &[])? {
+            let (secret, pin) = (token.secret(old)?, token.pin(old)?);
+            token.seal_secret(&new, &secret)?;
+            token.seal_pin(&new, pin.as_ref().map(|pin| pin.as_slice()))?;
             count = count.saturating_add(1).saturating_add(usize::from(pin.is_some()));
             transaction
                 .prepare_cached("UPDATE tokens SET sealed_secret = ?2, sealed_pin = ?3 WHERE serial = ?1")
-                .and_then(|mut statement| statement.execute(params![serial, secret, pin]))
+                .and_then(|mut update| {
+                    update.execute(params![token.serial, token.sealed_secret, token.sealed_pin])
+                })
                 .map_err(database.failed())?;
         }
         let check = new.seal(CHECK_BINDING, CHECK_TEXT)?;

@@ -7,6 +7,9 @@ pub mod pin;
 pub mod realms;
 pub mod verify;
 
+#[cfg(test)]
+mod tests;
+
 use crate::clock::UnixTime;
 use crate::store::{Challenge, ChallengeKind, Store, StoreError};
 
