@@ -65,11 +65,7 @@ impl Site {
     ) {
         let store = self.store();
         let owner = Owner::parse(owner, "realm1");
-        let (window, digits) = match token_type {
-            TokenType::Paper => (10, 6),
-            TokenType::Totp => (1, 6),
-            _ => (10, 6),
-        };
+        let window = if token_type == TokenType::Totp { 1 } else { 10 };
         let mut token = Token {
             serial: serial.to_owned(),
             token_type,
@@ -78,7 +74,7 @@ impl Site {
             description: String::new(),
             enabled: true,
             algorithm: Algorithm::Sha1,
-            digits,
+            digits: 6,
             period: 30,
             window,
             counter: 0,
