@@ -7,6 +7,7 @@ mod case;
 mod difference;
 mod junit;
 mod play;
+mod request;
 mod scratch;
 mod server;
 
