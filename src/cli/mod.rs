@@ -1,5 +1,7 @@
-//! What people and SPS type: without a command, or with `hook`, one hook is answered from stdin.
+//! What people and SPS type: without a command, or with `hook`, one hook is answered from stdin; `golden` plays
+//! recorded ones.
 
+mod golden;
 mod hook;
 
 use std::ffi::OsString;
@@ -33,6 +35,8 @@ enum Command {
         #[command(flatten)]
         options: HookOptions,
     },
+    /// Play the recorded cases below a folder and compare the responses
+    Golden(golden::GoldenOptions),
 }
 
 #[derive(Args, Default)]
@@ -69,6 +73,7 @@ pub(crate) fn run(edge: Edge<'_>) -> Outcome {
         Ok(CommandLine { command: Some(Command::Hook { name, options }), .. }) => {
             hook::run(edge, name, options)
         }
+        Ok(CommandLine { command: Some(Command::Golden(options)), .. }) => golden::run(edge, &options),
         Err(error) if !error.use_stderr() => {
             Outcome { stdout: Zeroizing::new(error.to_string().into_bytes()), status: 0 }
         }

@@ -14,6 +14,12 @@ pub(super) const DIRECTORY: Opt = Opt::new("state", "directory", "");
 pub trait Environment {
     /// Returns a variable, or `None` if it is not set or is empty.
     fn get(&self, name: &str) -> Option<OsString>;
+
+    /// Returns a directory that overrules `[state] directory`. Only the environment of a recorded case has one, so
+    /// that trying a configuration does not touch the state that it names.
+    fn own_state(&self) -> Option<PathBuf> {
+        None
+    }
 }
 
 /// The directories for state, not yet made or looked at.
@@ -34,7 +40,9 @@ impl Places {
         let path = |name: &str| environment.get(name).map(PathBuf::from);
         let configured = settings.text(&DIRECTORY)?.map(PathBuf::from);
         let xdg = || path("XDG_STATE_HOME").or_else(|| Some(path("HOME")?.join(".local/state")));
-        let persistent = configured
+        let persistent = environment
+            .own_state()
+            .or(configured)
             .or_else(|| path("SCB_PLUGIN_STATE_DIRECTORY"))
             .or_else(|| Some(xdg()?.join("sps-plugin")));
         Ok(Self {
