@@ -5,6 +5,7 @@ use std::marker::PhantomData;
 
 use serde::de::value::MapAccessDeserializer;
 use serde::de::{Deserialize, Deserializer, MapAccess, Visitor};
+use serde_json::Value;
 
 /// Reads `T` from a JSON object and from nothing else.
 pub(crate) struct Object<T>(pub(crate) T);
@@ -43,6 +44,10 @@ where
 /// # Errors
 /// What serde says; its message may quote a value and is not for the log.
 pub(crate) fn from_slice<'a, T: Deserialize<'a>>(bytes: &'a [u8]) -> serde_json::Result<T> {
+    // serde skips the members that nobody asked for, and does not look whether they are UTF-8, as JSON has to be.
+    if std::str::from_utf8(bytes).is_err() {
+        serde_json::from_slice::<Value>(bytes)?;
+    }
     serde_json::from_slice::<Object<T>>(bytes).map(|Object(value)| value)
 }
 
@@ -53,6 +58,16 @@ mod tests {
     #[derive(Debug, PartialEq, serde::Deserialize)]
     struct Answer {
         result: String,
+    }
+
+    #[test]
+    fn a_text_that_is_not_utf8_is_no_json_even_where_nobody_looks() {
+        for bad in
+            [&b"{\"result\": \"ACCEPT\", \"more\": \"\xff\"}"[..], b"{\"result\": \"ACCEPT\", \"\xff\": 1}"]
+        {
+            let error = from_slice::<Answer>(bad).unwrap_err();
+            assert_eq!((error.classify(), error.line()), (serde_json::error::Category::Syntax, 1));
+        }
     }
 
     #[test]

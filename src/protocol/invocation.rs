@@ -216,7 +216,8 @@ impl Invocation {
             Err(error) => {
                 // The hook may still be told, and the closed response depends on it.
                 let hook = named.or_else(|| {
-                    let Ok(HookOnly { hook: Some(name) }) = json::from_slice(bytes) else {
+                    let Ok(json::Object(HookOnly { hook: Some(name) })) = serde_json::from_slice(bytes)
+                    else {
                         return None;
                     };
                     Hook::from_name(&name)
@@ -399,6 +400,15 @@ mod tests {
         let text = r#"{"hook": "authorize", "arguments": {"target_server": "::1"}}"#;
         let arguments = read(text).ok().unwrap().arguments;
         assert_eq!((arguments.server_ip.as_deref(), arguments.server_hostname), (Some("::1"), None));
+    }
+
+    #[test]
+    fn bytes_that_are_no_utf8_are_refused_and_the_hook_is_still_told() {
+        let unusable =
+            Invocation::read(b"{\"hook\": \"get_password_list\", \"more\": \"\xff\"}", None).err().unwrap();
+        assert_eq!(unusable.hook, Some(Hook::GetPasswordList));
+        assert!(matches!(unusable.error, InvocationError::Json { line: 1, .. }));
+        assert!(Invocation::read(b"{\"more\": \"\xff\"}", Some(Hook::Authorize)).is_err());
     }
 
     #[test]
