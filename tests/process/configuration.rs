@@ -3,6 +3,7 @@
 use std::ffi::OsStr;
 use std::fs;
 use std::path::Path;
+use std::process::Command;
 
 use serde_json::{Value, json};
 
@@ -35,7 +36,9 @@ fn copied(place: &Place) -> std::path::PathBuf {
     let folder = place.path("plugin folder");
     fs::create_dir(&folder).unwrap();
     let copy = folder.join("main");
-    fs::copy(PROGRAM, &copy).unwrap();
+    // Not by this process: a child forked meanwhile by another test would hold the copy open for writing, and
+    // then nobody can run it.
+    assert!(Command::new("cp").args([Path::new(PROGRAM), &copy]).status().unwrap().success());
     copy
 }
 

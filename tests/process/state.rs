@@ -197,9 +197,11 @@ fn remembered(place: &Place) -> PathBuf {
     path
 }
 
+type Damage = fn(&mut Vec<u8>);
+
 #[test]
 fn a_corrupt_database_is_a_denial_and_stays_byte_for_byte() {
-    let spoil: [(&str, fn(&mut Vec<u8>)); 6] = [
+    let spoil: [(&str, Damage); 6] = [
         ("garbage", |bytes| *bytes = b"This is not a database. ".repeat(400)),
         ("a first page of zeros", |bytes| bytes[..4096].fill(0)),
         ("every page but the first zeroed", |bytes| bytes[4096..].fill(0)),
