@@ -14,6 +14,8 @@ use crate::clock::Budget;
 use crate::config::settings::{Opt, SettingError, Settings};
 use crate::logging::Log;
 
+/// The longest wait for a connection; another server may be tried after it.
+const MAX_CONNECT: Duration = Duration::from_secs(10);
 /// The longest body that is read, in bytes.
 pub const MAX_BODY: u64 = 1024 * 1024;
 
@@ -48,6 +50,8 @@ pub enum NetError {
     Unreachable {
         /// Which server, without path and credentials.
         host: String,
+        /// Whether the request may have arrived all the same; a code in it may then be used up.
+        may_have_arrived: bool,
         /// What the client said.
         source: Box<ureq::Error>,
     },
@@ -62,6 +66,49 @@ pub enum NetError {
         /// What the client said.
         source: Box<ureq::Error>,
     },
+}
+
+/// A request to one server.
+pub struct Request<'a> {
+    /// The whole address.
+    pub url: String,
+    /// Headers; values may be secrets.
+    pub headers: Vec<(&'static str, SecretString)>,
+    /// The method and what is sent.
+    pub body: Body<'a>,
+}
+
+/// What a request sends.
+#[derive(Clone, Copy)]
+pub enum Body<'a> {
+    /// A GET, which sends nothing.
+    Get,
+    /// A POST of JSON.
+    Json(&'a [u8]),
+    /// A POST of an encoded form.
+    Form(&'a [u8]),
+}
+
+impl Body<'_> {
+    fn method(self) -> &'static str {
+        match self {
+            Self::Get => "GET",
+            Self::Json(_) | Self::Form(_) => "POST",
+        }
+    }
+
+    fn content_type(self) -> Option<&'static str> {
+        match self {
+            Self::Get => None,
+            Self::Json(_) => Some("application/json"),
+            Self::Form(_) => Some("application/x-www-form-urlencoded"),
+        }
+    }
+}
+
+/// Makes the header that carries a token.
+pub fn bearer(token: &SecretString) -> (&'static str, SecretString) {
+    ("Authorization", SecretString::from(format!("Bearer {}", token.expose_secret())))
 }
 
 /// An answer, whatever its status.
@@ -110,26 +157,35 @@ impl<'a> HttpClient<'a> {
         Ok(Self { agent: config.build().new_agent(), budget, timeout, host: url.host.clone() })
     }
 
-    /// Posts JSON and returns the answer, whatever its status.
+    /// Sends a request and returns the answer, whatever its status.
     ///
     /// # Errors
     /// [`NetError`].
-    pub fn post_json(
-        &self,
-        url: &str,
-        bearer: Option<&SecretString>,
-        body: &[u8],
-    ) -> Result<Reply, NetError> {
+    pub fn send(&self, request: &Request<'_>) -> Result<Reply, NetError> {
         let left = self.budget.remaining();
         if left.is_zero() {
             return Err(NetError::NoTime(self.host.clone()));
         }
-        let mut request = self.agent.post(url).header("Content-Type", "application/json");
-        if let Some(token) = bearer {
-            request = request.header("Authorization", format!("Bearer {}", token.expose_secret()));
+        let most = self.timeout.min(left);
+        let mut builder = ureq::http::Request::builder().method(request.body.method()).uri(&request.url);
+        if let Some(content_type) = request.body.content_type() {
+            builder = builder.header("Content-Type", content_type);
         }
-        let request = request.config().timeout_global(Some(self.timeout.min(left))).build();
-        let response = request.send(body);
+        for (name, value) in &request.headers {
+            builder = builder.header(*name, value.expose_secret());
+        }
+        let response = match request.body {
+            Body::Get => builder.body(()).map_err(ureq::Error::Http).and_then(|http| {
+                let http = self.agent.configure_request(http).timeout_global(Some(most));
+                self.agent.run(http.timeout_connect(Some(most.min(MAX_CONNECT))).build())
+            }),
+            Body::Json(bytes) | Body::Form(bytes) => {
+                builder.body(bytes).map_err(ureq::Error::Http).and_then(|http| {
+                    let http = self.agent.configure_request(http).timeout_global(Some(most));
+                    self.agent.run(http.timeout_connect(Some(most.min(MAX_CONNECT))).build())
+                })
+            }
+        };
         response.and_then(read).map_err(|error| self.sort(error))
     }
 
@@ -142,9 +198,29 @@ impl<'a> HttpClient<'a> {
                 | ureq::Error::BodyExceedsLimit(_)
                 | ureq::Error::LargeResponseHeader(..)
         );
+        let may_have_arrived = may_have_arrived(&error);
         let source = Box::new(error);
-        if garbled { NetError::Garbled { host, source } } else { NetError::Unreachable { host, source } }
+        if garbled {
+            NetError::Garbled { host, source }
+        } else {
+            NetError::Unreachable { host, may_have_arrived, source }
+        }
     }
+}
+
+/// Tells whether the request may have been sent before it went wrong. In doubt it was.
+fn may_have_arrived(error: &ureq::Error) -> bool {
+    use ureq::{Error, Timeout};
+    let before = matches!(
+        error,
+        Error::HostNotFound
+            | Error::ConnectionFailed
+            | Error::Tls(_)
+            | Error::Rustls(_)
+            | Error::ConnectProxyFailed(_)
+            | Error::Timeout(Timeout::Resolve | Timeout::Connect)
+    ) || matches!(error, Error::Io(error) if error.kind() == std::io::ErrorKind::ConnectionRefused);
+    !before
 }
 
 fn read(mut response: ureq::http::Response<ureq::Body>) -> Result<Reply, ureq::Error> {
@@ -179,6 +255,11 @@ impl Url {
             return None;
         }
         Some(Self { text: text.to_owned(), https, host: authority.as_str().to_owned() })
+    }
+
+    /// Returns host and port as written.
+    pub fn host(&self) -> &str {
+        &self.host
     }
 
     /// Returns the address with a path appended.

@@ -5,10 +5,11 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use zeroize::Zeroizing;
 
+use super::servers::{Repeat, Servers};
 use super::{Answer, Factor, MfaClient, MfaError, Subject, Tools};
 use crate::config::settings::{Opt, SettingError};
 use crate::json;
-use crate::net::{HttpClient, NetError, Reply, Url};
+use crate::net::{self, Body, Reply, Request};
 use crate::terms::Question;
 
 const SERVER_URL: Opt = Opt::new("http", "server_url", "");
@@ -22,15 +23,14 @@ const MAX_QUESTION: usize = 1000;
 
 /// A service that speaks the `http` provider's contract.
 pub(super) struct Http<'a> {
-    client: HttpClient<'a>,
-    server_url: Url,
+    servers: Servers<'a>,
     token: Option<SecretString>,
     ignore_connection_error: bool,
     disable_echo: bool,
 }
 
 #[derive(Serialize)]
-struct Request<'a> {
+struct Query<'a> {
     identity: &'a str,
     #[serde(skip_serializing_if = "Option::is_none")]
     otp: Option<&'a str>,
@@ -51,21 +51,9 @@ struct ServiceAnswer {
 impl<'a> Http<'a> {
     pub(super) fn from_settings(tools: Tools<'a>, disable_echo: bool) -> Result<Self, SettingError> {
         let settings = tools.settings;
-        let text = settings.required(&SERVER_URL)?;
-        let server_url = Url::parse(&text).ok_or_else(|| {
-            settings.invalid(&SERVER_URL, "an address such as https://mfa.example.org/api".to_owned())
-        })?;
         let timeout = super::timeout(settings, &TIMEOUT)?;
         Ok(Self {
-            client: HttpClient::new(
-                settings,
-                tools.http_proxy,
-                tools.log,
-                tools.budget,
-                &server_url,
-                timeout,
-            )?,
-            server_url,
+            servers: Servers::from_settings(tools, (&SERVER_URL).into(), timeout)?,
             token: settings.secret(&TOKEN)?,
             ignore_connection_error: settings.boolean(&IGNORE_CONNECTION_ERROR)?,
             disable_echo,
@@ -73,7 +61,7 @@ impl<'a> Http<'a> {
     }
 
     fn ask(&self, path: &str, subject: Subject<'_>, otp: Option<&SecretString>) -> Result<Answer, MfaError> {
-        let request = Request {
+        let request = Query {
             identity: subject.identity.as_str(),
             otp: otp.map(ExposeSecret::expose_secret),
             state: subject.state,
@@ -81,8 +69,11 @@ impl<'a> Http<'a> {
         let body = serde_json::to_vec(&request)
             .map(Zeroizing::new)
             .map_err(|error| garbled("the request", error))?;
-        let reply =
-            self.client.post_json(&self.server_url.join(path), self.token.as_ref(), &body).map_err(sort)?;
+        let reply = self.servers.ask(Repeat::Never, |server| Request {
+            url: server.join(path),
+            headers: self.token.iter().map(net::bearer).collect(),
+            body: Body::Json(&body),
+        })?;
         self.read(&reply, path)
     }
 
@@ -139,18 +130,6 @@ impl MfaClient for Http<'_> {
 
     fn otp_authenticate(&self, subject: Subject<'_>, otp: &SecretString) -> Result<Answer, MfaError> {
         self.ask("otp", subject, Some(otp))
-    }
-}
-
-fn sort(error: NetError) -> MfaError {
-    match error {
-        NetError::Garbled { .. } => MfaError::CommunicationError {
-            reason: "no usable HTTP".to_owned(),
-            source: Some(Box::new(error)),
-        },
-        NetError::Unreachable { .. } | NetError::NoTime(_) => {
-            MfaError::ServiceUnreachable { reason: "no answer".to_owned(), source: Some(Box::new(error)) }
-        }
     }
 }
 

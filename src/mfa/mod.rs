@@ -3,9 +3,11 @@
 //! A provider answers a question; it does not decide. "The code is wrong" is an [`Answer`], "the server did not
 //! answer" is an [`MfaError`], and the two stay apart up to the one `match` in `pipeline::authenticate`.
 
+mod fallback;
 mod http;
 mod local;
 mod none;
+mod servers;
 
 use std::time::Duration;
 
@@ -21,8 +23,10 @@ use crate::store::{Store, StoreError};
 use crate::terms::Question;
 
 const PROVIDER: Opt = Opt::new("mfa", "provider", "local");
+const FALLBACK: Opt = Opt::new("mfa", "fallback", "none");
+const RETRY_AFTER: Opt = Opt::new("mfa", "retry_after", "30");
 /// The options that this module and its providers read.
-pub const OPTIONS: [&[Opt]; 3] = [&[PROVIDER], http::OPTIONS, local::OPTIONS];
+pub const OPTIONS: [&[Opt]; 3] = [&[PROVIDER, FALLBACK, RETRY_AFTER], http::OPTIONS, local::OPTIONS];
 /// The longest wait for one answer that a provider's `timeout` may ask for, in seconds.
 pub const MAX_TIMEOUT: f64 = 600.0;
 
@@ -137,11 +141,23 @@ pub trait MfaClient {
 /// # Errors
 /// A provider that is none, or whose section is unusable.
 pub fn client<'a>(tools: Tools<'a>, disable_echo: bool) -> Result<Box<dyn MfaClient + 'a>, SettingError> {
-    match tools.settings.choice(&PROVIDER, &["http", "none", "local"])? {
-        "http" => Ok(Box::new(http::Http::from_settings(tools, disable_echo)?)),
-        "none" => Ok(Box::new(none::NoFactor::new(tools.log))),
-        _ => Ok(Box::new(local::Local::from_settings(tools, disable_echo)?)),
+    let local = || {
+        local::Local::from_settings(tools, disable_echo).map(|local| Box::new(local) as Box<dyn MfaClient>)
+    };
+    let client: Box<dyn MfaClient> = match tools.settings.choice(&PROVIDER, &["http", "none", "local"])? {
+        "http" => Box::new(http::Http::from_settings(tools, disable_echo)?),
+        "none" => return Ok(Box::new(none::NoFactor::new(tools.log))),
+        _ => return local(),
+    };
+    if fallback(tools.settings)? {
+        return Ok(Box::new(fallback::WithFallback { service: client, fallback: local()?, log: tools.log }));
     }
+    Ok(client)
+}
+
+/// Tells whether the local tokens answer for a service that cannot be reached.
+fn fallback(settings: &Settings<'_>) -> Result<bool, SettingError> {
+    Ok(settings.choice(&FALLBACK, &["local", "none"])? == "local")
 }
 
 /// Reads a provider's `timeout`.

@@ -1,4 +1,4 @@
-//! Recent authentications and open connections.
+//! Recent authentications, open connections, and servers that did not answer.
 
 use rusqlite::params;
 
@@ -149,5 +149,32 @@ impl Store<'_> {
             )
             .map(|_| ())
             .map_err(database.failed())
+    }
+
+    /// Remembers that a server did not answer.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    pub fn mark_server_down(&self, server: &str) -> Result<(), StoreError> {
+        let database = self.ephemeral()?;
+        let sql = "INSERT INTO servers_down VALUES (?1, ?2) ON CONFLICT (server) DO UPDATE SET since = ?2";
+        let marked = database.connection.execute(sql, params![server, self.now().as_micros()]);
+        marked.map(|_| ()).map_err(database.failed())
+    }
+
+    /// Tells whether a server did not answer within the last `retry_after` seconds.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    pub fn is_server_down(&self, server: &str, retry_after: f64) -> Result<bool, StoreError> {
+        let database = self.ephemeral()?;
+        let now = self.now();
+        let sql = "SELECT count(*) FROM servers_down WHERE server = ?1 AND since > ?2 AND since <= ?3";
+        let since = now.plus_seconds(-retry_after).as_micros();
+        let count: i64 = database
+            .connection
+            .query_row(sql, params![server, since, now.as_micros()], |row| row.get(0))
+            .map_err(database.failed())?;
+        Ok(count > 0)
     }
 }

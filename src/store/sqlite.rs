@@ -90,7 +90,8 @@ pub(super) const STATE: &[&str] = &[
 ];
 
 /// The steps that lead to the schema of `connections.sqlite3`.
-pub(super) const CONNECTIONS: &[&str] = &["
+pub(super) const CONNECTIONS: &[&str] = &[
+    "
     CREATE TABLE connections (
         client_ip  TEXT    NOT NULL,
         username   TEXT    NOT NULL,
@@ -98,7 +99,14 @@ pub(super) const CONNECTIONS: &[&str] = &["
         opened     INTEGER NOT NULL,
         PRIMARY KEY (client_ip, username, session_id)
     ) STRICT, WITHOUT ROWID;
-"];
+",
+    "
+    CREATE TABLE servers_down (
+        server TEXT    PRIMARY KEY,
+        since  INTEGER NOT NULL
+    ) STRICT, WITHOUT ROWID;
+",
+];
 
 /// Opens the file, makes it if it is missing, and brings its schema up to date.
 ///

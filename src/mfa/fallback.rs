@@ -1,0 +1,69 @@
+//! `[mfa] fallback=local`: the local tokens answer for a service that cannot be reached.
+//!
+//! This is what `ignore_connection_error=yes` should have been: an outage costs the service, not the factor.
+
+use secrecy::SecretString;
+use serde_json::{Map, Value};
+
+use super::{Answer, MfaClient, MfaError, Subject};
+use crate::logging::{Chain, Log};
+
+/// The member of the cookie's state that says whose state it is.
+const MINE: &str = "fallback";
+
+/// A service, and who answers when it does not.
+pub(super) struct WithFallback<'a> {
+    pub(super) service: Box<dyn MfaClient + 'a>,
+    pub(super) fallback: Box<dyn MfaClient + 'a>,
+    pub(super) log: &'a Log,
+}
+
+impl WithFallback<'_> {
+    fn ask(
+        &self,
+        subject: Subject<'_>,
+        ask: impl Fn(&dyn MfaClient, Subject<'_>) -> Result<Answer, MfaError>,
+    ) -> Result<Answer, MfaError> {
+        // A dialogue that the fallback began is the fallback's to the end, even if the service is back.
+        if let Some(state) = subject.state.and_then(|state| state.get(MINE)) {
+            return ask(self.fallback.as_ref(), Subject { state: Some(state), ..subject }).map(wrap);
+        }
+        match ask(self.service.as_ref(), subject) {
+            Err(error @ MfaError::ServiceUnreachable { .. }) => {
+                let service = self.service.branded_name();
+                self.log.warning(format_args!("{service}: {}; asking the local tokens", Chain(&error)));
+                ask(self.fallback.as_ref(), Subject { state: None, ..subject }).map(wrap)
+            }
+            result => result,
+        }
+    }
+}
+
+/// Marks the state of the fallback's question as the fallback's.
+fn wrap(answer: Answer) -> Answer {
+    match answer {
+        Answer::NeedInfo { question, state: Some(state) } => {
+            let state = Value::Object(Map::from_iter([(MINE.to_owned(), state)]));
+            Answer::NeedInfo { question, state: Some(state) }
+        }
+        other => other,
+    }
+}
+
+impl MfaClient for WithFallback<'_> {
+    fn branded_name(&self) -> &str {
+        self.service.branded_name()
+    }
+
+    fn ignore_connection_error(&self) -> bool {
+        self.service.ignore_connection_error()
+    }
+
+    fn push_authenticate(&self, subject: Subject<'_>) -> Result<Answer, MfaError> {
+        self.ask(subject, |client, subject| client.push_authenticate(subject))
+    }
+
+    fn otp_authenticate(&self, subject: Subject<'_>, otp: &SecretString) -> Result<Answer, MfaError> {
+        self.ask(subject, |client, subject| client.otp_authenticate(subject, otp))
+    }
+}
