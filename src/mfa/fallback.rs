@@ -41,13 +41,9 @@ impl WithFallback<'_> {
 
 /// Marks the state of the fallback's question as the fallback's.
 fn wrap(answer: Answer) -> Answer {
-    match answer {
-        Answer::NeedInfo { question, state: Some(state) } => {
-            let state = Value::Object(Map::from_iter([(MINE.to_owned(), state)]));
-            Answer::NeedInfo { question, state: Some(state) }
-        }
-        other => other,
-    }
+    let Answer::NeedInfo { question, state: Some(state) } = answer else { return answer };
+    let state = Value::Object(Map::from_iter([(MINE.to_owned(), state)]));
+    Answer::NeedInfo { question, state: Some(state) }
 }
 
 impl MfaClient for WithFallback<'_> {
