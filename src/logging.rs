@@ -157,6 +157,14 @@ impl Log {
     }
 }
 
+/// Connects to syslog. A daemon that does not read must not make a hook hang, so what it has no room for is lost.
+fn connect() -> std::io::Result<UnixDatagram> {
+    let socket = UnixDatagram::unbound()?;
+    socket.set_nonblocking(true)?;
+    socket.connect(SYSLOG_SOCKET)?;
+    Ok(socket)
+}
+
 /// Shows an error with all its causes, as `a: b: c`.
 pub struct Chain<'a>(pub &'a dyn std::error::Error);
 
