@@ -84,7 +84,7 @@ impl Place {
         run(command, invocation.to_string())
     }
 
-    /// Lists the files of this place, the deepest first.
+    /// Lists the files of this place.
     pub(crate) fn files(&self) -> Vec<PathBuf> {
         let mut found = Vec::new();
         collect(self.folder.path(), &mut found);
@@ -237,4 +237,12 @@ pub(crate) fn laid_over(mut base: Value, more: Value) -> Value {
         members.extend(more);
     }
     base
+}
+
+/// Lists the source files of the program, in order.
+pub(crate) fn sources() -> Vec<PathBuf> {
+    let mut found = Vec::new();
+    collect(&Path::new(env!("CARGO_MANIFEST_DIR")).join("src"), &mut found);
+    found.sort();
+    found
 }
