@@ -125,7 +125,7 @@ fn an_address_that_is_none_is_a_configuration_error() {
     ] {
         let ended = Place::new().hook(&with_otp(&asking(url, "ignore_connection_error=yes\n")));
         ended.assert_denied("Plugin configuration error", 2);
-        ended.assert_logged(&["error", "[http] server_url", "an address such as https://"]);
+        ended.assert_logged(&["error", "[http] server_url", "such as https://"]);
         assert!(!ended.stderr.contains("geheim"), "{}", ended.stderr);
     }
 }
