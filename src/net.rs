@@ -45,7 +45,7 @@ pub const PROXY_OPTIONS: [&[Opt]; 2] = [&PROXY, &PROXY_ALIAS];
 /// Says why there is no usable answer. The two kinds are told apart because only one of them is an outage.
 #[derive(Debug, thiserror::Error)]
 pub enum NetError {
-    /// Nobody answered: refused, time-out, TLS failure, no such host, broken off.
+    /// Nobody answered: refused, time-out, TLS failure, no such host, hung up before a status came.
     #[error("{host} cannot be reached")]
     Unreachable {
         /// Which server, without path and credentials.
@@ -58,7 +58,7 @@ pub enum NetError {
     /// The time of this hook is used up.
     #[error("no time is left to ask {0}; see [plugin] time_budget")]
     NoTime(String),
-    /// Somebody answered, but not in HTTP, or with more than [`MAX_BODY`].
+    /// Somebody answered, but not in HTTP, or with more than [`MAX_BODY`], or with a body that breaks off.
     #[error("{host} answered with something that is no usable HTTP response")]
     Garbled {
         /// Which server, without path and credentials.
@@ -186,18 +186,22 @@ impl<'a> HttpClient<'a> {
                 })
             }
         };
-        response.and_then(read).map_err(|error| self.sort(error))
+        let response = response.map_err(|error| {
+            let garbled = matches!(
+                error,
+                ureq::Error::Protocol(_) | ureq::Error::Http(_) | ureq::Error::LargeResponseHeader(..)
+            );
+            self.sort(error, garbled)
+        })?;
+        read(response).map_err(|error| {
+            // Whoever sent a status is there: an outage may be ignored, half an answer may not.
+            let garbled = !matches!(error, ureq::Error::Timeout(_));
+            self.sort(error, garbled)
+        })
     }
 
-    fn sort(&self, error: ureq::Error) -> NetError {
+    fn sort(&self, error: ureq::Error, garbled: bool) -> NetError {
         let host = self.host.clone();
-        let garbled = matches!(
-            error,
-            ureq::Error::Protocol(_)
-                | ureq::Error::Http(_)
-                | ureq::Error::BodyExceedsLimit(_)
-                | ureq::Error::LargeResponseHeader(..)
-        );
         let may_have_arrived = may_have_arrived(&error);
         let source = Box::new(error);
         if garbled {

@@ -123,7 +123,8 @@ pub(super) fn open(path: &Path, migrations: &[&str], remaining: Duration) -> Res
         result => result,
     }
     .map_err(failed)?;
-    connection.busy_timeout(remaining.min(MAX_WAIT)).map_err(failed)?;
+    let wait = remaining.min(MAX_WAIT);
+    connection.busy_timeout(wait).map_err(failed)?;
     connection.set_db_config(DbConfig::SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, true).map_err(failed)?;
     connection
         .execute_batch(&format!("PRAGMA synchronous = FULL; PRAGMA wal_autocheckpoint = {CHECKPOINT_PAGES};"))
@@ -131,7 +132,7 @@ pub(super) fn open(path: &Path, migrations: &[&str], remaining: Duration) -> Res
     match version(&connection).map_err(failed)? {
         found if found == migrations.len() => {}
         found if found > migrations.len() => return Err(StoreError::Newer(path.to_owned())),
-        _ => migrate(&mut connection, migrations).map_err(failed)?,
+        _ => migrate(&mut connection, migrations, wait).map_err(failed)?,
     }
     Ok(connection)
 }
@@ -145,8 +146,30 @@ fn version(connection: &Connection) -> rusqlite::Result<usize> {
     Ok(usize::try_from(version).unwrap_or(usize::MAX))
 }
 
-fn migrate(connection: &mut Connection, migrations: &[&str]) -> rusqlite::Result<()> {
-    connection.query_row("PRAGMA journal_mode = WAL", [], |_| Ok(()))?;
+/// Switches to the write-ahead log.
+///
+/// Processes that do this to a new file at once all read it, so SQLite lets none of them wait for another's lock but
+/// answers "busy" without asking the time-out. Whoever loses comes back, until `wait` is over.
+fn write_ahead(connection: &Connection, wait: Duration) -> rusqlite::Result<()> {
+    const PAUSE: Duration = Duration::from_millis(10);
+    connection.busy_timeout(Duration::ZERO)?;
+    let mut waited = Duration::ZERO;
+    loop {
+        match connection.query_row("PRAGMA journal_mode = WAL", [], |_| Ok(())) {
+            Err(error)
+                if waited < wait && error.sqlite_error_code() == Some(rusqlite::ErrorCode::DatabaseBusy) =>
+            {
+                std::thread::sleep(PAUSE);
+                waited = waited.saturating_add(PAUSE);
+            }
+            result => break result,
+        }
+    }?;
+    connection.busy_timeout(wait)
+}
+
+fn migrate(connection: &mut Connection, migrations: &[&str], wait: Duration) -> rusqlite::Result<()> {
+    write_ahead(connection, wait)?;
     let transaction = connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
     // Another process may have done it while this one waited for the lock.
     let found = version(&transaction)?;

@@ -227,14 +227,15 @@ fn a_database_of_a_newer_version_is_a_denial_and_serves_that_version_still() {
     let place = Place::new();
     let path = remembered(&place);
     let connection = Connection::open(&path).unwrap();
+    let current: i64 = connection.query_row("PRAGMA user_version", [], |row| row.get(0)).unwrap();
     let set = |version: i64| connection.pragma_update(None, "user_version", version).unwrap();
-    for version in [2_i64, 99, i64::from(i32::MAX)] {
+    for version in [current + 1, 99, i64::from(i32::MAX)] {
         set(version);
         assert_closed(&place.hook(&caching()), "newer", &["is from a newer version", "install that version"]);
     }
     set(-1);
     assert_closed(&place.hook(&caching()), "negative", &["cannot be used"]);
-    set(1);
+    set(current);
     assert!(by_cache(&place.hook(&caching())));
 }
 
@@ -264,6 +265,24 @@ fn a_database_that_is_unlocked_in_time_is_waited_for() {
         hook.join().unwrap()
     });
     assert!(by_cache(&waiting));
+}
+
+#[test]
+fn a_database_that_another_process_is_making_is_waited_for() {
+    let place = Place::new();
+    fs::create_dir(place.state()).unwrap();
+    fs::set_permissions(place.state(), PermissionsExt::from_mode(0o700)).unwrap();
+    let path = place.file("state/state.sqlite3", "");
+    let other = Connection::open(&path).unwrap();
+    other.execute_batch("BEGIN IMMEDIATE").unwrap();
+    let waiting = thread::scope(|scope| {
+        let hook = scope.spawn(|| place.hook(&caching()));
+        thread::sleep(Duration::from_millis(300));
+        other.execute_batch("COMMIT").unwrap();
+        hook.join().unwrap()
+    });
+    assert!(!by_cache(&waiting));
+    assert!(by_cache(&place.hook(&caching())));
 }
 
 #[test]

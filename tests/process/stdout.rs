@@ -171,7 +171,6 @@ fn work_that_cannot_be_done_is_status_1_with_a_sentence() {
 #[test]
 fn what_only_another_configuration_or_invocation_can_mend_is_status_2() {
     for (name, invocation, piece) in [
-        ("no provider yet for local", authenticate("", json!({})), "[mfa] provider"),
         (
             "an unknown provider",
             authenticate("[mfa]\nprovider=nothing\n", json!({})),

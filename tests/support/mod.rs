@@ -4,6 +4,7 @@ pub(crate) mod pki;
 pub(crate) mod service;
 
 use std::ffi::OsStr;
+use std::fmt;
 use std::fs;
 use std::io::{Read, Write};
 use std::path::{Path, PathBuf};
@@ -83,7 +84,7 @@ impl Place {
         run(command, invocation.to_string())
     }
 
-    /// Lists the files of this place, the deepest first.
+    /// Lists the files of this place.
     pub(crate) fn files(&self) -> Vec<PathBuf> {
         let mut found = Vec::new();
         collect(self.folder.path(), &mut found);
@@ -103,12 +104,18 @@ fn collect(folder: &Path, found: &mut Vec<PathBuf>) {
 }
 
 /// A process that has ended.
-#[derive(Debug)]
 pub(crate) struct Ended {
     pub(crate) stdout: Vec<u8>,
     pub(crate) stderr: String,
     /// `None` where a signal ended it.
     pub(crate) status: Option<i32>,
+}
+
+impl fmt::Debug for Ended {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let (stdout, status) = (String::from_utf8_lossy(&self.stdout), self.status);
+        write!(f, "status {status:?}, stdout {stdout:?}, stderr:\n{}", self.stderr)
+    }
 }
 
 impl Ended {
@@ -230,4 +237,12 @@ pub(crate) fn laid_over(mut base: Value, more: Value) -> Value {
         members.extend(more);
     }
     base
+}
+
+/// Lists the source files of the program, in order.
+pub(crate) fn sources() -> Vec<PathBuf> {
+    let mut found = Vec::new();
+    collect(&Path::new(env!("CARGO_MANIFEST_DIR")).join("src"), &mut found);
+    found.sort();
+    found
 }

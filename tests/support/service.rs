@@ -72,6 +72,12 @@ impl Connection {
         self.stream.write_all(bytes.as_ref()).and_then(|()| self.stream.flush()).is_ok()
     }
 
+    /// Reads what comes first, whatever it is.
+    pub(crate) fn anything(&mut self) {
+        let mut first = [0_u8; 16 * 1024];
+        let _ = self.stream.read(&mut first);
+    }
+
     /// Says nothing until the client has gone.
     pub(crate) fn keep_silent(&mut self) {
         let mut rest = [0_u8; 1024];

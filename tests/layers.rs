@@ -1,0 +1,243 @@
+//! The arrows of the architecture, and the few things that only a few files may do.
+//!
+//! Read off the sources: whoever adds an arrow adds it here, where it is seen.
+
+#![expect(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
+#![expect(clippy::panic, reason = "a test that cannot go on has failed")]
+#![expect(clippy::indexing_slicing, reason = "a JSON value that lacks a member is null, and a test may fail")]
+
+#[path = "layers/example.rs"]
+mod example;
+#[path = "layers/source.rs"]
+mod source;
+#[expect(dead_code, reason = "other tests use the rest")]
+mod support;
+
+use std::collections::BTreeSet;
+
+use source::{Source, all};
+
+/// Which modules of the crate a module may speak of, besides itself.
+const ARROWS: [(&str, &[&str]); 19] = [
+    ("clock", &[]),
+    ("json", &[]),
+    ("names", &[]),
+    ("secret", &[]),
+    ("terms", &[]),
+    ("appliance", &[]),
+    // Neither the wire nor the configuration knows anything that is decided on top of it.
+    ("config", &[]),
+    ("logging", &["config"]),
+    ("protocol", &["appliance", "json", "terms"]),
+    ("net", &["appliance", "clock", "config", "logging"]),
+    // The store knows nobody above it.
+    ("store", &["clock", "config", "logging", "names", "secret"]),
+    // These answer questions. They know no pipeline, no wire and no command line.
+    ("directory", &["appliance", "config", "names"]),
+    ("token", &["clock", "logging", "store"]),
+    ("mfa", &["appliance", "clock", "config", "json", "logging", "names", "net", "store", "terms", "token"]),
+    ("credentials", &["appliance", "config", "names", "terms"]),
+    (
+        "pipeline",
+        &[
+            "appliance",
+            "clock",
+            "config",
+            "credentials",
+            "directory",
+            "logging",
+            "mfa",
+            "names",
+            "protocol",
+            "secret",
+            "store",
+            "terms",
+        ],
+    ),
+    ("answer", &["appliance", "clock", "config", "logging", "pipeline", "protocol", "store"]),
+    ("cli", &["answer", "clock", "logging", "protocol", "store"]),
+    // Declares the others and hands out their options.
+    (
+        "lib",
+        &[
+            "answer",
+            "cli",
+            "clock",
+            "config",
+            "credentials",
+            "directory",
+            "logging",
+            "mfa",
+            "net",
+            "pipeline",
+            "store",
+        ],
+    ),
+];
+
+fn allowed(module: &str) -> &'static [&'static str] {
+    let found = ARROWS.iter().find(|(name, _)| *name == module);
+    found.unwrap_or_else(|| panic!("the module {module} has no row in ARROWS")).1
+}
+
+#[test]
+fn every_arrow_between_modules_is_one_of_the_design() {
+    let mut seen = 0_usize;
+    for source in all().iter().filter(|source| source.module() != "main") {
+        let allowed = allowed(source.module());
+        for target in source.targets() {
+            let inside = target == source.module();
+            assert!(
+                inside || allowed.contains(&target.as_str()),
+                "{} speaks of crate::{target}; {} may speak of {allowed:?}",
+                source.name,
+                source.module()
+            );
+            seen = seen.saturating_add(1);
+        }
+    }
+    assert!(seen > 50, "only {seen} paths were found; has their form changed?");
+}
+
+#[test]
+fn every_arrow_that_is_allowed_is_one_that_is_used() {
+    // The two that the design grants the store for later.
+    let granted = [("store", "names"), ("store", "secret"), ("store", "logging")];
+    for (module, allowed) in ARROWS {
+        let used: BTreeSet<_> =
+            all().iter().filter(|source| source.module() == module).flat_map(Source::targets).collect();
+        for target in allowed {
+            assert!(
+                used.contains(*target) || granted.contains(&(module, target)),
+                "{module} no longer speaks of {target}; take it out of ARROWS"
+            );
+        }
+    }
+}
+
+#[test]
+fn no_arrow_goes_round_in_a_circle() {
+    let mut above = Vec::new();
+    // Each module stands behind all that it speaks of, so the order of ARROWS is one without circles.
+    for (module, allowed) in ARROWS {
+        for target in allowed {
+            assert!(above.contains(target), "{module} speaks of {target}, which stands below it in ARROWS");
+        }
+        above.push(module);
+    }
+}
+
+#[test]
+fn the_main_function_speaks_of_the_crates_edge_only() {
+    let main = all().into_iter().find(|source| source.module() == "main").unwrap();
+    let mut used: Vec<_> = main.code.split("sps_plugin::").skip(1).map(source::first_word).collect();
+    used.sort_unstable();
+    used.dedup();
+    assert_eq!(used, ["Edge", "clock", "run", "store"]);
+    assert!(main.lines <= 100, "main.rs has {} lines", main.lines);
+}
+
+#[test]
+fn no_vendor_is_named_above_its_own_file_and_the_match_that_picks_it() {
+    for layer in ["mfa", "credentials"] {
+        let vendors: Vec<_> = all()
+            .iter()
+            .filter(|source| source.module() == layer && !source.name.ends_with("/mod.rs"))
+            .map(|source| source.file_stem().to_owned())
+            .collect();
+        assert!(!vendors.is_empty());
+        for source in all().iter().filter(|source| source.module() != layer) {
+            for vendor in &vendors {
+                let path = format!("{layer}::{vendor}");
+                assert!(!source.paths().contains(&path), "{} names {path}", source.name);
+            }
+        }
+        let door = all().into_iter().find(|source| source.name == format!("{layer}/mod.rs")).unwrap();
+        assert!(!door.code.contains("\npub mod"), "{layer}'s providers are modules of its own");
+    }
+}
+
+/// Asserts that a piece of code stands in these files and in no others.
+fn only_in(piece: &str, files: &[&str]) {
+    let found: Vec<_> =
+        all().into_iter().filter(|source| source.has(piece)).map(|source| source.name).collect();
+    assert_eq!(found, files, "files with {piece:?}");
+}
+
+#[test]
+fn the_terminals_error_type_is_for_the_command_line_only() {
+    for source in all() {
+        let terminal = source.name == "main.rs" || source.module() == "cli";
+        assert!(terminal || !source.has("anyhow"), "{}", source.name);
+    }
+}
+
+#[test]
+fn the_systems_clock_environment_and_streams_are_taken_at_the_edge_only() {
+    only_in("SystemTime::now", &["main.rs"]);
+    only_in("Instant::now", &["main.rs"]);
+    only_in("env::var_os", &["main.rs"]);
+    only_in("env::var(", &[]);
+    only_in("env::vars", &[]);
+    only_in("env::args", &["main.rs"]);
+    only_in("current_exe", &["main.rs"]);
+    only_in("io::stdin", &["main.rs"]);
+    only_in("io::stdout", &["main.rs"]);
+    only_in("io::stderr", &["main.rs"]);
+    only_in("process::exit", &[]);
+}
+
+#[test]
+fn a_secret_is_opened_in_a_short_list_of_files() {
+    only_in(
+        "expose_secret",
+        &[
+            // Hands the text of the configuration to its parser.
+            "answer.rs",
+            // Every option may be a secret and is read as one; most are none.
+            "config/settings.rs",
+            // The bodies of requests, and the comparison with what is typed.
+            "mfa/http.rs",
+            "mfa/local.rs",
+            // Headers and keys of a connection.
+            "net.rs",
+            // A user name typed under "gu", and an answer that the other plugins of the session read.
+            "pipeline/identity.rs",
+            "pipeline/questions.rs",
+            // The way out.
+            "protocol/response.rs",
+            "secret.rs",
+            // The text of the master key.
+            "store/key.rs",
+        ],
+    );
+}
+
+#[test]
+fn nothing_is_unsafe() {
+    for piece in ["unsafe {", "unsafe fn", "unsafe impl", "unsafe trait", "unsafe extern", "#[unsafe"] {
+        only_in(piece, &[]);
+    }
+}
+
+/// Files that were longer when the rule came, with the lines that they may have until they are split.
+const TO_BE_SPLIT: [(&str, usize); 2] = [("store/tokens.rs", 520), ("token/four_eyes.rs", 504)];
+
+#[test]
+fn no_file_is_longer_than_500_lines() {
+    const MOST: usize = 500;
+    for source in all() {
+        let granted = TO_BE_SPLIT.iter().find(|(name, _)| *name == source.name);
+        let most = granted.map_or(MOST, |(_, most)| *most);
+        assert!(source.lines <= most, "{} has {} lines", source.name, source.lines);
+        assert!(granted.is_none() || source.lines > MOST, "{} is split; take it out", source.name);
+    }
+}
+
+#[test]
+fn half_of_the_files_are_shorter_than_200_lines() {
+    let mut lines: Vec<_> = all().iter().map(|source| source.lines).collect();
+    lines.sort_unstable();
+    let median = lines.get(lines.len() / 2).unwrap();
+    assert!(*median < 200, "the median file has {median} lines");
+}

@@ -1,0 +1,403 @@
+//! The roads, and what may be missing on each.
+
+use std::fs;
+
+use serde_json::json;
+
+use crate::Given;
+use crate::support::Place;
+use crate::support::service::{NOBODY, Service, reply};
+
+pub(crate) type Variation = (&'static str, fn(&mut Given));
+
+pub(crate) struct Road {
+    /// The constructor in `evidence.rs`, or what else opens the road.
+    pub(crate) name: &'static str,
+    pub(crate) what_it_takes: &'static str,
+    pub(crate) given: fn() -> Given,
+    pub(crate) verdict: &'static str,
+    /// What the metadata says.
+    pub(crate) by: &'static str,
+    pub(crate) with_one_thing_less: &'static [Variation],
+}
+
+const FACTOR: &str = "[mfa]\nprovider=http\n[http]\nserver_url=http://SERVICE\ntoken=t0ken\n";
+
+pub(crate) const ROADS: [Road; 12] = [
+    Road {
+        name: "user_list",
+        what_it_takes: "a user whom the appliance's list names",
+        given: || {
+            let mut given = Given::new(&format!("{FACTOR}[whitelist source=user_list]\nname=vip\n"));
+            given.appliance =
+                json!({"user_lists": {"vip": {"allow": "no_user", "except": ["alice", "root"]}}});
+            given
+        },
+        verdict: "ACCEPT",
+        by: "user_list vip",
+        with_one_thing_less: &[
+            ("another user", |given| given.argument("gateway_user", json!("bob"))),
+            ("the user in capitals", |given| given.argument("gateway_user", json!("Alice"))),
+            ("a blank behind the user", |given| given.argument("gateway_user", json!("alice "))),
+            ("a part of the name", |given| given.argument("gateway_user", json!("alic"))),
+            ("a longer name", |given| given.argument("gateway_user", json!("alice@evil.example"))),
+            ("no user", |given| given.argument("gateway_user", json!(null))),
+            ("an empty user", |given| given.argument("gateway_user", json!(""))),
+            ("a list without the user", |given| {
+                given.appliance["user_lists"]["vip"]["except"] = json!(["root"])
+            }),
+            ("an empty list", |given| given.appliance["user_lists"]["vip"]["except"] = json!([])),
+            ("a list that allows all but the user", |given| {
+                given.appliance["user_lists"]["vip"]["allow"] = json!("all_users")
+            }),
+            ("a list that allows something else", |given| {
+                given.appliance["user_lists"]["vip"]["allow"] = json!("some")
+            }),
+            ("a list of another name", |given| given.instead("name=vip", "name=other")),
+            ("no list on the appliance", |given| given.appliance = json!({})),
+            ("no name of a list", |given| given.instead("name=vip\n", "")),
+            ("an empty name of a list", |given| given.instead("name=vip", "name=")),
+            ("another section", |given| given.instead("source=user_list", "source=userlist")),
+        ],
+    },
+    Road {
+        name: "user_list",
+        what_it_takes: "a user whom the configuration's list does not except",
+        given: || {
+            Given::new(&format!(
+                "{FACTOR}[whitelist source=user_list]\nname=vip\n[user_list vip]\nallow=all_users\nexcept=root, bob\n"
+            ))
+        },
+        verdict: "ACCEPT",
+        by: "user_list vip",
+        with_one_thing_less: &[
+            ("an excepted user", |given| given.argument("gateway_user", json!("bob"))),
+            ("the user excepted too", |given| given.instead("root, bob", "root, alice")),
+            ("a list that allows nobody", |given| given.instead("all_users", "no_user")),
+            ("a list that says neither", |given| given.instead("allow=all_users\n", "")),
+            ("a list that says something else", |given| given.instead("all_users", "everybody")),
+            ("no list", |given| given.instead("[user_list vip]", "[user_list other]")),
+            ("the appliance's list of this name, which goes first", |given| {
+                given.appliance = json!({"user_lists": {"vip": {"allow": "no_user", "except": []}}});
+            }),
+        ],
+    },
+    Road {
+        name: "ldap_group",
+        what_it_takes: "a user who is in one of the groups",
+        given: || {
+            let mut given = Given::new(&format!(
+                "{FACTOR}[ldap_server]\nname=ad\n[whitelist source=ldap_server_group]\nallow=no_user\nexcept=ops, dba\n"
+            ));
+            given.appliance = json!({"ldap_servers": {"ad": {"users": {"alice": {}, "bob": {}},
+                "groups": {"dba": ["alice"], "dev": ["bob"]}}}});
+            given
+        },
+        verdict: "ACCEPT",
+        by: "ldap_server_group",
+        with_one_thing_less: &[
+            ("a user in another group", |given| given.argument("gateway_user", json!("bob"))),
+            ("a user in capitals", |given| given.argument("gateway_user", json!("ALICE"))),
+            ("a user whom the directory does not know", |given| {
+                given.argument("gateway_user", json!("mallory"))
+            }),
+            ("a member whom the directory does not know", |given| {
+                given.appliance["ldap_servers"]["ad"]["users"] = json!({"bob": {}})
+            }),
+            ("a directory that did not answer", |given| {
+                given.appliance["ldap_servers"]["ad"]["users"] = json!(null)
+            }),
+            ("a directory that is not there", |given| given.appliance = json!({})),
+            ("a directory of another name", |given| given.instead("name=ad", "name=other")),
+            ("no directory named", |given| given.instead("name=ad\n", "")),
+            ("a group without the user", |given| {
+                given.appliance["ldap_servers"]["ad"]["groups"]["dba"] = json!([])
+            }),
+            ("the group not in the list", |given| given.instead("ops, dba", "ops")),
+            ("the group in capitals", |given| given.instead("dba", "DBA")),
+            ("no list of groups", |given| given.instead("except=ops, dba\n", "")),
+            ("an empty list of groups", |given| given.instead("ops, dba", "")),
+            ("all but the groups", |given| given.instead("no_user", "all_users")),
+            ("neither all nor nobody", |given| given.instead("allow=no_user\n", "")),
+            ("something else than all or nobody", |given| given.instead("no_user", "some_users")),
+        ],
+    },
+    Road {
+        name: "ldap_group",
+        what_it_takes: "a user who is in none of the groups that are excepted",
+        given: || {
+            let mut given = Given::new(&format!(
+                "{FACTOR}[ldap_server]\nname=ad\n[whitelist source=ldap_server_group]\nallow=all_users\nexcept=ops\n"
+            ));
+            given.appliance = json!({"ldap_servers": {"ad": {"users": {"alice": {}, "bob": {}}, "groups": {"ops": ["bob"]}}}});
+            given
+        },
+        verdict: "ACCEPT",
+        by: "ldap_server_group",
+        with_one_thing_less: &[
+            ("a user in the group", |given| given.argument("gateway_user", json!("bob"))),
+            ("a user whom the directory does not know", |given| {
+                given.argument("gateway_user", json!("mallory"))
+            }),
+            ("a directory that did not answer", |given| {
+                given.appliance["ldap_servers"]["ad"]["users"] = json!(null)
+            }),
+            ("a directory that is not there", |given| given.appliance = json!({})),
+        ],
+    },
+    Road {
+        name: "cache",
+        what_it_takes: "an authentication of the same user from the same address, a moment ago, not used up",
+        given: || {
+            let given = Given::new(&format!(
+                "{FACTOR}[authentication_cache]\nreuse_limit=1\nsoft_timeout=15\nhard_timeout=20\n"
+            ));
+            let mut seed = Given::new(&given.configuration);
+            seed.place = given.place;
+            seed.instead("provider=http", "provider=none");
+            let ended = seed.ask();
+            assert_eq!(seed.by(&ended), "none", "{ended:?}");
+            Given { place: seed.place, clock: "1015", ..given }
+        },
+        verdict: "ACCEPT",
+        by: "authentication_cache",
+        with_one_thing_less: &[
+            ("another user", |given| given.argument("gateway_user", json!("bob"))),
+            ("the user in capitals", |given| given.argument("gateway_user", json!("Alice"))),
+            ("another address", |given| given.argument("client_ip", json!("10.1.2.4"))),
+            ("no address", |given| given.argument("client_ip", json!(null))),
+            ("the same address written otherwise", |given| {
+                given.argument("client_ip", json!("::ffff:10.1.2.3"))
+            }),
+            ("a moment too long since the last use", |given| given.clock = "1015.000001"),
+            ("a moment too long since the authentication", |given| {
+                given.instead("soft_timeout=15", "soft_timeout=100");
+                given.clock = "1020.000001";
+            }),
+            ("a clock that was set back", |given| given.clock = "999.999999"),
+            ("a shorter time allowed by now", |given| given.instead("soft_timeout=15", "soft_timeout=14")),
+            ("the one use taken", |given| {
+                let used = given.ask();
+                assert_eq!(given.by(&used), "authentication_cache");
+            }),
+            ("the cache off", |given| given.instead("reuse_limit=1", "reuse_limit=0")),
+            ("no limit written", |given| given.instead("reuse_limit=1\n", "")),
+            ("a limit that is no number", |given| given.instead("reuse_limit=1", "reuse_limit=yes")),
+            ("another state directory", |given| given.place = Place::new()),
+            ("the state gone", |given| fs::remove_dir_all(given.place.state()).unwrap()),
+            ("the state damaged", |given| {
+                // The log alone would do: it holds all pages as long as it was not folded in.
+                fs::remove_file(given.place.state().join("state.sqlite3-wal")).unwrap();
+                fs::write(given.place.state().join("state.sqlite3"), "no database".repeat(1000)).unwrap();
+            }),
+        ],
+    },
+    Road {
+        name: "factor",
+        what_it_takes: "a password that the service accepts for this identity",
+        given: || {
+            let mut given = Given::new(FACTOR);
+            given.argument("key_value_pairs", json!({"otp": "123456"}));
+            given
+        },
+        verdict: "ACCEPT",
+        by: "http otp",
+        with_one_thing_less: &[
+            ("another password", |given| given.argument("key_value_pairs", json!({"otp": "123457"}))),
+            ("a blank behind the password", |given| {
+                given.argument("key_value_pairs", json!({"otp": "123456 "}))
+            }),
+            ("an empty password", |given| given.argument("key_value_pairs", json!({"otp": ""}))),
+            ("the password under another key", |given| {
+                given.argument("key_value_pairs", json!({"OTP": "123456"}));
+                given.argument("protocol", json!("ftp"));
+            }),
+            ("another user", |given| given.argument("gateway_user", json!("bob"))),
+            ("another identity by mapping", |given| {
+                given.instead("[mfa]", "[usermapping source=explicit]\nalice=bob\n[mfa]")
+            }),
+            ("another identity by transformation", |given| {
+                given.instead("[mfa]", "[username_transform]\nappend_domain=x\n[mfa]")
+            }),
+            ("another token", |given| given.instead("t0ken", "token")),
+            ("no token", |given| given.instead("token=t0ken\n", "")),
+            ("no provider", |given| given.instead("provider=http\n", "")),
+            ("an unknown provider", |given| given.instead("provider=http", "provider=https")),
+            ("no address", |given| given.instead("server_url", "url")),
+            ("a service that is not there", |given| {
+                let address = given.service.address.to_string();
+                given.instead(&address, NOBODY);
+            }),
+            ("another path", |given| {
+                let service = Service::plain(|connection| {
+                    connection.request();
+                    connection.send(reply(404, "application/json", r#"{"result": "ACCEPT"}"#));
+                });
+                let address = given.service.address.to_string();
+                given.instead(&address, &service.address.to_string());
+                given.service = service;
+            }),
+        ],
+    },
+    Road {
+        name: "factor",
+        what_it_takes: "the written word that there is no factor",
+        given: || Given::new("[mfa]\nprovider=none\n"),
+        verdict: "ACCEPT",
+        by: "none",
+        with_one_thing_less: &[
+            ("another word", |given| given.instead("none", "no")),
+            ("an empty word", |given| given.instead("none", "")),
+            ("no word", |given| given.instead("provider=none\n", "")),
+            ("another section", |given| given.instead("[mfa]", "[MFA]")),
+            ("no user", |given| given.argument("gateway_user", json!(null))),
+        ],
+    },
+    Road {
+        name: "connection_error_ignored",
+        what_it_takes: "a service that cannot be reached and a configuration that ignores this",
+        given: || {
+            Given::new(&format!(
+                "[mfa]\nprovider=http\n[http]\nserver_url=http://{NOBODY}\nignore_connection_error=yes\n"
+            ))
+        },
+        verdict: "ACCEPT",
+        by: "ignore_connection_error",
+        with_one_thing_less: &[
+            ("no", |given| given.instead("=yes", "=no")),
+            ("nothing written", |given| given.instead("ignore_connection_error=yes\n", "")),
+            ("an empty value", |given| given.instead("=yes", "=")),
+            ("true for yes", |given| given.instead("=yes", "=true")),
+            ("another section", |given| given.instead("ignore_connection", "[mfa]\nignore_connection")),
+            ("a service that is there and refuses", |given| {
+                let address = given.service.address.to_string();
+                given.instead(NOBODY, &address);
+            }),
+            ("a service that is there and answers nonsense", |given| {
+                given.service = Service::answering(&json!("ACCEPT"));
+                let address = given.service.address.to_string();
+                given.instead(NOBODY, &address);
+            }),
+            ("an address that is none", |given| given.instead("http://", "")),
+            ("an https service whose authority cannot be read", |given| {
+                given.instead("http://", "https://");
+                given.instead("[mfa]", "[tls]\nca_cert=none\n[mfa]");
+            }),
+            ("no user", |given| given.argument("gateway_user", json!(null))),
+        ],
+    },
+    Road {
+        name: "authorized",
+        what_it_takes: "a user, and a connection that is not one too many",
+        given: || {
+            let mut given = Given::new("[connection_limit by=client_ip_gateway_user]\nlimit=1\n");
+            given.hook = "authorize";
+            given
+        },
+        verdict: "ACCEPT",
+        by: "authorize",
+        with_one_thing_less: &[
+            ("no user", |given| given.argument("gateway_user", json!(null))),
+            ("one connection open", |given| {
+                assert_eq!(given.ask().verdict(), "ACCEPT");
+                given.argument("session_id", json!("s2"));
+            }),
+            ("a limit that is no number", |given| given.instead("limit=1", "limit=one")),
+            ("a limit below zero", |given| given.instead("limit=1", "limit=-1")),
+            ("an age that is no number", |given| given.instead("limit=1", "limit=1\nmax_session_age=day")),
+            ("a state that cannot be used", |given| fs::write(given.place.ephemeral(), "a file").unwrap()),
+            ("a cookie of another program", |given| given.argument("cookie", json!({"username": "alice"}))),
+        ],
+    },
+    Road {
+        name: "authorized",
+        what_it_takes: "no limit, and a user",
+        given: || {
+            let mut given = Given::new("");
+            given.hook = "authorize";
+            given
+        },
+        verdict: "ACCEPT",
+        by: "authorize",
+        with_one_thing_less: &[("an empty user", |given| given.argument("gateway_user", json!("")))],
+    },
+    Road {
+        name: "remembered in the cookie",
+        what_it_takes: "the cookie of this session, in which an ACCEPT waits for an answer, and the answer",
+        given: || {
+            let mut given = Given::new(&format!("{FACTOR}[question_1]\nprompt=Ticket?\nkey=ticket\n"));
+            given.argument("key_value_pairs", json!({"otp": "123456"}));
+            let asked = given.ask();
+            assert_eq!(asked.verdict(), "NEEDINFO", "{asked:?}");
+            given.argument("cookie", asked.response()["cookie"].clone());
+            given.argument("session_cookie", asked.response()["session_cookie"].clone());
+            // The password is no longer good, and is not asked for again.
+            given.argument("key_value_pairs", json!({"otp": "000000", "ticket": "T1"}));
+            given
+        },
+        verdict: "ACCEPT",
+        by: "http otp",
+        with_one_thing_less: &[
+            ("no cookie", |given| given.argument("cookie", json!({}))),
+            ("the cookie of another session", |given| given.argument("session_id", json!("s2"))),
+            ("no session", |given| given.argument("session_id", json!(null))),
+            ("a cookie without our member", |given| {
+                given.arguments["cookie"].as_object_mut().unwrap().remove("__sps_plugin");
+            }),
+            ("a cookie of another version", |given| {
+                given.arguments["cookie"]["__sps_plugin"]["version"] = json!(2)
+            }),
+            ("the cookie of the other plugin", |given| {
+                given.arguments["cookie"]["__sps_plugin"]["plugin"] = json!("credentialstore");
+            }),
+            ("a cookie without the ACCEPT", |given| {
+                given.arguments["cookie"]["__sps_plugin"]["progress"]
+                    .as_object_mut()
+                    .unwrap()
+                    .remove("accepted");
+            }),
+            ("an ACCEPT of another form", |given| {
+                given.arguments["cookie"]["__sps_plugin"]["progress"]["accepted"] = json!(true);
+            }),
+            ("an ACCEPT with more in it", |given| {
+                given.arguments["cookie"]["__sps_plugin"]["progress"]["accepted"]["more"] = json!(1);
+            }),
+            ("an earlier stage", |given| {
+                given.arguments["cookie"]["__sps_plugin"]["progress"]["stage"] = json!("factor");
+            }),
+            ("an unknown stage", |given| {
+                given.arguments["cookie"]["__sps_plugin"]["progress"]["stage"] = json!("accepted");
+            }),
+            ("the cookie used once", |given| {
+                let cookie = given.ask().response()["cookie"].clone();
+                given.argument("cookie", cookie);
+            }),
+            ("a user name of another type in the cookie", |given| {
+                given.arguments["cookie"]["username"] = json!(["root"])
+            }),
+            ("answers of another type", |given| given.argument("session_cookie", json!({"questions": "T1"}))),
+        ],
+    },
+    Road {
+        name: "skip_connections",
+        what_it_takes: "a connection policy that the configuration leaves alone",
+        given: || Given::new(&format!("{FACTOR}[auth]\nskip_connections=test, legacy_*\n")),
+        verdict: "NONE",
+        by: "",
+        with_one_thing_less: &[
+            ("another policy", |given| given.argument("connection_name", json!("modern_db"))),
+            ("the policy in capitals", |given| given.argument("connection_name", json!("LEGACY_db"))),
+            ("the pattern in the middle of a name", |given| {
+                given.argument("connection_name", json!("not_legacy_db"))
+            }),
+            ("no policy", |given| given.argument("connection_name", json!(null))),
+            ("an empty policy", |given| given.argument("connection_name", json!(""))),
+            ("no patterns", |given| given.instead("test, legacy_*", "")),
+            ("nothing but commas", |given| given.instead("test, legacy_*", ", ,")),
+            ("another pattern", |given| given.instead("legacy_*", "legacy_?")),
+            ("a pattern that is none", |given| given.instead("legacy_*", "legacy_*,[")),
+            ("another option", |given| given.instead("skip_connections", "skip_connection")),
+            ("another section", |given| given.instead("[auth]", "[authentication]")),
+        ],
+    },
+];
