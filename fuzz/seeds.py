@@ -46,12 +46,13 @@ ARGUMENTS = {
     "asset": "db1",
     "key_value_pairs": {"otp": "123456"},
 }
+SERVICE = "[mfa]\nprovider = http\n[http]\nserver_url = http://127.0.0.1:9\n"
 CONFIGURATIONS = [
     "[mfa]\nprovider = none\n",
-    "[mfa]\nprovider = http\n[http]\nserver_url = http://127.0.0.1:9\n",
-    "[mfa]\nprovider = http\n[http]\nserver_url = http://127.0.0.1:9\nignore_connection_error = yes\n",
+    SERVICE,
+    SERVICE + "ignore_connection_error = yes\n",
     "[whitelist source=user_list]\nname = vip\n[user_list vip]\nallow = no_user\nexcept = alice\n",
-    "[whitelist source=ldap_server_group]\nallow = no_user\nexcept = dba\n[ldap_server]\nname = ad\n",
+    "[whitelist source=ldap_server_group]\nallow=no_user\nexcept=dba\n[ldap_server]\nname=ad\n",
     "[auth]\nskip_connections = ssh_*\n",
     "[mfa]\nprovider = none\n[question_1]\nprompt = Ticket:\nkey = ticket\n",
     "[mfa]\nprovider = none\n[authentication_cache]\nreuse_limit = 1\n",
