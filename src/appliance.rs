@@ -10,23 +10,26 @@ use serde::Deserialize;
 use serde::de::{Deserializer, Error as _};
 use serde_json::Value;
 
+use crate::json::{self, Object};
+
 /// All policies, by kind and name.
 #[derive(Default, Deserialize)]
 #[serde(default)]
 pub struct Appliance {
     /// User list policies.
-    #[serde(deserialize_with = "nullable")]
+    #[serde(deserialize_with = "objects")]
     pub user_lists: BTreeMap<String, UserListPolicy>,
     /// LDAP server policies, resolved as far as this session needs them.
-    #[serde(deserialize_with = "nullable")]
+    #[serde(deserialize_with = "objects")]
     pub ldap_servers: BTreeMap<String, LdapDirectory>,
     /// Local credential stores.
-    #[serde(deserialize_with = "nullable")]
+    #[serde(deserialize_with = "stores")]
     pub credential_stores: BTreeMap<String, Vec<StoreEntry>>,
     /// The proxy of the appliance's basic settings.
+    #[serde(deserialize_with = "json::optional_object")]
     pub http_proxy: Option<HttpProxy>,
     /// Trusted CA lists.
-    #[serde(deserialize_with = "nullable")]
+    #[serde(deserialize_with = "objects")]
     pub trusted_ca_lists: BTreeMap<String, TrustedCaList>,
 }
 
@@ -34,6 +37,21 @@ fn nullable<'de, D: Deserializer<'de>, T: Default + Deserialize<'de>>(
     deserializer: D,
 ) -> Result<T, D::Error> {
     Ok(Option::deserialize(deserializer)?.unwrap_or_default())
+}
+
+/// Reads objects by name.
+fn objects<'de, D: Deserializer<'de>, T: Deserialize<'de>>(
+    deserializer: D,
+) -> Result<BTreeMap<String, T>, D::Error> {
+    let found: BTreeMap<String, Object<T>> = nullable(deserializer)?;
+    Ok(found.into_iter().map(|(name, Object(policy))| (name, policy)).collect())
+}
+
+/// Reads lists of entries by name.
+fn stores<'de, D: Deserializer<'de>>(deserializer: D) -> Result<BTreeMap<String, Vec<StoreEntry>>, D::Error> {
+    let found: BTreeMap<String, Vec<Object<StoreEntry>>> = nullable(deserializer)?;
+    let entries = |list: Vec<Object<StoreEntry>>| list.into_iter().map(|Object(entry)| entry).collect();
+    Ok(found.into_iter().map(|(name, list)| (name, entries(list))).collect())
 }
 
 /// A user list policy: everybody or nobody, but for the exceptions.
@@ -146,10 +164,12 @@ pub struct HttpProxy {
     #[serde(default)]
     pub enabled: bool,
     /// Where it is.
+    #[serde(default, deserialize_with = "json::optional_object")]
     pub server: Option<ProxyServer>,
     /// Its port.
     pub port: Option<u16>,
     /// How to log in to it.
+    #[serde(default, deserialize_with = "json::optional_object")]
     pub authentication: Option<ProxyAuthentication>,
 }
 
@@ -197,6 +217,21 @@ mod tests {
             appliance.credential_stores["local"][0].credentials.as_slice(),
             [Credential::Password(_), Credential::PrivateKey { .. }, Credential::Certificate { .. }]
         ));
+    }
+
+    #[test]
+    fn an_array_is_no_policy() {
+        for bad in [
+            r#"{"user_lists": {"vip": ["all_users", []]}}"#,
+            r#"{"ldap_servers": {"ad": [{}, {}]}}"#,
+            r#"{"credential_stores": {"local": [["h", "u", ["pw"]]]}}"#,
+            r#"{"http_proxy": [true, null, null, null]}"#,
+            r#"{"http_proxy": {"server": ["proxy"]}}"#,
+            r#"{"http_proxy": {"authentication": ["password", "u", "p"]}}"#,
+            r#"{"trusted_ca_lists": {"corp": [[]]}}"#,
+        ] {
+            assert!(serde_json::from_str::<Appliance>(bad).is_err(), "{bad}");
+        }
     }
 
     #[test]

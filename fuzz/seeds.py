@@ -1,0 +1,157 @@
+#!/usr/bin/env python3
+"""Writes what the fuzzers begin with: seeds.py FOLDER, one folder a target below it.
+
+The seeds are the invocations of the golden cases, the texts of the INI fixture, and a few of each
+kind that reach every hook.
+"""
+
+import json
+import sys
+from hashlib import sha256
+from pathlib import Path
+from typing import Any
+
+ROOT = Path(__file__).resolve().parent.parent
+
+AA = ["authenticate", "authorize", "session_ended"]
+CREDENTIAL_STORE = [
+    "get_password_list",
+    "get_private_key_list",
+    "authentication_completed",
+    "get_remote_app_credentials",
+    "get_totp_codes",
+    "session_ended",
+]
+# In the order of Hook::ALL, which is what the digit in front of a bare invocation counts.
+BY_DIGIT = [
+    "authenticate",
+    "authorize",
+    "get_password_list",
+    "get_private_key_list",
+    "authentication_completed",
+    "session_ended",
+    "get_remote_app_credentials",
+    "get_totp_codes",
+]
+ARGUMENTS = {
+    "cookie": {},
+    "session_cookie": {},
+    "session_id": "s",
+    "protocol": "ssh",
+    "connection_name": "ssh_to_db",
+    "client_ip": "10.1.2.3",
+    "server_username": "alice",
+    "server_hostname": "db1",
+    "server_domain": None,
+    "asset": "db1",
+    "key_value_pairs": {"otp": "123456"},
+}
+SERVICE = "[mfa]\nprovider = http\n[http]\nserver_url = http://127.0.0.1:9\n"
+CONFIGURATIONS = [
+    "[mfa]\nprovider = none\n",
+    SERVICE,
+    SERVICE + "ignore_connection_error = yes\n",
+    "[whitelist source=user_list]\nname = vip\n[user_list vip]\nallow = no_user\nexcept = alice\n",
+    "[whitelist source=ldap_server_group]\nallow=no_user\nexcept=dba\n[ldap_server]\nname=ad\n",
+    "[auth]\nskip_connections = ssh_*\n",
+    "[mfa]\nprovider = none\n[question_1]\nprompt = Ticket:\nkey = ticket\n",
+    "[mfa]\nprovider = none\n[authentication_cache]\nreuse_limit = 1\n",
+    "[connection_limit by=client_ip_gateway_user]\nlimit = 1\n",
+    "[usermapping source=explicit]\nalice = a.smith\n[username_transform]\nappend_domain = x.org\n",
+    "[credentials]\nprovider = appliance\nstore = local\n[assets]\ndomain_suffix = example.org\n",
+]
+APPLIANCE = {
+    "user_lists": {"vip": {"allow": "no_user", "except": ["root"]}},
+    "ldap_servers": {"ad": {"users": {"alice": {"mail": ["a@x"]}}, "groups": {"dba": ["alice"]}}},
+    "credential_stores": {
+        "local": [
+            {
+                "host": "db1",
+                "user": "alice",
+                "credentials": ["pw", {"type": "ssh-rsa", "key": "key"}],
+            }
+        ]
+    },
+    "trusted_ca_lists": {"corp": {"certs": []}},
+}
+
+
+def own(plugin: str, progress: dict[str, Any]) -> dict[str, Any]:
+    """Make the member of a cookie that is this program's."""
+    return {"version": 1, "plugin": plugin, "session_id": "s", "progress": progress}
+
+
+def cookies() -> list[dict[str, Any]]:
+    """Make cookies as they are at each step of a session."""
+    accepted = {"reason": "", "road": "none", "from_cache": False}
+    counted = {"client_ip": "10.1.2.3", "username": "alice"}
+    stages: list[dict[str, Any]] = [
+        {"stage": "start", "questions_answered": 0, "counted": False},
+        {"stage": "identified", "questions_answered": 0, "counted": False},
+        {"stage": "factor", "answer_key": "pin", "questions_answered": 0, "counted": False},
+        {"stage": "questions", "accepted": accepted, "questions_answered": 0, "counted": False},
+        {"stage": "questions", "accepted": accepted, "questions_answered": 1, "counted": False},
+        {"stage": "complete", "counted_as": counted, "questions_answered": 0, "counted": True},
+    ]
+    names = {"username": "alice", "mfa_identity": "alice", "state": {"n": 1}}
+    aa = [names | {"__sps_plugin": own("aa", stage)} for stage in stages]
+    out = [{"account": "alice", "asset": "db1"}]
+    taken = {"account": "alice", "asset": "db1", "remote_app_account": None}
+    store = [
+        taken | {"__sps_plugin": own("credentialstore", progress)}
+        for progress in (
+            {"check_in_trigger": "session-ended", "checked_out": out},
+            {"check_in_trigger": "authentication-completed", "checked_out": out},
+            {"check_in_trigger": "session-ended"},
+        )
+    ]
+    return [{}, {"username": "alice"}, *aa, *store]
+
+
+def invocations() -> list[str]:
+    """Make invocations of every hook, with every configuration and every cookie."""
+    found = [
+        path.read_text(encoding="utf-8", errors="surrogateescape")
+        for path in sorted(ROOT.glob("tests/cases/**/*invocation*.json"))
+    ]
+    for plugin_type, hooks in (("aa", AA), ("credentialstore", CREDENTIAL_STORE)):
+        for hook in hooks:
+            invocation: dict[str, Any] = {"hook": hook, "type": plugin_type, "appliance": APPLIANCE}
+            for configuration in CONFIGURATIONS:
+                invocation |= {"arguments": ARGUMENTS, "configuration": configuration}
+                found.append(json.dumps(invocation))
+            for cookie in cookies():
+                invocation["arguments"] = ARGUMENTS | {"cookie": cookie}
+                found.append(json.dumps(invocation))
+    found += [str(digit) + json.dumps(ARGUMENTS) for digit in range(len(BY_DIGIT))]
+    return found
+
+
+def cookie_texts() -> list[str]:
+    """Make cookies alone, and with a session cookie behind a NUL."""
+    answers = json.dumps({"questions": {"ticket": "42"}})
+    alone = [json.dumps(cookie) for cookie in cookies()]
+    return alone + [f"{cookie}\0{answers}" for cookie in alone]
+
+
+def ini_texts() -> list[str]:
+    """Take the texts of the fixture; where there are two, they are laid over each other."""
+    fixture = json.loads((ROOT / "tests/fixtures/python-configparser.json").read_text("utf-8"))
+    return CONFIGURATIONS + ["\0".join(case["texts"]) for case in fixture]
+
+
+def main() -> None:
+    """Write one file a seed, named after its content."""
+    corpus = Path(sys.argv[1])
+    made = {"invocation": invocations(), "cookie": cookie_texts(), "ini": ini_texts()}
+    for target, texts in made.items():
+        folder = corpus / target
+        folder.mkdir(parents=True, exist_ok=True)
+        for text in texts:
+            content = text.encode("utf-8", errors="surrogateescape")
+            (folder / sha256(content).hexdigest()[:16]).write_bytes(content)
+        print(f"{target}: {len(set(texts))} seeds")
+
+
+if __name__ == "__main__":
+    main()
