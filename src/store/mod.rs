@@ -100,6 +100,9 @@ pub enum StoreError {
         /// Whose it is.
         row: String,
     },
+    /// Somebody changed the key between the sealing of a secret and its writing.
+    #[error("the store's key was changed meanwhile; nothing was changed, try again")]
+    KeyChanged,
     /// A serial is taken.
     #[error("there is a token {0} already")]
     Exists(String),
@@ -119,7 +122,7 @@ pub struct Store<'a> {
     budget: Budget<'a>,
     persistent: OnceCell<Database>,
     ephemeral: OnceCell<Database>,
-    sealer: OnceCell<Sealer>,
+    sealer: OnceCell<vault::InUse>,
 }
 
 struct Database {

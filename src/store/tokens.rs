@@ -131,6 +131,36 @@ pub struct Token {
 }
 
 impl Token {
+    /// Makes a token with the usual settings, without owner, secret and PIN: ten failures lock it until somebody
+    /// unlocks it.
+    pub fn new(token_type: TokenType, serial: impl Into<String>) -> Self {
+        Self {
+            serial: serial.into(),
+            token_type,
+            user: String::new(),
+            realm: String::new(),
+            description: String::new(),
+            enabled: true,
+            algorithm: Algorithm::Sha1,
+            digits: 0,
+            period: 0,
+            window: 0,
+            counter: 0,
+            skew: 0,
+            fail_counter: 0,
+            max_fail: 10,
+            failed_at: UnixTime::from_secs(0),
+            unlock_after: 0,
+            valid_from: None,
+            valid_until: None,
+            target: None,
+            realms: None,
+            separator: None,
+            sealed_secret: Vec::new(),
+            sealed_pin: None,
+        }
+    }
+
     /// Tells whether failures have locked it, as of `now`.
     pub fn is_locked(&self, now: UnixTime) -> bool {
         let over = self.max_fail > 0 && self.fail_counter >= self.max_fail;
@@ -295,12 +325,14 @@ impl Database {
 }
 
 impl Store<'_> {
-    /// Returns the tokens of a user, in the order of their serials.
+    /// Returns the tokens of a user, in the order of their serials. The empty name is that of nobody: a token that
+    /// was not assigned yet has it.
     ///
     /// # Errors
     /// [`StoreError`].
     pub fn tokens_of(&self, user: &str, realm: &str) -> Result<Vec<Token>, StoreError> {
-        self.persistent()?.select("WHERE realm = ?1 AND user = ?2 ORDER BY serial", &[&realm, &user])
+        self.persistent()?
+            .select("WHERE realm = ?1 AND user = ?2 AND user <> '' ORDER BY serial", &[&realm, &user])
     }
 
     /// Returns a token by its serial.
@@ -343,7 +375,7 @@ impl Store<'_> {
         let sql = format!(
             "SELECT serial, user, type, algorithm, digits, period, window, counter, skew, sealed_pin IS NOT NULL,
                     sealed_secret
-             FROM tokens WHERE {USABLE} AND realm = ?2 AND (?3 IS NULL OR user = ?3)
+             FROM tokens WHERE {USABLE} AND realm = ?2 AND (?3 IS NULL OR user = ?3) AND user <> ''
                            AND type IN ('hotp', 'totp', 'paper')"
         );
         let failed = database.failed();
@@ -406,12 +438,25 @@ impl Store<'_> {
         &self,
         tokens: impl IntoIterator<Item = (&'t Token, &'t [u64])>,
     ) -> Result<(), StoreError> {
+        self.add_tokens_if(tokens, || Ok(()))
+    }
+
+    /// Adds tokens as [`Store::add_tokens`] does, if `check` has nothing against the store that then is.
+    ///
+    /// # Errors
+    /// [`StoreError::Exists`]; [`StoreError`]; what `check` returns; nothing is added by any of them.
+    pub fn add_tokens_if<'t, E: From<StoreError>>(
+        &self,
+        tokens: impl IntoIterator<Item = (&'t Token, &'t [u64])>,
+        check: impl FnOnce() -> Result<(), E>,
+    ) -> Result<(), E> {
         let database = self.persistent()?;
         let transaction = database.begin()?;
+        self.check_key()?;
         for (token, used) in tokens {
             let added = insert(&transaction, token).map_err(database.failed())?;
             if !added {
-                return Err(StoreError::Exists(token.serial.clone()));
+                return Err(StoreError::Exists(token.serial.clone()).into());
             }
             for position in used {
                 let position = i64::try_from(*position).unwrap_or(i64::MAX);
@@ -423,7 +468,8 @@ impl Store<'_> {
                     .map_err(database.failed())?;
             }
         }
-        transaction.commit().map_err(database.failed())
+        check()?;
+        Ok(transaction.commit().map_err(database.failed())?)
     }
 
     /// Changes a token by its serial, reading and writing it in one transaction; `None` if there is none.
@@ -437,6 +483,7 @@ impl Store<'_> {
     ) -> Result<Option<Token>, E> {
         let database = self.persistent()?;
         let transaction = database.begin()?;
+        self.check_key()?;
         let Some(mut token) = self.token(serial)? else { return Ok(None) };
         change(&mut token)?;
         let write = || -> rusqlite::Result<()> {
@@ -453,15 +500,29 @@ impl Store<'_> {
     /// # Errors
     /// [`StoreError`].
     pub fn delete_token(&self, serial: &str) -> Result<bool, StoreError> {
+        Ok(self.delete_token_if(serial, |_| Ok::<_, StoreError>(()))?.is_some())
+    }
+
+    /// Deletes a token and its used codes, if `check` has nothing against it; returns the token as it was.
+    ///
+    /// # Errors
+    /// [`StoreError`]; what `check` returns, and then nothing is deleted.
+    pub fn delete_token_if<E: From<StoreError>>(
+        &self,
+        serial: &str,
+        check: impl FnOnce(&Token) -> Result<(), E>,
+    ) -> Result<Option<Token>, E> {
         let database = self.persistent()?;
         let transaction = database.begin()?;
-        let delete = || -> rusqlite::Result<usize> {
+        let Some(token) = self.token(serial)? else { return Ok(None) };
+        check(&token)?;
+        let delete = || -> rusqlite::Result<()> {
             transaction.execute("DELETE FROM used_codes WHERE serial = ?1", params![serial])?;
-            let deleted = transaction.execute("DELETE FROM tokens WHERE serial = ?1", params![serial])?;
-            transaction.commit()?;
-            Ok(deleted)
+            transaction.execute("DELETE FROM tokens WHERE serial = ?1", params![serial])?;
+            transaction.commit()
         };
-        Ok(delete().map_err(database.failed())? > 0)
+        delete().map_err(database.failed())?;
+        Ok(Some(token))
     }
 
     /// Returns a value that the whole store has in common.

@@ -13,6 +13,19 @@ const CHECK: &str = "key_check";
 const CHECK_BINDING: Binding<'static> = Binding { column: "meta.value", row: CHECK };
 const CHECK_TEXT: &[u8] = b"sps-plugin";
 
+/// The sealer of this process, and the check that its key opened.
+pub(super) struct InUse {
+    check: Vec<u8>,
+    sealer: Sealer,
+}
+
+struct Found {
+    check: Vec<u8>,
+    key: MasterKey,
+    /// Whether it is the prepared one, which is not in force yet.
+    is_next: bool,
+}
+
 impl Database {
     pub(super) fn meta(&self, name: &str) -> Result<Option<Vec<u8>>, StoreError> {
         self.connection
@@ -32,23 +45,55 @@ impl Store<'_> {
     /// # Errors
     /// [`StoreError::NoKey`], [`StoreError::WrongKey`]: nothing is changed by them.
     pub fn sealer(&self) -> Result<Option<&Sealer>, StoreError> {
-        if let Some(sealer) = self.sealer.get() {
-            return Ok(Some(sealer));
+        if let Some(in_use) = self.sealer.get() {
+            return Ok(Some(&in_use.sealer));
         }
         let database = self.persistent()?;
+        let found = match self.find_key(database) {
+            Ok(Some(found)) if !found.is_next => found,
+            Ok(None) => return Ok(None),
+            // A change of keys is under way, or was cut short: the files were read while one took the other's place.
+            Ok(Some(_)) | Err(StoreError::WrongKey) => {
+                let _lock = database.begin()?;
+                let Some(found) = self.settle_key(database)? else { return Ok(None) };
+                found
+            }
+            Err(error) => return Err(error),
+        };
+        let in_use = InUse { check: found.check, sealer: Sealer::new(&found.key) };
+        Ok(Some(&self.sealer.get_or_init(|| in_use).sealer))
+    }
+
+    /// Finds the key that the store's check opens under.
+    fn find_key(&self, database: &Database) -> Result<Option<Found>, StoreError> {
         let Some(check) = database.meta(CHECK)? else { return Ok(None) };
         let candidates = self.key.candidates(database.directory())?;
         if candidates.is_empty() {
             return Err(StoreError::NoKey);
         }
         let opens = |key: &MasterKey| Sealer::new(key).open(CHECK_BINDING, &check).is_ok();
-        let position = candidates.iter().position(opens).ok_or(StoreError::WrongKey)?;
-        if position > 0 {
-            // A change of keys was cut short between the commit and the renaming of the key file.
+        let (position, key) =
+            candidates.into_iter().enumerate().find(|(_, key)| opens(key)).ok_or(StoreError::WrongKey)?;
+        Ok(Some(Found { check, key, is_next: position > 0 }))
+    }
+
+    /// Finds the key with the database locked, and puts the prepared key file in force if the store is sealed with
+    /// it. Without the lock, two changes of keys at once could each put the other's key in force.
+    fn settle_key(&self, database: &Database) -> Result<Option<Found>, StoreError> {
+        let found = self.find_key(database)?;
+        if found.as_ref().is_some_and(|found| found.is_next) {
             KeySource::replace(database.directory())?;
         }
-        let key = candidates.get(position).ok_or(StoreError::WrongKey)?;
-        Ok(Some(self.sealer.get_or_init(|| Sealer::new(key))))
+        Ok(found)
+    }
+
+    /// Makes sure, inside a transaction, that what this process sealed is sealed with the key that is in force.
+    pub(super) fn check_key(&self) -> Result<(), StoreError> {
+        let Some(in_use) = self.sealer.get() else { return Ok(()) };
+        match self.persistent()?.meta(CHECK)? {
+            Some(check) if check == in_use.check => Ok(()),
+            Some(_) | None => Err(StoreError::KeyChanged),
+        }
     }
 
     /// Returns the sealer, and makes the first key for a store that has none.
@@ -78,8 +123,10 @@ impl Store<'_> {
     /// # Errors
     /// As [`Store::sealer`]; [`StoreError::NoKey`] where the configuration names the key and `next` is `None`.
     pub fn rekey(&self, next: Option<&str>) -> Result<usize, StoreError> {
-        let old = self.sealer()?.ok_or(StoreError::NoKey)?;
         let database = self.persistent()?;
+        let transaction = database.begin()?;
+        let found = self.settle_key(database)?.ok_or(StoreError::NoKey)?;
+        let old = &Sealer::new(&found.key);
         let key = match (&self.key, next) {
             (KeySource::Configured(_), Some(text)) => key::parse(text).ok_or(StoreError::BadKey)?,
             (KeySource::Configured(_), None) => return Err(StoreError::NoKey),
@@ -91,7 +138,6 @@ impl Store<'_> {
         if is_file {
             KeySource::prepare_next(database.directory(), &key)?;
         }
-        let transaction = database.begin()?;
         let mut count = 0_usize;
         for mut token in database.select("", &[])? {
             let (secret, pin) = (token.secret(old)?, token.pin(old)?);
@@ -111,8 +157,93 @@ impl Store<'_> {
             .and_then(|_| transaction.commit())
             .map_err(database.failed())?;
         if is_file {
-            KeySource::replace(database.directory())?;
+            let _lock = database.begin()?;
+            self.settle_key(database)?;
         }
         Ok(count)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::fs;
+    use std::time::Duration;
+
+    use super::*;
+    use crate::clock::{Budget, Clock, UnixTime};
+    use crate::store::{Places, Token, TokenType};
+
+    struct Noon;
+
+    impl Clock for Noon {
+        fn now(&self) -> UnixTime {
+            UnixTime::from_secs(1_000_000_000)
+        }
+
+        fn elapsed(&self) -> Duration {
+            Duration::ZERO
+        }
+    }
+
+    fn store(directory: &Path) -> Store<'static> {
+        let budget = Budget::new(&Noon, Duration::from_secs(60));
+        Store::new(Places::at(directory), KeySource::File, &Noon, budget)
+    }
+
+    fn sealed_token(store: &Store<'_>, serial: &str) -> Token {
+        let mut token = Token::new(TokenType::Hotp, serial);
+        token.seal_secret(store.sealer_or_create().unwrap(), b"s3cret").unwrap();
+        token
+    }
+
+    fn secret(directory: &Path) -> Vec<u8> {
+        let store = store(directory);
+        let token = store.token("A").unwrap().unwrap();
+        token.secret(store.sealer().unwrap().unwrap()).unwrap().to_vec()
+    }
+
+    /// A store with one token whose key was changed, but whose new key file was not put in force.
+    fn cut_short() -> (tempfile::TempDir, Store<'static>) {
+        let directory = tempfile::tempdir().unwrap();
+        let (file, next) = (directory.path().join("master.key"), directory.path().join("master.key.new"));
+        let early = store(directory.path());
+        early.add_tokens([(&sealed_token(&early, "A"), &[][..])]).unwrap();
+        let old = fs::read(&file).unwrap();
+        assert_eq!(store(directory.path()).rekey(None).unwrap(), 1);
+        fs::rename(&file, &next).unwrap();
+        fs::write(&file, old).unwrap();
+        fs::set_permissions(&file, std::os::unix::fs::PermissionsExt::from_mode(0o600)).unwrap();
+        (directory, early)
+    }
+
+    #[test]
+    fn a_change_of_keys_that_was_cut_short_is_completed() {
+        let (directory, _) = cut_short();
+        assert_eq!(secret(directory.path()), b"s3cret");
+        assert!(!directory.path().join("master.key.new").exists());
+    }
+
+    #[test]
+    fn a_change_of_keys_does_not_lose_the_key_of_one_that_was_not_completed() {
+        // This process knows the key from before the change that was cut short.
+        let (directory, early) = cut_short();
+        assert_eq!(early.rekey(None).unwrap(), 1);
+        assert_eq!(secret(directory.path()), b"s3cret");
+    }
+
+    #[test]
+    fn what_was_sealed_with_the_old_key_is_not_written_after_a_change() {
+        let directory = tempfile::tempdir().unwrap();
+        let early = store(directory.path());
+        early.add_tokens([(&sealed_token(&early, "A"), &[][..])]).unwrap();
+        let late = sealed_token(&early, "B");
+        store(directory.path()).rekey(None).unwrap();
+        assert!(matches!(early.add_tokens([(&late, &[][..])]), Err(StoreError::KeyChanged)));
+        let change = early.change_token("A", |token| {
+            token.seal_secret(early.sealer()?.ok_or(StoreError::NoKey)?, b"other")
+        });
+        assert!(matches!(change, Err(StoreError::KeyChanged)));
+        assert!(early.token("B").unwrap().is_none());
+        assert_eq!(secret(directory.path()), b"s3cret");
     }
 }
