@@ -93,9 +93,7 @@ impl Log {
             state.threshold = *level;
         }
         if destination != "stderr" {
-            let socket =
-                UnixDatagram::unbound().and_then(|socket| socket.connect(SYSLOG_SOCKET).map(|()| socket));
-            match socket {
+            match connect() {
                 Ok(socket) => state.syslog = Some(socket),
                 Err(error) => {
                     drop(state);
