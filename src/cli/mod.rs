@@ -5,6 +5,7 @@ mod golden;
 mod hook;
 
 use std::ffi::OsString;
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand};
@@ -12,6 +13,7 @@ use zeroize::Zeroizing;
 
 use crate::clock::{Clock, UnixTime};
 use crate::protocol::invocation::{Hook, PluginType};
+use crate::protocol::response::{Cookies, Fault, Response};
 use crate::{Edge, Outcome};
 
 /// Answers the plugin hooks of One Identity Safeguard for Privileged Sessions: one JSON invocation on stdin, one
@@ -61,8 +63,16 @@ fn plugin_type(text: &str) -> Result<PluginType, String> {
     PluginType::from_word(text).ok_or_else(|| format!("expected one of {}", PluginType::WORDS.join(", ")))
 }
 
-/// Does what the command line says.
+/// Does what the command line says. A panic becomes a denial: those in a hook do so where its own closed response is
+/// known, those before and after it do so here.
 pub(crate) fn run(edge: Edge<'_>) -> Outcome {
+    catch_unwind(AssertUnwindSafe(|| dispatch(edge))).unwrap_or_else(|_| Outcome {
+        stdout: Response::closed(None, Fault::Internal, Cookies::default()).to_line(),
+        status: 1,
+    })
+}
+
+fn dispatch(edge: Edge<'_>) -> Outcome {
     // SPS calls without arguments, and a parser that is not needed is not built.
     if edge.arguments.is_empty() {
         return hook::run(edge, None, HookOptions::default());
