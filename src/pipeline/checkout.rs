@@ -285,8 +285,10 @@ fn assets(context: &Context<'_>, arguments: &Arguments) -> Result<Vec<Asset>, St
                 Some(domain) => context.settings.text(At::any(MAPPING_SECTION, &domain.to_lowercase()))?,
                 None => None,
             },
-            unknown => {
-                context.log.error(format_args!("[assets] generator: there is no '{unknown}'"));
+            _ => {
+                let known = "hostname, ip, domain, domain_asset_mapping".to_owned();
+                let error = context.settings.invalid(&GENERATOR, known);
+                context.log.error(format_args!("{error}; anything else is skipped"));
                 None
             }
         };
