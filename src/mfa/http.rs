@@ -10,6 +10,7 @@ use super::{Answer, Factor, MfaClient, MfaError, Subject, Tools};
 use crate::config::settings::{Opt, SettingError};
 use crate::json;
 use crate::net::{self, Body, Reply, Request};
+use crate::secret;
 use crate::terms::Question;
 
 const SERVER_URL: Opt = Opt::new("http", "server_url", "");
@@ -97,7 +98,12 @@ impl<'a> Http<'a> {
                 Ok(Answer::Accepted(Factor { name: format!("http {path}"), serials: Vec::new() }))
             }
             ("DENY", None, _) => Ok(Answer::Rejected),
-            ("DENY", Some(reason), _) => Ok(Answer::AuthenticationFailure { reason }),
+            ("DENY", Some(reason), _) => Ok(Answer::AuthenticationFailure {
+                reason: match &self.token {
+                    Some(token) => secret::masked(&reason, token),
+                    None => reason,
+                },
+            }),
             ("NEEDINFO", _, Some(prompt)) => Ok(Answer::NeedInfo {
                 question: Question {
                     key: answer.key.unwrap_or_else(|| "otp".to_owned()),

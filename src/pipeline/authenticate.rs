@@ -152,6 +152,8 @@ fn factor(
             Err(Stop::deny("", ""))
         }
         Ok(Answer::AuthenticationFailure { reason }) => {
+            // The reason is shown and searched in SPS, and a service may repeat in it what it was asked.
+            let reason = secret::masked(&reason, password);
             context
                 .log
                 .info(format_args!("user {username} is rejected by {}: {reason}", client.branded_name()));
