@@ -51,9 +51,9 @@ pub(crate) struct World<'a> {
     pub(crate) log: &'a Log,
 }
 
-/// Says why a hook cannot even begin.
+/// Says why a hook, or a command, cannot even begin.
 #[derive(Debug, thiserror::Error)]
-enum StartError {
+pub(crate) enum StartError {
     #[error(
         "no configuration: give the member \"configuration\", --config FILE or SPS_PLUGIN_CONFIG, or put a plugin.ini beside the executable"
     )]
@@ -107,26 +107,53 @@ fn start(invocation: &Invocation, given: &Given, world: &World<'_>) -> Result<An
     let lookup = Policies { appliance: &invocation.appliance, environment: world.environment };
     let settings = Settings::new(ini, &lookup);
     log.configure(&settings)?;
-    for name in unknown::unknown_names(settings.ini(), crate::known_options()) {
-        match name.nearest {
-            Some(nearest) => log.warning(format_args!("{} is unknown; is {nearest} meant?", name.name)),
-            None => log.warning(format_args!("{} is unknown", name.name)),
-        }
-    }
+    warn_of_unknown_names(&settings, log);
     let budget = Budget::new(world.clock, settings.seconds(&TIME_BUDGET, MAX_BUDGET)?);
     let plugin_type = plugin_type(invocation, given, &settings)?;
-    let store = Store::new(
-        Places::find(&settings, world.environment)?,
-        KeySource::find(&settings)?,
-        world.clock,
-        budget,
-    );
+    let store = store(&settings, world, budget)?;
     let context =
         Context { settings: &settings, appliance: &invocation.appliance, log, budget, store: &store };
     Ok(match plugin_type {
         PluginType::Aa => aa(&context, invocation),
         PluginType::CredentialStore => credential_store(&context, invocation),
     })
+}
+
+/// Lets a command work with the configuration and the state that the hooks have. Here the configuration may be
+/// missing; the environment then says where the state is.
+pub(crate) fn administer<T>(
+    given: &Given,
+    world: &World<'_>,
+    work: impl FnOnce(&Settings<'_>, &Store<'_>) -> T,
+) -> Result<T, StartError> {
+    let ini = match configuration(None, given, world) {
+        Err(StartError::NoConfiguration) => Ini::new(),
+        result => result?,
+    };
+    let lookup = Policies { appliance: &Appliance::default(), environment: world.environment };
+    let settings = Settings::new(ini, &lookup);
+    warn_of_unknown_names(&settings, world.log);
+    let budget = Budget::new(world.clock, settings.seconds(&TIME_BUDGET, MAX_BUDGET)?);
+    let store = store(&settings, world, budget)?;
+    Ok(work(&settings, &store))
+}
+
+fn warn_of_unknown_names(settings: &Settings<'_>, log: &Log) {
+    for name in unknown::unknown_names(settings.ini(), crate::known_options()) {
+        match name.nearest {
+            Some(nearest) => log.warning(format_args!("{} is unknown; is {nearest} meant?", name.name)),
+            None => log.warning(format_args!("{} is unknown", name.name)),
+        }
+    }
+}
+
+fn store<'a>(
+    settings: &Settings<'_>,
+    world: &World<'a>,
+    budget: Budget<'a>,
+) -> Result<Store<'a>, SettingError> {
+    let places = Places::find(settings, world.environment)?;
+    Ok(Store::new(places, KeySource::find(settings)?, world.clock, budget))
 }
 
 fn plugin_type(

@@ -52,6 +52,8 @@ pub struct Edge<'a> {
     pub environment: &'a dyn Environment,
     /// The time.
     pub clock: &'a dyn Clock,
+    /// Whether a person sits there; only what people type asks.
+    pub terminal: &'a dyn cli::terminal::Terminal,
     /// Finds the folder of the executable, in which `plugin.ini` may lie.
     pub executable_folder: &'a dyn Fn() -> Option<PathBuf>,
 }

@@ -7,6 +7,7 @@ use std::process::ExitCode;
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use sps_plugin::Edge;
+use sps_plugin::cli::terminal::ProcessTerminal;
 use sps_plugin::clock::{Clock, UnixTime};
 use sps_plugin::store::Environment;
 
@@ -47,6 +48,7 @@ fn main() -> ExitCode {
         stderr: Box::new(io::stderr()),
         environment: &ProcessEnvironment,
         clock: &clock,
+        terminal: &ProcessTerminal,
         executable_folder: &|| Some(std::env::current_exe().ok()?.parent()?.to_owned()),
     });
     let mut stdout = io::stdout().lock();

@@ -16,7 +16,7 @@ pub enum NameError {
     Control(&'static str),
 }
 
-fn check(what: &'static str, text: &str) -> Result<(), NameError> {
+pub(crate) fn check(what: &'static str, text: &str) -> Result<(), NameError> {
     if text.len() > MAX_NAME {
         return Err(NameError::TooLong(what));
     }

@@ -1,8 +1,10 @@
 //! What people and SPS type: without a command, or with `hook`, one hook is answered from stdin; `golden` plays
-//! recorded ones.
+//! recorded ones; `token` administers the local tokens.
 
 mod golden;
 mod hook;
+pub mod terminal;
+mod token;
 
 use std::ffi::OsString;
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -39,6 +41,8 @@ enum Command {
     },
     /// Play the recorded cases below a folder and compare the responses
     Golden(golden::GoldenOptions),
+    /// Administer the local tokens
+    Token(token::TokenOptions),
 }
 
 #[derive(Args, Default)]
@@ -84,8 +88,13 @@ fn dispatch(edge: Edge<'_>) -> Outcome {
             hook::run(edge, name, options)
         }
         Ok(CommandLine { command: Some(Command::Golden(options)), .. }) => golden::run(edge, &options),
+        Ok(CommandLine { command: Some(Command::Token(options)), .. }) => token::run(edge, options),
         Err(error) if !error.use_stderr() => {
             Outcome { stdout: Zeroizing::new(error.to_string().into_bytes()), status: 0 }
+        }
+        // Nobody waits for a response here.
+        Err(error) if edge.arguments.first().is_some_and(|first| first == "token") => {
+            token::refuse(edge, &error)
         }
         Err(error) => hook::refuse(edge, &error.to_string()),
     }

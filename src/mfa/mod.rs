@@ -9,6 +9,8 @@ mod local;
 mod none;
 mod servers;
 
+pub(crate) use local::REALM as LOCAL_REALM;
+
 use std::time::Duration;
 
 use secrecy::SecretString;

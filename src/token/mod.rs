@@ -1,7 +1,12 @@
 //! The local tokens: one-time codes, PINs, forward and four-eyes tokens, on top of the store.
 
+pub mod chain;
+pub mod enroll;
+pub mod export;
 pub mod four_eyes;
 mod held;
+pub mod members;
+pub mod naming;
 pub mod oath;
 pub mod pin;
 pub mod realms;

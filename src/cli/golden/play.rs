@@ -15,6 +15,7 @@ use super::case::{Case, SERVER, Step};
 use super::difference::{self, Difference};
 use super::scratch::Scratch;
 use super::server::Server;
+use crate::cli::terminal::NoTerminal;
 use crate::clock::{Clock, UnixTime};
 use crate::store::Environment;
 use crate::{Edge, Outcome};
@@ -128,6 +129,7 @@ impl Played<'_> {
             stderr: Box::new(self.log.clone()),
             environment: &self.environment,
             clock: &StepClock { now: step.clock, real: self.clock, began: self.clock.elapsed() },
+            terminal: &NoTerminal,
             executable_folder: &|| None,
         })
     }
