@@ -1,6 +1,5 @@
 //! Challenges: what a user still has to answer. The cookie holds the id, everything else stays here.
 
-use data_encoding::HEXLOWER;
 use rusqlite::{OptionalExtension, params};
 
 use super::{Store, StoreError};
@@ -41,18 +40,6 @@ pub struct Challenge {
     pub data: String,
     /// Until when it holds.
     pub expires: UnixTime,
-}
-
-impl Challenge {
-    /// Returns a new name of 128 random bits.
-    ///
-    /// # Errors
-    /// [`StoreError::NoRandomness`].
-    pub fn new_id() -> Result<String, StoreError> {
-        let mut bytes = [0_u8; 16];
-        getrandom::fill(&mut bytes).map_err(|_| StoreError::NoRandomness)?;
-        Ok(HEXLOWER.encode(&bytes))
-    }
 }
 
 impl Store<'_> {

@@ -2,6 +2,9 @@
 
 use chacha20poly1305::aead::{Aead, KeyInit, Payload};
 use chacha20poly1305::{Key, XChaCha20Poly1305, XNonce};
+use data_encoding::HEXLOWER;
+use hmac::{Hmac, Mac};
+use sha2::Sha256;
 use zeroize::Zeroizing;
 
 use super::StoreError;
@@ -12,6 +15,7 @@ const NONCE: usize = 24;
 /// Seals and opens secrets.
 pub struct Sealer {
     cipher: XChaCha20Poly1305,
+    naming: Hmac<Sha256>,
 }
 
 /// What a sealed secret is and which row it stands in; a secret that was moved elsewhere does not open.
@@ -36,7 +40,22 @@ impl Binding<'_> {
 impl Sealer {
     /// Prepares a key.
     pub fn new(key: &MasterKey) -> Self {
-        Self { cipher: XChaCha20Poly1305::new(<&Key>::from(&**key)) }
+        let mut padded = Zeroizing::new([0_u8; 64]);
+        padded.iter_mut().zip(key.iter()).for_each(|(to, from)| *to = *from);
+        let naming = Hmac::<Sha256>::new((&*padded).into()).chain_update(b"sps-plugin name\0");
+        Self { cipher: XChaCha20Poly1305::new(<&Key>::from(&**key)), naming }
+    }
+
+    /// Returns a name of 128 bits for something described by `pieces`: nobody without the key can guess it, and the
+    /// same pieces always have the same name.
+    pub fn name(&self, pieces: &[&[u8]]) -> String {
+        let mut mac = self.naming.clone();
+        for piece in pieces {
+            mac.update(&u64::try_from(piece.len()).unwrap_or(u64::MAX).to_be_bytes());
+            mac.update(piece);
+        }
+        let bytes = mac.finalize().into_bytes();
+        HEXLOWER.encode(bytes.first_chunk::<16>().map_or(&[][..], |name| name))
     }
 
     /// Seals a secret: a random nonce, then the ciphertext.
@@ -71,6 +90,15 @@ impl Sealer {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_name_depends_on_every_piece_and_on_the_key() {
+        let sealer = Sealer::new(&MasterKey::new([1; 32]));
+        let name = sealer.name(&[b"a", b"bc"]);
+        assert_eq!((name.len(), &name), (32, &sealer.name(&[b"a", b"bc"])));
+        assert_ne!(name, sealer.name(&[b"ab", b"c"]));
+        assert_ne!(name, Sealer::new(&MasterKey::new([2; 32])).name(&[b"a", b"bc"]));
+    }
 
     #[test]
     fn a_secret_opens_under_its_key_in_its_row_only() {

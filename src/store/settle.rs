@@ -151,7 +151,8 @@ fn advance(transaction: &Transaction<'_>, now: i64, step: &ChallengeStep) -> rus
         ChallengeStep::Begin(challenge) => {
             transaction.execute("DELETE FROM challenges WHERE expires <= ?1", params![now])?;
             transaction.execute(
-                "INSERT INTO challenges VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)",
+                // The name is made of the rest, so a second one of the same name is the same challenge.
+                "INSERT OR REPLACE INTO challenges VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)",
                 params![
                     challenge.id,
                     challenge.kind.word(),

@@ -133,6 +133,9 @@ impl Approvals<'_> {
     /// # Errors
     /// [`StoreError`].
     pub fn begin(&self, demand: &Demand) -> Result<Outcome, StoreError> {
+        if self.store.sealer()?.is_none() {
+            return self.deny(demand, Vec::new(), "there are no tokens to approve with");
+        }
         if self.is_exhausted(demand)? {
             return self.deny(demand, Vec::new(), "too many wrong answers");
         }
@@ -265,7 +268,9 @@ impl Approvals<'_> {
         let now = self.store.now();
         let data = serde_json::to_string(&Progress { asking, votes }).unwrap_or_default();
         let step = match challenge {
-            None => ChallengeStep::Begin(self.session.challenge(ChallengeKind::FourEyes, data, now)?),
+            None => {
+                ChallengeStep::Begin(self.session.challenge(self.store, ChallengeKind::FourEyes, data)?)
+            }
             Some(challenge) => ChallengeStep::GoOn {
                 from: challenge.data.clone(),
                 to: Challenge {

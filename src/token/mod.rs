@@ -15,7 +15,6 @@ pub mod verify;
 #[cfg(test)]
 mod tests;
 
-use crate::clock::UnixTime;
 use crate::store::{Challenge, ChallengeKind, Store, StoreError};
 
 /// Whose tokens are meant.
@@ -63,13 +62,26 @@ pub struct Session<'a> {
 }
 
 impl Session<'_> {
-    fn challenge(&self, kind: ChallengeKind, data: String, now: UnixTime) -> Result<Challenge, StoreError> {
+    /// Makes a challenge. Its name is made with the store's key of everything that it is for, and of the time, so
+    /// that it cannot be guessed, and the same hook at the same time has the same response.
+    fn challenge(
+        &self,
+        store: &Store<'_>,
+        kind: ChallengeKind,
+        data: String,
+    ) -> Result<Challenge, StoreError> {
+        let now = store.now();
+        let sealer = store.sealer()?.ok_or(StoreError::NoKey)?;
+        let Owner { user, realm } = self.owner;
+        let pieces = [self.id.as_bytes(), user.as_bytes(), realm.as_bytes(), data.as_bytes()];
+        let time = now.as_micros().to_be_bytes();
+        let pieces: Vec<&[u8]> = pieces.into_iter().chain([&time[..]]).collect();
         Ok(Challenge {
-            id: Challenge::new_id()?,
+            id: sealer.name(&pieces),
             kind,
             session_id: self.id.to_owned(),
-            user: self.owner.user.clone(),
-            realm: self.owner.realm.clone(),
+            user: user.clone(),
+            realm: realm.clone(),
             data,
             expires: now.plus_seconds(self.challenge_validity),
         })

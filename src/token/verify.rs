@@ -233,7 +233,7 @@ impl Verifier<'_> {
         let serials: Vec<_> = tokens.iter().map(|one| one.token.serial.clone()).collect();
         self.log.info(format_args!("right PIN for {}; the code is asked for", serials.join(", ")));
         let data = serde_json::to_string(&OpenTokens { serials }).unwrap_or_default();
-        let challenge = session.challenge(ChallengeKind::Otp, data, self.store.now())?;
+        let challenge = session.challenge(self.store, ChallengeKind::Otp, data)?;
         let id = challenge.id.clone();
         let challenge = Some(ChallengeStep::Begin(challenge));
         self.store.settle(&Settlement { challenge, ..Settlement::default() })?;

@@ -31,6 +31,8 @@ pub(super) struct Case {
     pub(super) folder: PathBuf,
     /// `config.ini`, from this folder or the nearest above it.
     pub(super) config: Option<Vec<u8>>,
+    /// `setup`, from this folder or the nearest above it: commands that fill the state, one a line.
+    pub(super) setup: Vec<Vec<String>>,
     /// `http.json`.
     pub(super) http: Option<Vec<Scripted>>,
     /// `environment`.
@@ -64,7 +66,7 @@ impl Step {
 /// Reads all cases below a folder, in the order of their names.
 pub(super) fn find(root: &Path) -> anyhow::Result<Vec<Case>> {
     let mut finder = Finder { root, cases: Vec::new(), total: 0 };
-    finder.walk(root, None, MAX_DEPTH)?;
+    finder.walk(root, Inherited::default(), MAX_DEPTH)?;
     ensure!(!finder.cases.is_empty(), "there is no case below {}", root.display());
     Ok(finder.cases)
 }
@@ -75,8 +77,15 @@ struct Finder<'a> {
     total: usize,
 }
 
+/// What a case has from the nearest folder that says it.
+#[derive(Clone, Copy, Default)]
+struct Inherited<'a> {
+    config: Option<&'a [u8]>,
+    setup: Option<&'a [Vec<String>]>,
+}
+
 impl Finder<'_> {
-    fn walk(&mut self, folder: &Path, config: Option<&[u8]>, depth: usize) -> anyhow::Result<()> {
+    fn walk(&mut self, folder: &Path, above: Inherited<'_>, depth: usize) -> anyhow::Result<()> {
         ensure!(depth > 0, "{} lies more than {MAX_DEPTH} folders deep", folder.display());
         let (files, folders) = entries(folder)?;
         ensure!(!files.is_empty() || !folders.is_empty(), "the folder {} is empty", folder.display());
@@ -84,19 +93,24 @@ impl Finder<'_> {
             Some(path) => Some(self.read(path)?),
             None => None,
         };
-        let config = own.as_deref().or(config);
+        let setup = match files.contains_key("setup") {
+            true => Some(setup(&self.lines(&files, "setup")?)?),
+            false => None,
+        };
+        let here =
+            Inherited { config: own.as_deref().or(above.config), setup: setup.as_deref().or(above.setup) };
         if files.contains_key("1-invocation.json") || files.contains_key("1-invocation.raw") {
             ensure!(self.cases.len() < MAX_CASES, "there are more than {MAX_CASES} cases");
             ensure!(folders.is_empty(), "the case {} has folders in it", folder.display());
-            let case = self.case(folder, &files, config).with_context(|| format!("{}", folder.display()))?;
+            let case = self.case(folder, &files, here).with_context(|| format!("{}", folder.display()))?;
             self.cases.push(case);
             return Ok(());
         }
-        for name in files.keys().filter(|name| name.as_str() != "config.ini") {
+        for name in files.keys().filter(|name| !["config.ini", "setup"].contains(&name.as_str())) {
             ensure!(!is_of_a_case(name), "{} has {name}, but no 1-invocation.json", folder.display());
         }
         for folder in folders {
-            self.walk(&folder, config, depth.saturating_sub(1))?;
+            self.walk(&folder, here, depth.saturating_sub(1))?;
         }
         Ok(())
     }
@@ -105,7 +119,7 @@ impl Finder<'_> {
         &mut self,
         folder: &Path,
         files: &BTreeMap<String, PathBuf>,
-        config: Option<&[u8]>,
+        Inherited { config, setup }: Inherited<'_>,
     ) -> anyhow::Result<Case> {
         for name in files.keys() {
             let known = is_of_a_case(name) || name == "README" || name.ends_with(".md");
@@ -130,6 +144,7 @@ impl Finder<'_> {
             name: if name.is_empty() { ".".to_owned() } else { name },
             folder: folder.to_owned(),
             config: config.map(<[u8]>::to_vec),
+            setup: setup.map(<[Vec<String>]>::to_vec).unwrap_or_default(),
             http,
             environment,
             log: self.lines(files, "stderr")?,
@@ -219,10 +234,20 @@ fn is_of_a_case(name: &str) -> bool {
     const OF_A_STEP: [&str; 5] = ["invocation.json", "invocation.raw", "response.json", "clock", "command"];
     match name.split_once('-') {
         Some((number, rest)) => number.bytes().all(|b| b.is_ascii_digit()) && OF_A_STEP.contains(&rest),
-        None => {
-            ["config.ini", "http.json", "clock", "command", "environment", "status", "stderr"].contains(&name)
-        }
+        None => ["config.ini", "setup", "http.json", "clock", "command", "environment", "status", "stderr"]
+            .contains(&name),
     }
+}
+
+/// Splits the lines of `setup` into words, at blanks. Only what fills the state may be set up.
+fn setup(lines: &[String]) -> anyhow::Result<Vec<Vec<String>>> {
+    let commands: Vec<Vec<String>> =
+        lines.iter().map(|line| line.split_whitespace().map(str::to_owned).collect()).collect();
+    for words in &commands {
+        let fills = words.first().is_some_and(|word| word == "token");
+        ensure!(fills, "setup: expected lines such as 'token enroll --type hotp ...'");
+    }
+    Ok(commands)
 }
 
 /// Only hooks are played: another command would, for one, play the cases again.

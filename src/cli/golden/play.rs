@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 use std::rc::Rc;
 use std::time::Duration;
 
-use anyhow::Context as _;
+use anyhow::{Context as _, bail};
 use serde_json::{Map, Value};
 
 use super::case::{Case, SERVER, Step};
@@ -43,6 +43,14 @@ pub(super) fn play(
         address,
         log: Captured::default(),
     };
+    for words in &case.setup {
+        let began = case.steps.first().map_or(clock.now(), |step| step.clock);
+        let outcome = world.run(words, &[], began);
+        if outcome.status != 0 {
+            let log = world.log.text();
+            bail!("{}: setup: '{}' fails: {}", case.name, words.join(" "), log.trim_end());
+        }
+    }
     let mut differences = Vec::new();
     let mut rewritten = Vec::new();
     let mut cookies = Map::new();
@@ -122,13 +130,16 @@ impl Played<'_> {
     fn call(&self, step: &Step, cookies: &Map<String, Value>) -> Outcome {
         let invocation = with_server(&step.invocation, self.address.as_deref());
         let threaded = if step.takes_cookies { with_cookies(&invocation, cookies) } else { None };
-        let invocation = threaded.unwrap_or(invocation);
+        self.run(&step.command, &threaded.unwrap_or(invocation), step.clock)
+    }
+
+    fn run(&self, words: &[String], mut stdin: &[u8], now: UnixTime) -> Outcome {
         crate::run(Edge {
-            arguments: step.command.iter().map(OsString::from).collect(),
-            stdin: &mut invocation.as_slice(),
+            arguments: words.iter().map(OsString::from).collect(),
+            stdin: &mut stdin,
             stderr: Box::new(self.log.clone()),
             environment: &self.environment,
-            clock: &StepClock { now: step.clock, real: self.clock, began: self.clock.elapsed() },
+            clock: &StepClock { now, real: self.clock, began: self.clock.elapsed() },
             terminal: &NoTerminal,
             executable_folder: &|| None,
         })
