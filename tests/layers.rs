@@ -8,6 +8,8 @@
 
 #[path = "layers/example.rs"]
 mod example;
+#[path = "layers/pitfalls.rs"]
+mod pitfalls;
 #[path = "layers/source.rs"]
 mod source;
 #[expect(dead_code, reason = "other tests use the rest")]

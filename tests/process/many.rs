@@ -1,11 +1,14 @@
 //! Many processes at once on one state.
 
 use std::thread;
+use std::time::Duration;
 
+use rusqlite::Connection;
+use rustix::process::{Pid, Signal, kill_process};
 use serde_json::{Value, json};
 
 use crate::support::service::NOBODY;
-use crate::support::{Ended, Place, authenticate, authorize};
+use crate::support::{Ended, PROGRAM, Place, Running, authenticate, authorize};
 
 const PROCESSES: usize = 64;
 
@@ -83,4 +86,40 @@ fn processes_that_all_remember_the_same_user_all_accept() {
             .collect(),
     );
     assert_eq!(accepted(&all).len(), PROCESSES);
+}
+
+#[test]
+fn a_process_that_is_killed_anywhere_loses_nothing_and_holds_no_lock() {
+    let place = Place::new();
+    let cache = "[authentication_cache]\nreuse_limit=-1\nsoft_timeout=inf\nhard_timeout=inf\n";
+    let remembering = |user: &str| {
+        let more = json!({"gateway_user": user, "key_value_pairs": {"otp": "1"}});
+        authenticate(&format!("[mfa]\nprovider=none\n{cache}"), more)
+    };
+    assert_eq!(place.hook(&remembering("alice")).verdict(), "ACCEPT");
+    let mut answered = 0_usize;
+    for number in 0..60_u32 {
+        let child = place.command(PROGRAM).spawn().unwrap();
+        let pid = Pid::from_child(&child);
+        let running = Running::of(child, remembering(&format!("user{number}")).to_string().into_bytes());
+        thread::sleep(Duration::from_micros(u64::from(number) * 250));
+        let _ = kill_process(pid, Signal::KILL);
+        let ended = running.end();
+        // What was written was written whole, and is on the disk.
+        if ended.status == Some(0) {
+            assert_eq!(ended.verdict(), "ACCEPT");
+            answered += 1;
+        }
+    }
+    let closed = |user: &str| {
+        let more = json!({"gateway_user": user, "key_value_pairs": {"otp": "1"}});
+        let http = format!("[mfa]\nprovider=http\n[http]\nserver_url=http://{NOBODY}\n{cache}");
+        place.hook(&authenticate(&http, more)).verdict()
+    };
+    assert_eq!(closed("alice"), "ACCEPT");
+    let remembered = (0..60).filter(|number| closed(&format!("user{number}")) == "ACCEPT").count();
+    assert!(remembered >= answered, "{answered} were accepted, {remembered} are remembered");
+    let database = Connection::open(place.state().join("state.sqlite3")).unwrap();
+    let sound: String = database.query_row("PRAGMA integrity_check", [], |row| row.get(0)).unwrap();
+    assert_eq!(sound, "ok");
 }
