@@ -56,7 +56,7 @@ fuzz_target!(|data: &[u8]| -> Corpus {
 fn has_road(ini: &Ini, whole: &Value) -> bool {
     let accepted = &whole["arguments"]["cookie"]["__sps_plugin"]["progress"]["accepted"];
     says(ini, "mfa", "provider", "none")
-        || (says(ini, "mfa", "provider", "http") && says(ini, "http", "ignore_connection_error", "yes"))
+        || ini.sections().any(|provider| says(ini, provider, "ignore_connection_error", "yes"))
         || ini.has_option("whitelist source=user_list", "name")
         || ini.has_option("whitelist source=ldap_server_group", "allow")
         || accepted.is_object()
