@@ -11,6 +11,7 @@ mod seal;
 mod sessions;
 mod settle;
 mod sqlite;
+mod token_rows;
 mod tokens;
 mod vault;
 

@@ -3,7 +3,7 @@
 use rusqlite::{Transaction, params};
 
 use super::challenges::Challenge;
-use super::tokens::USABLE;
+use super::token_rows::USABLE;
 use super::{Store, StoreError};
 
 /// What an attempt changes. All of it happens, durably, or nothing.

@@ -1,0 +1,338 @@
+//! Tokens in the database: found, added, changed, deleted.
+
+use rusqlite::{OptionalExtension, Row, ToSql, params};
+
+use super::tokens::{Algorithm, Candidate, Token, TokenType};
+use super::{Database, Store, StoreError};
+use crate::clock::UnixTime;
+
+const COLUMNS: &str =
+    "serial, type, user, realm, description, enabled, algorithm, digits, period, window, counter,
+    skew, fail_counter, max_fail, failed_at, unlock_after, valid_from, valid_until, target, realms, separator,
+    sealed_secret, sealed_pin";
+
+/// The condition under which a token may be used, with `?1` for the time. The same as [`Token::is_usable`].
+pub(super) const USABLE: &str = "enabled = 1
+    AND (max_fail = 0 OR fail_counter < max_fail
+         OR (unlock_after > 0 AND failed_at + unlock_after * 1000000 <= ?1))
+    AND (valid_from IS NULL OR valid_from <= ?1) AND (valid_until IS NULL OR ?1 < valid_until)";
+
+fn token(row: &Row<'_>) -> rusqlite::Result<Result<Token, StoreError>> {
+    let serial: String = row.get(0)?;
+    let (kind, algorithm): (String, String) = (row.get(1)?, row.get(6)?);
+    let unknown = |column| StoreError::Unknown { column, row: serial.clone() };
+    let (Some(token_type), Some(algorithm)) = (TokenType::from_word(&kind), Algorithm::from_word(&algorithm))
+    else {
+        return Ok(Err(unknown("type or algorithm")));
+    };
+    Ok(Ok(Token {
+        token_type,
+        user: row.get(2)?,
+        realm: row.get(3)?,
+        description: row.get(4)?,
+        enabled: row.get(5)?,
+        algorithm,
+        digits: row.get(7)?,
+        period: row.get(8)?,
+        window: row.get(9)?,
+        counter: row.get::<_, i64>(10)?.try_into().unwrap_or(u64::MAX),
+        skew: row.get(11)?,
+        fail_counter: row.get(12)?,
+        max_fail: row.get(13)?,
+        failed_at: UnixTime::from_micros(row.get(14)?),
+        unlock_after: row.get(15)?,
+        valid_from: row.get::<_, Option<i64>>(16)?.map(UnixTime::from_micros),
+        valid_until: row.get::<_, Option<i64>>(17)?.map(UnixTime::from_micros),
+        target: row.get(18)?,
+        realms: row.get(19)?,
+        separator: row.get(20)?,
+        sealed_secret: row.get(21)?,
+        sealed_pin: row.get(22)?,
+        serial,
+    }))
+}
+
+fn candidate<'r>(row: &'r Row<'_>) -> rusqlite::Result<Option<Candidate<'r>>> {
+    let text = |index| row.get_ref(index)?.as_str().map_err(rusqlite::Error::from);
+    let (kind, algorithm) = (TokenType::from_word(text(2)?), Algorithm::from_word(text(3)?));
+    let (Some(token_type), Some(algorithm)) = (kind, algorithm) else { return Ok(None) };
+    Ok(Some(Candidate {
+        serial: text(0)?,
+        user: text(1)?,
+        token_type,
+        algorithm,
+        digits: row.get(4)?,
+        period: row.get(5)?,
+        window: row.get(6)?,
+        counter: row.get::<_, i64>(7)?.try_into().unwrap_or(u64::MAX),
+        skew: row.get(8)?,
+        has_pin: row.get(9)?,
+        sealed_secret: row.get_ref(10)?.as_blob().unwrap_or_default(),
+    }))
+}
+
+impl Database {
+    pub(super) fn select(&self, condition: &str, values: &[&dyn ToSql]) -> Result<Vec<Token>, StoreError> {
+        let sql = format!("SELECT {COLUMNS} FROM tokens {condition}");
+        let read = || -> rusqlite::Result<Vec<_>> {
+            self.connection.prepare(&sql)?.query_map(values, token)?.collect()
+        };
+        read().map_err(self.failed())?.into_iter().collect()
+    }
+}
+
+impl Store<'_> {
+    /// Returns the tokens of a user, in the order of their serials. The empty name is that of nobody: a token that
+    /// was not assigned yet has it.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    pub fn tokens_of(&self, user: &str, realm: &str) -> Result<Vec<Token>, StoreError> {
+        self.persistent()?
+            .select("WHERE realm = ?1 AND user = ?2 AND user <> '' ORDER BY serial", &[&realm, &user])
+    }
+
+    /// Returns a token by its serial.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    pub fn token(&self, serial: &str) -> Result<Option<Token>, StoreError> {
+        Ok(self.persistent()?.select("WHERE serial = ?1", &[&serial])?.pop())
+    }
+
+    /// Returns all tokens, of one user or realm where these are given, by realm, user and serial.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    pub fn tokens(&self, user: Option<&str>, realm: Option<&str>) -> Result<Vec<Token>, StoreError> {
+        let condition =
+            "WHERE (?1 IS NULL OR realm = ?1) AND (?2 IS NULL OR user = ?2) ORDER BY realm, user, serial";
+        self.persistent()?.select(condition, &[&realm, &user])
+    }
+
+    /// Returns the forward tokens that lead to a token.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    pub fn forwards_to(&self, serial: &str) -> Result<Vec<Token>, StoreError> {
+        self.persistent()?.select("WHERE target = ?1 ORDER BY serial", &[&serial])
+    }
+
+    /// Shows every usable token of a realm (of one user, if given) that makes one-time codes of its own.
+    ///
+    /// # Errors
+    /// [`StoreError`]; what `visit` returns.
+    pub fn search<E: From<StoreError>>(
+        &self,
+        realm: &str,
+        user: Option<&str>,
+        mut visit: impl FnMut(&Candidate<'_>) -> Result<(), E>,
+    ) -> Result<(), E> {
+        let database = self.persistent()?;
+        let sql = format!(
+            "SELECT serial, user, type, algorithm, digits, period, window, counter, skew, sealed_pin IS NOT NULL,
+                    sealed_secret
+             FROM tokens WHERE {USABLE} AND realm = ?2 AND (?3 IS NULL OR user = ?3) AND user <> ''
+                           AND type IN ('hotp', 'totp', 'paper')"
+        );
+        let failed = database.failed();
+        let mut statement = database.connection.prepare(&sql).map_err(failed)?;
+        let mut rows = statement.query(params![self.now().as_micros(), realm, user]).map_err(failed)?;
+        while let Some(row) = rows.next().map_err(failed)? {
+            if let Some(candidate) = candidate(row).map_err(failed)? {
+                visit(&candidate)?;
+            }
+        }
+        Ok(())
+    }
+
+    /// Tells whether any token has a PIN or a password, that is, whether hashing is part of a login.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    pub fn has_pins(&self) -> Result<bool, StoreError> {
+        let database = self.persistent()?;
+        let sql = "SELECT 1 FROM tokens WHERE sealed_pin IS NOT NULL OR type = 'pw' LIMIT 1";
+        let found =
+            database.connection.query_row(sql, [], |_| Ok(())).optional().map_err(database.failed())?;
+        Ok(found.is_some())
+    }
+
+    /// Tells whether a code of a `paper` or `registration` token was used.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    pub fn is_used(&self, serial: &str, position: u64) -> Result<bool, StoreError> {
+        let database = self.persistent()?;
+        let sql = "SELECT 1 FROM used_codes WHERE serial = ?1 AND position = ?2";
+        let position = i64::try_from(position).unwrap_or(i64::MAX);
+        let found = database.connection.query_row(sql, params![serial, position], |_| Ok(())).optional();
+        Ok(found.map_err(database.failed())?.is_some())
+    }
+
+    /// Returns the positions of a token's used codes.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    pub fn used_codes(&self, serial: &str) -> Result<Vec<u64>, StoreError> {
+        let database = self.persistent()?;
+        let read = || -> rusqlite::Result<_> {
+            let mut statement = database
+                .connection
+                .prepare("SELECT position FROM used_codes WHERE serial = ?1 ORDER BY position")?;
+            statement
+                .query_map(params![serial], |row| Ok(row.get::<_, i64>(0)?.try_into().unwrap_or(0)))?
+                .collect()
+        };
+        read().map_err(database.failed())
+    }
+
+    /// Adds tokens, all or none, with the codes of each that are used already.
+    ///
+    /// # Errors
+    /// [`StoreError::Exists`]; [`StoreError`].
+    pub fn add_tokens<'t>(
+        &self,
+        tokens: impl IntoIterator<Item = (&'t Token, &'t [u64])>,
+    ) -> Result<(), StoreError> {
+        self.add_tokens_if(tokens, || Ok(()))
+    }
+
+    /// Adds tokens as [`Store::add_tokens`] does, if `check` has nothing against the store that then is.
+    ///
+    /// # Errors
+    /// [`StoreError::Exists`]; [`StoreError`]; what `check` returns; nothing is added by any of them.
+    pub fn add_tokens_if<'t, E: From<StoreError>>(
+        &self,
+        tokens: impl IntoIterator<Item = (&'t Token, &'t [u64])>,
+        check: impl FnOnce() -> Result<(), E>,
+    ) -> Result<(), E> {
+        let database = self.persistent()?;
+        let transaction = database.begin()?;
+        self.check_key()?;
+        for (token, used) in tokens {
+            let added = insert(&transaction, token).map_err(database.failed())?;
+            if !added {
+                return Err(StoreError::Exists(token.serial.clone()).into());
+            }
+            for position in used {
+                let position = i64::try_from(*position).unwrap_or(i64::MAX);
+                transaction
+                    .execute(
+                        "INSERT OR IGNORE INTO used_codes VALUES (?1, ?2)",
+                        params![token.serial, position],
+                    )
+                    .map_err(database.failed())?;
+            }
+        }
+        check()?;
+        Ok(transaction.commit().map_err(database.failed())?)
+    }
+
+    /// Changes a token by its serial, reading and writing it in one transaction; `None` if there is none.
+    ///
+    /// # Errors
+    /// [`StoreError`]; what `change` returns, and then nothing is changed.
+    pub fn change_token<E: From<StoreError>>(
+        &self,
+        serial: &str,
+        change: impl FnOnce(&mut Token) -> Result<(), E>,
+    ) -> Result<Option<Token>, E> {
+        let database = self.persistent()?;
+        let transaction = database.begin()?;
+        self.check_key()?;
+        let Some(mut token) = self.token(serial)? else { return Ok(None) };
+        change(&mut token)?;
+        let write = || -> rusqlite::Result<()> {
+            transaction.execute("DELETE FROM tokens WHERE serial = ?1", params![serial])?;
+            insert(&transaction, &token)?;
+            transaction.commit()
+        };
+        write().map_err(database.failed())?;
+        Ok(Some(token))
+    }
+
+    /// Deletes a token and its used codes; tells whether there was one.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    pub fn delete_token(&self, serial: &str) -> Result<bool, StoreError> {
+        Ok(self.delete_token_if(serial, |_| Ok::<_, StoreError>(()))?.is_some())
+    }
+
+    /// Deletes a token and its used codes, if `check` has nothing against it; returns the token as it was.
+    ///
+    /// # Errors
+    /// [`StoreError`]; what `check` returns, and then nothing is deleted.
+    pub fn delete_token_if<E: From<StoreError>>(
+        &self,
+        serial: &str,
+        check: impl FnOnce(&Token) -> Result<(), E>,
+    ) -> Result<Option<Token>, E> {
+        let database = self.persistent()?;
+        let transaction = database.begin()?;
+        let Some(token) = self.token(serial)? else { return Ok(None) };
+        check(&token)?;
+        let delete = || -> rusqlite::Result<()> {
+            transaction.execute("DELETE FROM used_codes WHERE serial = ?1", params![serial])?;
+            transaction.execute("DELETE FROM tokens WHERE serial = ?1", params![serial])?;
+            transaction.commit()
+        };
+        delete().map_err(database.failed())?;
+        Ok(Some(token))
+    }
+
+    /// Returns a value that the whole store has in common.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    pub fn meta(&self, name: &str) -> Result<Option<Vec<u8>>, StoreError> {
+        self.persistent()?.meta(name)
+    }
+
+    /// Sets a value that the whole store has in common unless it is set; returns the one that counts.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    pub fn meta_or_set(&self, name: &str, value: &[u8]) -> Result<Vec<u8>, StoreError> {
+        let database = self.persistent()?;
+        database
+            .connection
+            .execute("INSERT OR IGNORE INTO meta VALUES (?1, ?2)", params![name, value])
+            .map_err(database.failed())?;
+        Ok(database.meta(name)?.unwrap_or_else(|| value.to_vec()))
+    }
+}
+
+fn insert(connection: &rusqlite::Connection, token: &Token) -> rusqlite::Result<bool> {
+    let sql = format!(
+        "INSERT INTO tokens ({COLUMNS}) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15,
+             ?16, ?17, ?18, ?19, ?20, ?21, ?22, ?23) ON CONFLICT (serial) DO NOTHING"
+    );
+    let changed = connection.prepare_cached(&sql)?.execute(params![
+        token.serial,
+        token.token_type.word(),
+        token.user,
+        token.realm,
+        token.description,
+        token.enabled,
+        token.algorithm.word(),
+        token.digits,
+        token.period,
+        token.window,
+        i64::try_from(token.counter).unwrap_or(i64::MAX),
+        token.skew,
+        token.fail_counter,
+        token.max_fail,
+        token.failed_at.as_micros(),
+        token.unlock_after,
+        token.valid_from.map(UnixTime::as_micros),
+        token.valid_until.map(UnixTime::as_micros),
+        token.target,
+        token.realms,
+        token.separator,
+        token.sealed_secret,
+        token.sealed_pin,
+    ])?;
+    Ok(changed > 0)
+}
