@@ -85,8 +85,6 @@ def _put_user_list(dice: Dice, ini: Ini, appliance: dict[str, Json], persons: li
     appliance["user_lists"] = {"vip": {"allow": allow, "except": names}}
     if dice.chance(0.03):
         del appliance["user_lists"]["vip"]
-    elif dice.chance(0.02):
-        appliance["user_lists"]["vip"]["allow"] = "everybody"
 
 
 def _put_ldap(dice: Dice, ini: Ini, appliance: dict[str, Json], persons: list[Person]) -> None:

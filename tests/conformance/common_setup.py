@@ -25,8 +25,6 @@ class Setup:
     options: dict[tuple[str, str], str] = field(default_factory=dict)
     # Something in the configuration is wrong on purpose.
     mistaken: bool = False
-    # ... and it is the name of a policy, which a message has to name.
-    unusable_name: bool = False
 
     def option(self, section: str, option: str) -> str | None:
         """Give the value of an option as it stands in the configuration."""
@@ -105,16 +103,14 @@ def finished(
         mistaken = True
     stores = appliance.setdefault("credential_stores", {})
     stores[STORE] = stores.get(STORE, []) + ini.secrets
-    named = any(
-        value == UNUSABLE and option in ("name", "store") for (_, option), value in options.items()
-    )
-    return Setup(plugin, text, appliance, people, options, mistaken, named)
+    return Setup(plugin, text, appliance, people, options, mistaken)
 
 
 def _make_mistake(dice: Dice, ini: Ini) -> None:
     """Spoil one option, whichever it is."""
     # The provider is ours alone; the SDK could not say what a mistake in it does.
-    spared = {("mfa", "provider"), ("http", "server_url"), ("credentials", "provider")}
+    spared = {("mfa", "provider"), ("http", "server_url")}
+    spared |= {("credentials", "provider"), ("credentials", "store")}
     options = [place for *place, _ in ini.options() if tuple(place) not in spared]
     if not options:
         return

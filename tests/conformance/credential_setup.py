@@ -38,7 +38,7 @@ def credential_setup(dice: Dice) -> Setup:
     ini.put("credentials", "provider", "appliance")
     ini.put("credentials", "store", STORE if dice.chance(0.97) else "nobody made")
     _put_triggers(dice, ini)
-    if dice.chance(0.45):
+    if dice.chance(0.6):
         ini.put_perhaps_secret("assets", "generator", _generator(dice))
     names = Names(
         dice.choice(["", "", "", "adm-", "CORP\\", "$$"]),
@@ -70,6 +70,9 @@ def _put_triggers(dice: Dice, ini: Ini) -> None:
 
 def _generator(dice: Dice) -> str:
     names = dice.some(GENERATORS, 4) or ["ip"]
+    if dice.chance(0.3):
+        # Last in the default order, where the others have mostly found something before.
+        names = ["domain_asset_mapping", *names]
     if dice.chance(0.25):
         unknown = dice.choice(["nosuch", "HOSTNAME", "", "ip address"])
         names.insert(dice.randint(0, len(names)), unknown)
@@ -86,8 +89,9 @@ def _credentials(dice: Dice, persons: list[Person], names: Names) -> list[Json]:
     entries = []
     for account in accounts:
         prefix = "$" if names.prefix == "$$" else names.prefix
-        for user in {account: 0, f"{prefix}{account}{names.suffix}": 0}:
-            for asset in dice.some(assets, 14) + made_up:
+        for user in dict.fromkeys([account, f"{prefix}{account}{names.suffix}"]):
+            # A dictionary, not a set: the order of a set is another one in every process.
+            for asset in dict.fromkeys([*dice.some(assets, 14), *MAPPED, *made_up]):
                 entries.append({"host": asset, "user": user, "credentials": _kinds(dice)})
     return entries
 

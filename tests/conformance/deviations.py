@@ -11,6 +11,7 @@ from compare import Difference, is_closed
 from credential_setup import KEY_TYPES
 from wire import Invocation, Outcome
 
+_VALUE_ERROR = "PluginSDKValueError"
 LISTS = ("get_password_list", "get_private_key_list")
 
 
@@ -18,13 +19,18 @@ LISTS = ("get_password_list", "get_private_key_list")
 class History:
     """What happened in the group so far, as far as a deviation depends on it."""
 
-    # The names that share one file of the SDK's cache.
-    cache_files: dict[str, set[str]] = field(default_factory=lambda: defaultdict(set))
+    # File of the SDK's state → the names, of user and address, that lead to it.
+    files: dict[str, set[str]] = field(default_factory=lambda: defaultdict(set))
 
-    def learn(self, sdk: Outcome) -> None:
-        """Take note of the SDK's part in a finished call."""
-        for name in cache_names(sdk):
-            self.cache_files[posixpath.normpath(name)].add(name)
+    def learn(self, invocation: Invocation, sdk: Outcome) -> None:
+        """Take note of the SDK's part in a call."""
+        for name in state_names(invocation, sdk):
+            self.files[posixpath.normpath(name)].add(name)
+
+    def forget_limits(self) -> None:
+        """Forget the files that a restart has removed."""
+        for file in [file for file in self.files if file.startswith("limit/")]:
+            del self.files[file]
 
 
 @dataclass(frozen=True)
@@ -70,18 +76,28 @@ class Deviation:
     explains: Callable[[Case], bool]
 
 
-def cache_names(sdk: Outcome) -> list[str]:
-    """Give the names, of user and address, that the SDK used as files of its cache."""
-    pattern = re.compile(r"auth_cache/(.*)\.cache; soft timeout", re.DOTALL)
-    return [found[1] for line in sdk.log if (found := pattern.search(line))]
+def state_names(invocation: Invocation, sdk: Outcome) -> list[str]:
+    """Give the names, of user and address, that the SDK used as files of its state."""
+    pattern = re.compile(r"(auth_cache/.*\.cache); soft timeout", re.DOTALL)
+    names = [found[1] for line in sdk.log if (found := pattern.search(line))]
+    cookie = sdk.member("cookie")
+    if invocation.hook == "authorize" and isinstance(cookie, dict):
+        names.append(f"limit/{invocation.arguments['client_ip']}_{cookie.get('username')}")
+    return names
 
 
-def _shares_cache_file(case: Case) -> bool:
-    """Recognise an entry of the cache that another name has left, or could have left."""
-    if not any("based on cached authentication" in line for line in case.sdk.log):
+def _shares_state(case: Case) -> bool:
+    """Recognise an entry of the cache, or of the limit, that another name shares."""
+    decided = ("based on cached authentication", "due to connection limit", "Connection within")
+    if not any(part in line for line in case.sdk.log for part in decided):
         return False
-    shared = [case.history.cache_files[posixpath.normpath(name)] for name in cache_names(case.sdk)]
-    return any(len(names) > 1 and any("/" in name for name in names) for names in shared)
+    used = state_names(case.invocation, case.sdk)
+    shared = [case.history.files[posixpath.normpath(name)] for name in used]
+    return any(len(names) > 1 and any(_traverses(name) for name in names) for names in shared)
+
+
+def _traverses(name: str) -> bool:
+    return name != posixpath.normpath(name)
 
 
 def _no_state_file(case: Case) -> bool:
@@ -125,7 +141,7 @@ def _null_protocol(case: Case) -> bool:
 
 
 MEANT = [
-    Deviation("slash in a user name", "group", _shares_cache_file),
+    Deviation("slash in a user name", "group", _shares_state),
     Deviation("session_ended without a state file", "hook", _no_state_file),
     Deviation("null server_domain with a mapping", "session", _null_domain_raises),
     Deviation("null name with a domain suffix", "session", _null_name_with_suffix),
@@ -151,9 +167,13 @@ def explanation(case: Case) -> Deviation | None:
     return None
 
 
-def prints_value(outcome: Outcome) -> bool:
-    """Say whether an outcome's messages repeat the unusable value of the configuration."""
-    messages = list(outcome.log)
-    if outcome.fault is not None:
-        messages.append(outcome.fault.message)
-    return any(UNUSABLE in message for message in messages)
+def refuses_value(sdk: Outcome) -> bool:
+    """Say whether the SDK raises because of the configuration's unusable value, and repeats it."""
+    return (
+        sdk.fault is not None and sdk.fault.kind == _VALUE_ERROR and UNUSABLE in sdk.fault.message
+    )
+
+
+def prints_value(ours: Outcome) -> bool:
+    """Say whether our messages repeat the unusable value."""
+    return any(UNUSABLE in line for line in ours.log)

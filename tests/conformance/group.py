@@ -15,6 +15,7 @@ from deviations import (
     History,
     explanation,
     prints_value,
+    refuses_value,
 )
 from dialogues import Call, Dialogue, dialogue, first_session_cookie
 from dice import Dice
@@ -124,6 +125,15 @@ class _Group:
                 live.remove(session)
                 self.report.sessions += 1
             self._clock += dice.choice(self._pauses)
+            if dice.chance(0.04):
+                self._restart()
+
+    def _restart(self) -> None:
+        for side in self._sides:
+            side.restart()
+        self.report.events["restarted"] += 1
+        # Nobody shares a limit with those who were counted before.
+        self._history.forget_limits()
 
     def _session(self, number: int) -> Session:
         session_id = (
@@ -150,7 +160,7 @@ class _Group:
         self.report.hooks += 1
         self.report.events.update(events(self._setup, invocations[0], sdk))
         self._note(session, invocations[1], sdk, ours)
-        self._history.learn(sdk)
+        self._history.learn(invocations[0], sdk)
         deviation = self._judge(call, invocations[1], sdk, ours)
         if deviation is not None and deviation.reach == "session":
             self.report.cut_short += 1
@@ -184,7 +194,7 @@ class _Group:
         faults = session.check_outs.faults(invocation.hook, sdk)
         if faults:
             self.report.deviations[CHECKED_IN_ONCE] += faults
-        if prints_value(sdk) and not prints_value(ours):
+        if refuses_value(sdk) and not prints_value(ours):
             self.report.deviations[VALUE_NOT_PRINTED] += 1
 
     def _judge(
@@ -193,7 +203,7 @@ class _Group:
         """Compare, and either explain the differences or stop the group."""
         found = differences(invocation, sdk, ours)
         two_sdks = self._sides[0].name == self._sides[1].name
-        if prints_value(ours) and not two_sdks and not self._setup.unusable_name:
+        if not two_sdks and refuses_value(sdk) and prints_value(ours):
             found.append(Difference("standard error", "", "repeats the unusable value"))
         foreign = call.foreign_cookie is not None
         case = Case(self._setup, self._history, invocation, foreign, sdk, ours, found)

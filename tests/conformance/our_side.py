@@ -31,16 +31,17 @@ class OurSide:
         for name in ("persistent", "ephemeral"):
             (self._folder / name).mkdir(mode=0o700)
 
+    def restart(self) -> None:
+        """Lose the ephemeral state, as the appliance does when it restarts."""
+        assert self._folder is not None, "begin() comes first"
+        shutil.rmtree(self._folder / "ephemeral")
+        (self._folder / "ephemeral").mkdir(mode=0o700)
+
     def end(self) -> None:
         """Remove what the group left behind."""
         if self._folder is not None:
             shutil.rmtree(self._folder, ignore_errors=True)
             self._folder = None
-
-    def close(self) -> None:
-        """Give back ports and threads."""
-        self.end()
-        self._service.close()
 
     def call(self, invocation: Invocation, service_up: bool) -> Outcome:
         """Run one hook."""

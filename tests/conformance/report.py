@@ -36,7 +36,7 @@ class Summary:
         failed = self._disagreements or self._broken or unwalked
         return 1 if failed or self._sessions < self._wanted else 0
 
-    def show(self) -> None:
+    def show(self, with_events: bool) -> None:
         """Print everything, the differences first and the figures last."""
         self._show_disagreements()
         for report in self._broken:
@@ -56,7 +56,7 @@ class Summary:
         print(f"sessions     {self._sessions} of {self._wanted}, {cut} cut short by a deviation")
         print(f"hooks        {hooks} compared")
         print(f"differences  {len(self._disagreements)}")
-        for line in missing(self._events, self._wanted):
+        for line in missing(self._events, self._wanted) if with_events else []:
             print(f"too few      {line}")
         print(f"time         {self._seconds:.0f} s")
 

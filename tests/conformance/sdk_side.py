@@ -69,16 +69,16 @@ class SdkSide:
         self._folder = Path(tempfile.mkdtemp(prefix="conformance-sdk-"))
         self._service.begin(group)
 
+    def restart(self) -> None:
+        """Lose the ephemeral state, as the appliance does when it restarts."""
+        assert self._folder is not None, "begin() comes first"
+        shutil.rmtree(self._folder / "a/b/c/ephemeral", ignore_errors=True)
+
     def end(self) -> None:
         """Remove what the group left behind."""
         if self._folder is not None:
             shutil.rmtree(self._folder, ignore_errors=True)
             self._folder = None
-
-    def close(self) -> None:
-        """Give back ports and threads."""
-        self.end()
-        self._service.close()
 
     def call(self, invocation: Invocation, service_up: bool) -> Outcome:
         """Run one hook."""

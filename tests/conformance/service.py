@@ -116,7 +116,10 @@ def scripted(group: str, number: int) -> Answer:
 
 
 class ScriptedService:
-    """A loopback HTTP server for one side, and a port at which nobody listens."""
+    """A loopback HTTP server for one side, and a port at which nobody listens.
+
+    Both live as long as the process: a worker keeps its sides for all of its groups.
+    """
 
     def __init__(self) -> None:
         self.requests: list[Request] = []
@@ -158,12 +161,6 @@ class ScriptedService:
         """Hand over the requests since the last time."""
         requests, self.requests = self.requests, []
         return requests
-
-    def close(self) -> None:
-        """Stop listening."""
-        self._server.shutdown()
-        self._server.server_close()
-        self._nobody.close()
 
     def _serve(self, handler: BaseHTTPRequestHandler) -> None:
         answer = scripted(self._group, self._asked)

@@ -40,8 +40,10 @@ def main() -> int:
         numbers, wanted = _groups(seed, options.sessions)
         reports = _run_all(options, [(seed, number) for number in numbers])
     summary = Summary(reports, seed, wanted, options.seconds())
-    summary.show()
-    return summary.exit_status(with_events=options.only is None)
+    # One group alone cannot walk every road.
+    with_events = options.only is None
+    summary.show(with_events)
+    return summary.exit_status(with_events)
 
 
 class _Options(argparse.Namespace):

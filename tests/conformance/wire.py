@@ -76,11 +76,11 @@ class Side(Protocol):
     def call(self, invocation: Invocation, service_up: bool) -> Outcome:
         """Run one hook."""
 
+    def restart(self) -> None:
+        """Lose the ephemeral state, as the appliance does when it restarts."""
+
     def end(self) -> None:
         """Remove what the group left behind."""
-
-    def close(self) -> None:
-        """Give back ports and threads."""
 
 
 def copied(value: Json) -> Json:
