@@ -9,6 +9,7 @@ use std::rc::Rc;
 use std::time::Duration;
 
 use serde_json::{Value, json};
+use sps_plugin::cli::terminal::NoTerminal;
 use sps_plugin::clock::{Clock, UnixTime};
 use sps_plugin::store::Environment;
 use sps_plugin::{Edge, Outcome};
@@ -91,6 +92,7 @@ fn run(at: At, invocation: &Value) -> (Outcome, Vec<u8>) {
         stderr: Box::new(log.clone()),
         environment: &world,
         clock: &world,
+        terminal: &NoTerminal,
         executable_folder: &|| None,
     });
     let logged = log.0.borrow().clone();
