@@ -52,8 +52,7 @@ impl Places {
         })
     }
 
-    /// Keeps everything in one directory.
-    #[cfg(test)]
+    /// Keeps everything in one directory, whatever configuration and environment say.
     pub fn at(directory: &Path) -> Self {
         let directory = directory.to_owned();
         Self { persistent: Some(directory.clone()), ephemeral: Some(directory.clone()), temporary: directory }
