@@ -40,6 +40,11 @@ impl Database {
 }
 
 impl Store<'_> {
+    /// Tells whether `[state] key` names the key, so that this program cannot change it by itself.
+    pub fn key_is_configured(&self) -> bool {
+        matches!(self.key, KeySource::Configured(_))
+    }
+
     /// Returns the sealer of a store that holds secrets; `None` where it holds none yet.
     ///
     /// # Errors

@@ -5,11 +5,13 @@ pub mod enroll;
 pub mod export;
 pub mod four_eyes;
 mod held;
+pub mod import;
 pub mod members;
 pub mod naming;
 pub mod oath;
 pub mod pin;
 pub mod realms;
+pub mod resync;
 pub mod verify;
 
 #[cfg(test)]

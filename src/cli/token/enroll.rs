@@ -1,7 +1,6 @@
 //! `token enroll`: a new token, and what its owner needs to use it.
 
 use clap::Args;
-use data_encoding::{BASE32_NOPAD, HEXLOWER_PERMISSIVE};
 use qrcode::QrCode;
 use qrcode::render::unicode::Dense1x2;
 use serde_json::Value;
@@ -14,6 +13,7 @@ use crate::clock::UnixTime;
 use crate::store::{Algorithm, Token, TokenType};
 use crate::token::enroll::{self, Wanted};
 use crate::token::export::{paper_codes, uri};
+use crate::token::import::{base32, hex};
 use crate::token::members::members;
 
 #[derive(Args)]
@@ -154,31 +154,17 @@ fn secret(
     if password_stdin && kind != TokenType::Pw {
         return Err(Failure::because(format!("a {kind} token has no password")));
     }
-    let hex = |text: Zeroizing<String>| {
-        HEXLOWER_PERMISSIVE
-            .decode(text.trim().as_bytes())
-            .map(|bytes| Some(Zeroizing::new(bytes)))
-            .map_err(|_| Failure::because("the secret has to be hexadecimal digits, two a byte".to_owned()))
-    };
     if let Some(text) = secret_base32 {
-        return base32(&Zeroizing::new(text)).map(Some);
+        // As people copy it from a letter, in groups.
+        let separates = |c: char| c.is_whitespace() || c == '-';
+        let plain: Zeroizing<String> = Zeroizing::new(text.chars().filter(|c| !separates(*c)).collect());
+        return base32(&plain).map(Some).map_err(Failure::mistake);
     }
     if let Some(text) = admin.input.secret("the secret", secret_hex, secret_stdin, false)? {
-        return hex(text);
+        return hex(text.trim()).map(Some).map_err(Failure::mistake);
     }
     let password = admin.input.secret("the password", None, password_stdin, kind == TokenType::Pw)?;
     Ok(password.map(|password| Zeroizing::new(password.as_bytes().to_vec())))
-}
-
-/// Reads base32 as people copy it: any case, with blanks, with or without padding.
-fn base32(text: &str) -> Result<Zeroizing<Vec<u8>>, Failure> {
-    let plain: Zeroizing<String> =
-        Zeroizing::new(text.chars().filter(|c| !c.is_whitespace() && *c != '-').collect());
-    let upper = Zeroizing::new(plain.trim_end_matches('=').to_ascii_uppercase());
-    BASE32_NOPAD
-        .decode(upper.as_bytes())
-        .map(Zeroizing::new)
-        .map_err(|_| Failure::because("the secret has to be base32 (A to Z and 2 to 7)".to_owned()))
 }
 
 fn show(token: &Token, secret: &[u8], admin: &Admin<'_>, wants_qr: bool) -> Result<Text, Failure> {

@@ -7,7 +7,9 @@ use crate::config::settings::SettingError;
 use crate::store::StoreError;
 use crate::token::chain::ChainError;
 use crate::token::enroll::EnrollError;
+use crate::token::import::ImportError;
 use crate::token::naming::NamingError;
+use crate::token::resync::ResyncError;
 
 /// A sentence for stderr, and the exit status.
 pub(super) struct Failure {
@@ -61,6 +63,18 @@ impl From<EnrollError> for Failure {
             | EnrollError::Range { .. }
             | EnrollError::NotThePassword(_) => Self::mistake(error),
         }
+    }
+}
+
+impl From<ResyncError> for Failure {
+    fn from(error: ResyncError) -> Self {
+        if let ResyncError::Store(error) = error { error.into() } else { Self::mistake(error) }
+    }
+}
+
+impl From<ImportError> for Failure {
+    fn from(error: ImportError) -> Self {
+        if let ImportError::Store(error) = error { error.into() } else { Self::mistake(error) }
     }
 }
 

@@ -8,6 +8,9 @@ mod enroll;
 mod failure;
 mod input;
 mod list;
+mod rekey;
+mod resync;
+mod transfer;
 
 use std::path::PathBuf;
 
@@ -64,8 +67,16 @@ enum Command {
     Unlock(change::Serial),
     /// Give a token to somebody, or lead a forward token elsewhere
     Assign(change::AssignArguments),
+    /// Bring a hotp or totp token that got out of step back, with two codes in a row
+    Resync(resync::Arguments),
     /// Delete a token
     Delete(change::DeleteArguments),
+    /// Take in tokens from a file: PSKC, CSV, otpauth URIs, or an export
+    Import(transfer::ImportArguments),
+    /// Write tokens with their secrets, for import elsewhere
+    Export(transfer::ExportArguments),
+    /// Seal every secret anew with another key
+    Rekey(rekey::Arguments),
 }
 
 /// What a command works with.
@@ -138,6 +149,10 @@ fn dispatch(command: Command, admin: &mut Admin<'_>) -> Result<Text, Failure> {
         Command::Unlock(serial) => change::unlock(&serial, admin),
         Command::Assign(arguments) => change::assign(&arguments, admin),
         Command::Delete(arguments) => change::delete(&arguments, admin),
+        Command::Resync(arguments) => resync::run(&arguments, admin),
+        Command::Import(arguments) => transfer::import(&arguments, admin),
+        Command::Export(arguments) => transfer::export(&arguments, admin),
+        Command::Rekey(arguments) => rekey::run(&arguments, admin),
     }
 }
 

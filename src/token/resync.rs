@@ -1,0 +1,158 @@
+//! Resynchronisation (RFC 4226 section 7.4): two codes in a row tell where a device is, however far it went.
+
+use super::oath::{CodeMaker, parse_code, time_step};
+use crate::clock::UnixTime;
+use crate::store::{Store, StoreError, Token, TokenType};
+
+/// How many counters ahead, or steps before and after now, are searched.
+pub const REACH: u64 = 1000;
+
+/// Says why a token was not resynchronised.
+#[derive(Debug, thiserror::Error)]
+pub enum ResyncError {
+    /// The store does not answer.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+    /// A forward token has no codes of its own.
+    #[error("{serial} is a forward token; resynchronise its target {target}")]
+    Forward {
+        /// The forward token.
+        serial: String,
+        /// Where it leads.
+        target: String,
+    },
+    /// Nothing that could get out of step.
+    #[error("a {0} token cannot get out of step")]
+    NoSteps(TokenType),
+    /// A text that is no code of this token.
+    #[error("a code of {serial} has {digits} digits")]
+    NoCode {
+        /// The token.
+        serial: String,
+        /// The length of its codes.
+        digits: u8,
+    },
+    /// The codes are wrong, or used up, or too far away.
+    #[error("no two unused codes of {0} within {REACH} steps follow each other like these")]
+    NotFound(String),
+}
+
+/// Searches two codes that follow each other, takes the token there, and uses both up. Counters only ever grow.
+///
+/// As after any use, the failures are forgotten, unless they have locked the token. `None` without such a token.
+///
+/// # Errors
+/// [`ResyncError`]; nothing is changed then.
+pub fn resync(store: &Store<'_>, serial: &str, codes: [&str; 2]) -> Result<Option<Token>, ResyncError> {
+    let Some(sealer) = store.sealer()? else { return Ok(None) };
+    store.change_token(serial, |token| {
+        let now = store.now();
+        let secret = match token.token_type {
+            TokenType::Hotp | TokenType::Totp => token.secret(sealer)?,
+            TokenType::Forward => {
+                let target = token.target.clone().unwrap_or_default();
+                return Err(ResyncError::Forward { serial: token.serial.clone(), target });
+            }
+            TokenType::Pw
+            | TokenType::Spass
+            | TokenType::Registration
+            | TokenType::Paper
+            | TokenType::FourEyes => return Err(ResyncError::NoSteps(token.token_type)),
+        };
+        move_to(token, &secret, codes, now)?;
+        if !token.is_locked(now) {
+            token.fail_counter = 0;
+        }
+        Ok(())
+    })
+}
+
+fn move_to(token: &mut Token, secret: &[u8], codes: [&str; 2], now: UnixTime) -> Result<(), ResyncError> {
+    let no_code = || ResyncError::NoCode { serial: token.serial.clone(), digits: token.digits };
+    let [first, second] = codes.map(|code| parse_code(code.trim(), token.digits));
+    let (first, second) = (first.ok_or_else(no_code)?, second.ok_or_else(no_code)?);
+    let maker = CodeMaker::new(token.algorithm, secret, token.digits).ok_or_else(no_code)?;
+    let current = time_step(now.as_secs(), token.period);
+    let (from, to) = if token.token_type == TokenType::Totp {
+        (current.saturating_sub(REACH).max(token.counter), current.saturating_add(REACH).saturating_add(1))
+    } else {
+        (token.counter, token.counter.saturating_add(REACH))
+    };
+    let mut from = from;
+    while let Some(found) = maker.find(first, from..to) {
+        let next = found.saturating_add(1);
+        if maker.find(second, next..next.saturating_add(1)).is_some() {
+            token.counter = next.saturating_add(1);
+            if token.token_type == TokenType::Totp {
+                // The second code is the one that the device shows now.
+                let signed = |step: u64| i64::try_from(step).unwrap_or(i64::MAX);
+                token.skew = signed(next).saturating_sub(signed(current));
+            }
+            return Ok(());
+        }
+        from = next;
+    }
+    Err(ResyncError::NotFound(token.serial.clone()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::store::Algorithm;
+
+    const SECRET: &[u8] = b"12345678901234567890";
+
+    fn token(token_type: TokenType) -> Token {
+        let period = if token_type == TokenType::Totp { 30 } else { 0 };
+        Token { digits: 6, period, counter: 5, ..Token::new(token_type, "T") }
+    }
+
+    /// Returns counter and skew after a resynchronisation with the codes of two steps, at step 100000.
+    fn moved(token_type: TokenType, steps: [u64; 2]) -> Option<(u64, i64)> {
+        let maker = CodeMaker::new(Algorithm::Sha1, SECRET, 6).unwrap();
+        let codes = steps.map(|step| maker.code(step));
+        let mut token = token(token_type);
+        let now = UnixTime::from_secs(100_000 * 30);
+        match move_to(&mut token, SECRET, [&codes[0], &codes[1]], now) {
+            Ok(()) => Some((token.counter, token.skew)),
+            Err(error) => {
+                assert!(matches!(error, ResyncError::NotFound(_)));
+                assert_eq!((token.counter, token.skew), (5, 0));
+                None
+            }
+        }
+    }
+
+    #[test]
+    fn hotp_searches_a_thousand_counters_ahead_and_never_behind() {
+        assert_eq!(moved(TokenType::Hotp, [5, 6]), Some((7, 0)));
+        assert_eq!(moved(TokenType::Hotp, [1004, 1005]), Some((1006, 0)));
+        assert_eq!(moved(TokenType::Hotp, [1005, 1006]), None);
+        assert_eq!(moved(TokenType::Hotp, [4, 5]), None);
+    }
+
+    #[test]
+    fn the_two_codes_have_to_follow_each_other() {
+        assert_eq!(moved(TokenType::Hotp, [10, 12]), None);
+        assert_eq!(moved(TokenType::Hotp, [11, 10]), None);
+        assert_eq!(moved(TokenType::Hotp, [10, 10]), None);
+    }
+
+    #[test]
+    fn totp_searches_both_ways_and_remembers_how_far_the_device_is_off() {
+        assert_eq!(moved(TokenType::Totp, [99_999, 100_000]), Some((100_001, 0)));
+        assert_eq!(moved(TokenType::Totp, [100_499, 100_500]), Some((100_501, 500)));
+        assert_eq!(moved(TokenType::Totp, [99_000, 99_001]), Some((99_002, -999)));
+        assert_eq!(moved(TokenType::Totp, [101_000, 101_001]), Some((101_002, 1001)));
+        assert_eq!(moved(TokenType::Totp, [98_999, 99_000]), None);
+        assert_eq!(moved(TokenType::Totp, [101_001, 101_002]), None);
+    }
+
+    #[test]
+    fn a_text_that_is_no_code_is_refused() {
+        for codes in [["12345", "123456"], ["123456", "1234567"], ["", ""], ["abcdef", "123456"]] {
+            let refused = move_to(&mut token(TokenType::Hotp), SECRET, codes, UnixTime::from_secs(0));
+            assert!(matches!(refused, Err(ResyncError::NoCode { digits: 6, .. })));
+        }
+    }
+}
