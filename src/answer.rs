@@ -148,12 +148,12 @@ fn warn_of_unknown_names(settings: &Settings<'_>, log: &Log) {
 }
 
 fn store<'a>(
-    settings: &Settings<'_>,
+    settings: &'a Settings<'a>,
     world: &World<'a>,
     budget: Budget<'a>,
 ) -> Result<Store<'a>, SettingError> {
     let places = Places::find(settings, world.environment)?;
-    Ok(Store::new(places, KeySource::find(settings)?, world.clock, budget))
+    Ok(Store::new(places, || KeySource::find(settings), world.clock, budget))
 }
 
 fn plugin_type(

@@ -36,7 +36,7 @@ const ARROWS: [(&str, &[&str]); 19] = [
     ("store", &["clock", "config", "logging", "names", "secret"]),
     // These answer questions. They know no pipeline, no wire and no command line.
     ("directory", &["appliance", "config", "names"]),
-    ("token", &["clock", "logging", "names", "store"]),
+    ("token", &["clock", "json", "logging", "names", "store"]),
     (
         "mfa",
         &[

@@ -36,7 +36,7 @@ fn main() -> Result<(), Box<dyn Error>> {
     }
     let places = Places::at(&PathBuf::from(directory));
     let budget = Budget::new(&NoClock, Duration::from_secs(60));
-    let store = Store::new(places, KeySource::File, &NoClock, budget);
+    let store = Store::new(places, || Ok(KeySource::File), &NoClock, budget);
     let count = seed::add(&store, &seeds)?;
     writeln!(io::stdout(), "{count} tokens")?;
     Ok(())

@@ -115,9 +115,10 @@ pub enum SettingError {
 }
 
 const CREDENTIAL_STORE: Opt = Opt::new("credential_store", "name", "");
+const TRUSTED_CA_LIST: Opt = Opt::new("trusted_ca_list <name>", "certs", "");
 
 /// The options that this module reads.
-pub const OPTIONS: &[Opt] = &[CREDENTIAL_STORE];
+pub const OPTIONS: &[Opt] = &[CREDENTIAL_STORE, TRUSTED_CA_LIST];
 
 /// The configuration of one hook.
 pub struct Settings<'a> {
@@ -301,7 +302,10 @@ impl<'a> Settings<'a> {
         match reference::ca_list_name(&text) {
             Some(name) => match self.lookup.trusted_ca_list(name) {
                 Some(list) => Ok(Some(list)),
-                None => Err(failed(ReferenceError::NoCaList(name.to_owned()))),
+                None => match self.text(TRUSTED_CA_LIST.of(&format!("trusted_ca_list {name}")))? {
+                    Some(list) => Ok(Some(vec![list])),
+                    None => Err(failed(ReferenceError::NoCaList(name.to_owned()))),
+                },
             },
             None if text.contains("-----BEGIN CERTIFICATE-----") => Ok(Some(vec![text])),
             None => Err(failed(ReferenceError::NoCertificate)),

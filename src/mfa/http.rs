@@ -19,8 +19,8 @@ const IGNORE_CONNECTION_ERROR: Opt = Opt::new("http", "ignore_connection_error",
 const TIMEOUT: Opt = Opt::new("http", "timeout", "30");
 pub(super) const OPTIONS: &[Opt] = &[SERVER_URL, TOKEN, IGNORE_CONNECTION_ERROR, TIMEOUT];
 
-/// The longest question of a service that is shown, in characters.
-const MAX_QUESTION: usize = 1000;
+/// The longest question or reason of a service that is passed on, in characters.
+const MAX_TEXT: usize = 1000;
 
 /// A service that speaks the `http` provider's contract.
 pub(super) struct Http<'a> {
@@ -92,7 +92,7 @@ impl<'a> Http<'a> {
         }
         let answer: ServiceAnswer =
             json::from_slice(&reply.body).map_err(|error| garbled("the service's answer", error))?;
-        let reason = answer.reason.filter(|reason| !reason.is_empty());
+        let reason = answer.reason.map(|reason| printable(&reason)).filter(|reason| !reason.is_empty());
         match (answer.result.as_str(), reason, answer.question) {
             ("ACCEPT", _, _) => {
                 Ok(Answer::Accepted(Factor { name: format!("http {path}"), serials: Vec::new() }))
@@ -146,7 +146,7 @@ fn garbled(what: &str, error: serde_json::Error) -> MfaError {
     MfaError::CommunicationError { reason, source: None }
 }
 
-/// Keeps what a terminal may be shown: no control characters, at most [`MAX_QUESTION`] characters.
+/// Keeps what a terminal may be shown: no control characters, at most [`MAX_TEXT`] characters.
 fn printable(text: &str) -> String {
-    text.chars().filter(|c| !c.is_control()).take(MAX_QUESTION).collect()
+    text.chars().filter(|c| !c.is_control()).take(MAX_TEXT).collect()
 }

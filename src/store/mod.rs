@@ -29,7 +29,7 @@ pub use settle::{Advance, ChallengeStep, Settlement, Use};
 pub use tokens::{Algorithm, Candidate, Token, TokenType};
 
 use crate::clock::{Budget, Clock, UnixTime};
-use crate::config::settings::Opt;
+use crate::config::settings::{Opt, SettingError};
 
 /// The options that this module reads.
 pub const OPTIONS: &[Opt] = &[directory::DIRECTORY, key::KEY];
@@ -74,6 +74,9 @@ pub enum StoreError {
     /// The key is not the one that the store's secrets are sealed with.
     #[error("the store's secrets are sealed with another key; nothing was changed")]
     WrongKey,
+    /// `[state] key` refers to nothing usable.
+    #[error("configuration")]
+    KeySetting(#[source] Box<SettingError>),
     /// The text of a key is none.
     #[error("the master key has to be 64 hexadecimal digits")]
     BadKey,
@@ -118,7 +121,8 @@ pub enum StoreError {
 /// The state of one hook's process.
 pub struct Store<'a> {
     places: Places,
-    key: KeySource,
+    key_source: Box<dyn Fn() -> Result<KeySource, SettingError> + 'a>,
+    key: OnceCell<KeySource>,
     clock: &'a dyn Clock,
     budget: Budget<'a>,
     persistent: OnceCell<Database>,
@@ -143,11 +147,18 @@ impl Database {
 }
 
 impl<'a> Store<'a> {
-    /// Remembers where state goes; nothing is opened yet.
-    pub fn new(places: Places, key: KeySource, clock: &'a dyn Clock, budget: Budget<'a>) -> Self {
+    /// Remembers where state goes and where its key comes from; nothing is opened yet, and `key_source` is asked
+    /// only when there are secrets to open.
+    pub fn new(
+        places: Places,
+        key_source: impl Fn() -> Result<KeySource, SettingError> + 'a,
+        clock: &'a dyn Clock,
+        budget: Budget<'a>,
+    ) -> Self {
         Self {
             places,
-            key,
+            key_source: Box::new(key_source),
+            key: OnceCell::new(),
             clock,
             budget,
             persistent: OnceCell::new(),

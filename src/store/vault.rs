@@ -41,8 +41,19 @@ impl Database {
 
 impl Store<'_> {
     /// Tells whether `[state] key` names the key, so that this program cannot change it by itself.
-    pub fn key_is_configured(&self) -> bool {
-        matches!(self.key, KeySource::Configured(_))
+    ///
+    /// # Errors
+    /// `[state] key` refers to nothing usable.
+    pub fn key_is_configured(&self) -> Result<bool, StoreError> {
+        Ok(matches!(self.key()?, KeySource::Configured(_)))
+    }
+
+    fn key(&self) -> Result<&KeySource, StoreError> {
+        if let Some(key) = self.key.get() {
+            return Ok(key);
+        }
+        let key = (self.key_source)().map_err(|error| StoreError::KeySetting(Box::new(error)))?;
+        Ok(self.key.get_or_init(|| key))
     }
 
     /// Returns the sealer of a store that holds secrets; `None` where it holds none yet.
@@ -72,7 +83,7 @@ impl Store<'_> {
     /// Finds the key that the store's check opens under.
     fn find_key(&self, database: &Database) -> Result<Option<Found>, StoreError> {
         let Some(check) = database.meta(CHECK)? else { return Ok(None) };
-        let candidates = self.key.candidates(database.directory())?;
+        let candidates = self.key()?.candidates(database.directory())?;
         if candidates.is_empty() {
             return Err(StoreError::NoKey);
         }
@@ -110,7 +121,7 @@ impl Store<'_> {
             return Ok(sealer);
         }
         let database = self.persistent()?;
-        let key = self.key.create(database.directory())?;
+        let key = self.key()?.create(database.directory())?;
         let sealed = Sealer::new(&key).seal(CHECK_BINDING, CHECK_TEXT)?;
         database
             .connection
@@ -132,14 +143,14 @@ impl Store<'_> {
         let transaction = database.begin()?;
         let found = self.settle_key(database)?.ok_or(StoreError::NoKey)?;
         let old = &Sealer::new(&found.key);
-        let key = match (&self.key, next) {
+        let key = match (self.key()?, next) {
             (KeySource::Configured(_), Some(text)) => key::parse(text).ok_or(StoreError::BadKey)?,
             (KeySource::Configured(_), None) => return Err(StoreError::NoKey),
             (KeySource::File, Some(text)) => key::parse(text).ok_or(StoreError::BadKey)?,
             (KeySource::File, None) => key::random()?,
         };
         let new = Sealer::new(&key);
-        let is_file = matches!(self.key, KeySource::File);
+        let is_file = matches!(self.key()?, KeySource::File);
         if is_file {
             KeySource::prepare_next(database.directory(), &key)?;
         }
@@ -192,7 +203,7 @@ mod tests {
 
     fn store(directory: &Path) -> Store<'static> {
         let budget = Budget::new(&Noon, Duration::from_secs(60));
-        Store::new(Places::at(directory), KeySource::File, &Noon, budget)
+        Store::new(Places::at(directory), || Ok(KeySource::File), &Noon, budget)
     }
 
     fn sealed_token(store: &Store<'_>, serial: &str) -> Token {

@@ -14,7 +14,7 @@ pub(super) struct Arguments {
 }
 
 pub(super) fn run(arguments: &Arguments, admin: &mut Admin<'_>) -> Result<Text, Failure> {
-    let is_configured = admin.store.key_is_configured();
+    let is_configured = admin.store.key_is_configured()?;
     let next = match arguments.new_key_stdin {
         true => admin.input.secret("the new key", None, true, false)?,
         false if is_configured => {

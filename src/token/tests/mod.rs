@@ -51,7 +51,12 @@ impl Site {
 
     fn store(&self) -> Store<'_> {
         let places = Places::at(self.directory.path());
-        Store::new(places, KeySource::File, &self.clock, Budget::new(&self.clock, Duration::from_secs(60)))
+        Store::new(
+            places,
+            || Ok(KeySource::File),
+            &self.clock,
+            Budget::new(&self.clock, Duration::from_secs(60)),
+        )
     }
 
     /// Adds a token after a change to its defaults; the PIN is empty for none.
