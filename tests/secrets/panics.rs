@@ -9,7 +9,7 @@ use std::rc::Rc;
 use std::time::Duration;
 
 use serde_json::{Value, json};
-use sps_plugin::cli::terminal::NoTerminal;
+use sps_plugin::terminal::NoTerminal;
 use sps_plugin::clock::{Clock, UnixTime};
 use sps_plugin::store::Environment;
 use sps_plugin::{Edge, Outcome};
