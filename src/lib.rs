@@ -27,6 +27,7 @@ pub mod pipeline;
 pub mod protocol;
 pub mod secret;
 pub mod store;
+pub mod terminal;
 pub mod terms;
 pub mod token;
 
@@ -53,7 +54,7 @@ pub struct Edge<'a> {
     /// The time.
     pub clock: &'a dyn Clock,
     /// Whether a person sits there; only what people type asks.
-    pub terminal: &'a dyn cli::terminal::Terminal,
+    pub terminal: &'a dyn terminal::Terminal,
     /// Finds the folder of the executable, in which `plugin.ini` may lie.
     pub executable_folder: &'a dyn Fn() -> Option<PathBuf>,
 }

@@ -2,14 +2,15 @@
 //! status. No decision is made here.
 
 use std::ffi::OsString;
-use std::io::{self, Write};
+use std::io::{self, IsTerminal, Write};
 use std::process::ExitCode;
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
+use rustix::termios::{self, LocalModes, OptionalActions};
 use sps_plugin::Edge;
-use sps_plugin::cli::terminal::ProcessTerminal;
 use sps_plugin::clock::{Clock, UnixTime};
 use sps_plugin::store::Environment;
+use sps_plugin::terminal::{Stream, Terminal};
 
 struct SystemClock(Instant);
 
@@ -32,6 +33,34 @@ impl Environment for ProcessEnvironment {
     fn get(&self, name: &str) -> Option<OsString> {
         std::env::var_os(name).filter(|value| !value.is_empty())
     }
+}
+
+struct ProcessTerminal;
+
+impl Terminal for ProcessTerminal {
+    fn is_terminal(&self, stream: Stream) -> bool {
+        match stream {
+            Stream::Stdin => io::stdin().is_terminal(),
+            Stream::Stdout => io::stdout().is_terminal(),
+            Stream::Stderr => io::stderr().is_terminal(),
+        }
+    }
+
+    fn hide(&self, question: &str) -> bool {
+        set_echo(false) && write!(io::stderr(), "{question}").is_ok()
+    }
+
+    fn show(&self) {
+        // The line end that was typed was not shown either.
+        let _ = writeln!(io::stderr());
+        set_echo(true);
+    }
+}
+
+fn set_echo(on: bool) -> bool {
+    let Ok(mut modes) = termios::tcgetattr(io::stdin()) else { return false };
+    modes.local_modes.set(LocalModes::ECHO, on);
+    termios::tcsetattr(io::stdin(), OptionalActions::Now, &modes).is_ok()
 }
 
 fn main() -> ExitCode {

@@ -3,7 +3,6 @@
 
 mod golden;
 mod hook;
-pub mod terminal;
 mod token;
 
 use std::ffi::OsString;

@@ -9,9 +9,9 @@ use std::rc::Rc;
 use std::time::Duration;
 
 use serde_json::{Value, json};
-use sps_plugin::cli::terminal::NoTerminal;
 use sps_plugin::clock::{Clock, UnixTime};
 use sps_plugin::store::Environment;
+use sps_plugin::terminal::NoTerminal;
 use sps_plugin::{Edge, Outcome};
 
 use crate::support::{Place, authenticate, credential_hook};

@@ -15,9 +15,9 @@ use super::case::{Case, SERVER, Step};
 use super::difference::{self, Difference};
 use super::scratch::Scratch;
 use super::server::Server;
-use crate::cli::terminal::NoTerminal;
 use crate::clock::{Clock, UnixTime};
 use crate::store::Environment;
+use crate::terminal::NoTerminal;
 use crate::{Edge, Outcome};
 
 /// The most that is kept of a case's log, in bytes.

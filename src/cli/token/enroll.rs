@@ -8,9 +8,9 @@ use zeroize::Zeroizing;
 
 use super::failure::Failure;
 use super::{Admin, Text, line};
-use crate::cli::terminal::Stream;
 use crate::clock::UnixTime;
 use crate::store::{Algorithm, Token, TokenType};
+use crate::terminal::Stream;
 use crate::token::enroll::{self, Wanted};
 use crate::token::export::{paper_codes, uri};
 use crate::token::import::{base32, hex};

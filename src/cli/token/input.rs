@@ -5,7 +5,7 @@ use std::io::Read;
 use zeroize::Zeroizing;
 
 use super::failure::Failure;
-use crate::cli::terminal::{Stream, Terminal};
+use crate::terminal::{Stream, Terminal};
 
 /// The longest line that is read as a secret, in bytes.
 const MAX_LINE: usize = 8192;

@@ -22,13 +22,13 @@ use zeroize::Zeroizing;
 use self::failure::Failure;
 use self::input::Input;
 use super::FixedClock;
-use super::terminal::{Stream, Terminal};
 use crate::answer::{self, Given, World};
 use crate::clock::UnixTime;
 use crate::config::settings::Settings;
 use crate::logging::Log;
 use crate::mfa::LOCAL_REALM;
 use crate::store::{Store, Token};
+use crate::terminal::{Stream, Terminal};
 use crate::token::Owner;
 use crate::token::members::members;
 use crate::token::naming;
@@ -128,10 +128,9 @@ pub(super) fn run(edge: Edge<'_>, options: TokenOptions) -> Outcome {
 
 /// Refuses a command line that makes no sense, in one sentence; the parser says it over several lines.
 pub(super) fn refuse(edge: Edge<'_>, error: &clap::Error) -> Outcome {
-    let message = match error.kind() {
-        ErrorKind::DisplayHelpOnMissingArgumentOrSubcommand => "the command is missing".to_owned(),
-        _ => error.to_string(),
-    };
+    // Then the parser would show the whole help.
+    let is_missing = error.kind() == ErrorKind::DisplayHelpOnMissingArgumentOrSubcommand;
+    let message = if is_missing { "the command is missing".to_owned() } else { error.to_string() };
     let first = message.split("\n\n").next().unwrap_or_default();
     let words: Vec<&str> = first.split_whitespace().skip_while(|word| *word == "error:").collect();
     Log::new(edge.stderr).error(format_args!("{}; see --help", words.join(" ")));

@@ -12,9 +12,9 @@ use zeroize::Zeroizing;
 use super::failure::Failure;
 use super::input::read_bounded;
 use super::{Admin, Text, line};
-use crate::cli::terminal::Stream;
 use crate::logging::Short;
 use crate::mfa::LOCAL_REALM;
+use crate::terminal::Stream;
 use crate::token::export::everything;
 use crate::token::import::{Batch, Defaults, Format, MAX_FILE};
 

@@ -63,11 +63,10 @@ pub(super) fn read(text: &str, defaults: &Defaults<'_>, batch: &mut Batch) -> Re
             }
             Err(error) => {
                 let line = error.position().map_or(0, csv::Position::line);
-                let source = match error.kind() {
-                    ErrorKind::UnequalLengths { len, expected_len, .. } => {
-                        EntryError::Fields { found: *len, expected: *expected_len }
-                    }
-                    _ => expected("the line", "CSV"),
+                let source = if let ErrorKind::UnequalLengths { len, expected_len, .. } = error.kind() {
+                    EntryError::Fields { found: *len, expected: *expected_len }
+                } else {
+                    expected("the line", "CSV")
                 };
                 return Err(ImportError::Entry { place: format!("line {line}"), source });
             }

@@ -104,6 +104,8 @@ impl Format {
         match text.chars().next() {
             Some('<') => Self::Pskc,
             Some('{') => Self::Json,
+            // A comment, which only a file of URIs has.
+            Some('#') => Self::Otpauth,
             Some(_) | None if begins("otpauth") => Self::Otpauth,
             Some(_) | None => Self::Csv,
         }
@@ -218,8 +220,9 @@ impl Batch {
 }
 
 fn together(error: EnrollError) -> ImportError {
-    match error {
-        EnrollError::Store(error) | EnrollError::Chain(chain::ChainError::Store(error)) => error.into(),
-        error => ImportError::Together(error),
+    if let EnrollError::Store(error) | EnrollError::Chain(chain::ChainError::Store(error)) = error {
+        error.into()
+    } else {
+        ImportError::Together(error)
     }
 }

@@ -83,7 +83,12 @@ impl<'t> Document<'t> {
                 Event::Text(text) if text.trim().is_empty() => {}
                 Event::Decl(_) | Event::PI(_) | Event::Comment(_) => {}
                 Event::DocType(_) => return Err(document.broken("a document type is not allowed")),
-                _ => return Err(document.broken("this is not XML")),
+                Event::End(_)
+                | Event::Empty(_)
+                | Event::Text(_)
+                | Event::CData(_)
+                | Event::GeneralRef(_)
+                | Event::Eof => return Err(document.broken("this is not XML")),
             }
         }
     }
@@ -138,7 +143,14 @@ impl<'t> Document<'t> {
                 Event::Eof => return Ok(()),
                 Event::Comment(_) | Event::PI(_) => {}
                 Event::Text(text) if text.trim().is_empty() => {}
-                _ => return Err(self.broken("there is something behind the document")),
+                Event::Start(_)
+                | Event::End(_)
+                | Event::Empty(_)
+                | Event::Text(_)
+                | Event::CData(_)
+                | Event::Decl(_)
+                | Event::DocType(_)
+                | Event::GeneralRef(_) => return Err(self.broken("there is something behind the document")),
             }
         }
     }
