@@ -52,7 +52,8 @@ pub(super) fn refuse(mut edge: Edge<'_>, message: &str) -> Outcome {
 
 /// Reads stdin up to the limit. Buffers that were outgrown are wiped, because they hold what the user typed.
 fn read_bounded(stdin: &mut dyn Read) -> Result<Zeroizing<Vec<u8>>, InvocationError> {
-    const FIRST: usize = 16 * 1024;
+    // Every byte of it is cleared and wiped, used or not; an ordinary invocation has a few hundred.
+    const FIRST: usize = 4 * 1024;
     let mut filled = 0_usize;
     let mut buffer = Zeroizing::new(vec![0_u8; FIRST]);
     loop {

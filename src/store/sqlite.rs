@@ -1,12 +1,13 @@
 //! Opens a database: durable, shared by processes, migrated forwards only.
 //!
-//! WAL with full synchronisation makes a commit one `fsync`. No checkpoint happens when the last connection closes
-//! (that would be two more for every hook); instead the log is folded in after [`CHECKPOINT_PAGES`] pages, which
-//! bounds what the next process has to read back when it opens the file.
+//! WAL with full synchronisation makes a commit one wait for the disk. No checkpoint happens when the last connection
+//! closes (that would be two more for every hook); instead the log is folded in after [`CHECKPOINT_PAGES`] pages,
+//! which bounds what the next process has to read back when it opens the file. SQLite itself would wait for the
+//! directory too, in each process anew; here that is done when a file is made, by [`sync_directory`].
 
-use std::fs::OpenOptions;
+use std::fs::{self, File, OpenOptions};
 use std::os::unix::fs::OpenOptionsExt;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use rusqlite::config::DbConfig;
@@ -129,12 +130,31 @@ pub(super) fn open(path: &Path, migrations: &[&str], remaining: Duration) -> Res
     connection
         .execute_batch(&format!("PRAGMA synchronous = FULL; PRAGMA wal_autocheckpoint = {CHECKPOINT_PAGES};"))
         .map_err(failed)?;
+    // Where a symbolic link leads to, as SQLite found it.
+    let file = connection.path().map_or_else(|| path.to_owned(), PathBuf::from);
+    let log_is_empty = fs::metadata(log_of(&file)).map_or(true, |log| log.len() == 0);
     match version(&connection).map_err(failed)? {
+        // Nothing was committed to this log yet, so nobody may have waited for its name to be on the disk.
+        found if found == migrations.len() && log_is_empty => sync_directory(&file)?,
         found if found == migrations.len() => {}
         found if found > migrations.len() => return Err(StoreError::Newer(path.to_owned())),
-        _ => migrate(&mut connection, migrations, wait).map_err(failed)?,
+        _ => migrate(&mut connection, &file, migrations, wait)?,
     }
     Ok(connection)
+}
+
+fn log_of(path: &Path) -> PathBuf {
+    let mut log = path.as_os_str().to_owned();
+    log.push("-wal");
+    PathBuf::from(log)
+}
+
+/// Waits until the names of the database and its log are on the disk; without them a commit is lost with the power.
+fn sync_directory(path: &Path) -> Result<(), StoreError> {
+    let directory = path.parent().unwrap_or(path);
+    File::open(directory)
+        .and_then(|opened| opened.sync_all())
+        .map_err(|source| StoreError::Directory { path: directory.to_owned(), source })
 }
 
 fn connect(path: &Path) -> rusqlite::Result<Connection> {
@@ -168,19 +188,31 @@ fn write_ahead(connection: &Connection, wait: Duration) -> rusqlite::Result<()> 
     connection.busy_timeout(wait)
 }
 
-fn migrate(connection: &mut Connection, migrations: &[&str], wait: Duration) -> rusqlite::Result<()> {
-    write_ahead(connection, wait)?;
-    let transaction = connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
-    // Another process may have done it while this one waited for the lock.
-    let found = version(&transaction)?;
-    for step in migrations.iter().skip(found) {
-        transaction.execute_batch(step)?;
-    }
-    if found < migrations.len() {
-        let version = u32::try_from(migrations.len()).unwrap_or(u32::MAX);
-        transaction.pragma_update(None, "user_version", version)?;
-    }
-    transaction.commit()
+fn migrate(
+    connection: &mut Connection,
+    path: &Path,
+    migrations: &[&str],
+    wait: Duration,
+) -> Result<(), StoreError> {
+    let failed = |source| StoreError::Database { path: path.to_owned(), source };
+    write_ahead(connection, wait).map_err(failed)?;
+    let transaction = connection.transaction_with_behavior(TransactionBehavior::Immediate).map_err(failed)?;
+    let take_steps = || -> rusqlite::Result<()> {
+        // Another process may have done it while this one waited for the lock.
+        let found = version(&transaction)?;
+        for step in migrations.iter().skip(found) {
+            transaction.execute_batch(step)?;
+        }
+        if found < migrations.len() {
+            let version = u32::try_from(migrations.len()).unwrap_or(u32::MAX);
+            transaction.pragma_update(None, "user_version", version)?;
+        }
+        Ok(())
+    };
+    take_steps().map_err(failed)?;
+    // Before the commit, because after it others write to the log.
+    sync_directory(path)?;
+    transaction.commit().map_err(failed)
 }
 
 #[cfg(test)]
@@ -200,6 +232,31 @@ mod tests {
         let journal: String = connection.query_row("PRAGMA journal_mode", [], |row| row.get(0)).unwrap();
         let synchronous: i64 = connection.query_row("PRAGMA synchronous", [], |row| row.get(0)).unwrap();
         assert_eq!((journal.as_str(), synchronous), ("wal", 2));
+    }
+
+    #[test]
+    fn sqlite_is_built_with_the_options_of_this_project() {
+        let directory = tempfile::tempdir().unwrap();
+        let connection = open(&directory.path().join("state.sqlite3"), STATE, WAIT).unwrap();
+        let mut options = connection.prepare("PRAGMA compile_options").unwrap();
+        let options: Vec<String> =
+            options.query_map([], |row| row.get(0)).unwrap().map(Result::unwrap).collect();
+        for wanted in ["DISABLE_DIRSYNC", "DEFAULT_MEMSTATUS=0"] {
+            assert!(options.iter().any(|option| option == wanted), "{wanted}: {options:?}");
+        }
+        assert!(!options.iter().any(|option| option.contains("FTS")), "{options:?}");
+    }
+
+    #[test]
+    fn a_file_behind_a_symbolic_link_has_its_log_beside_it() {
+        let directory = tempfile::tempdir().unwrap();
+        let real = directory.path().join("elsewhere/real.sqlite3");
+        std::fs::create_dir(real.parent().unwrap()).unwrap();
+        let link = directory.path().join("state.sqlite3");
+        std::os::unix::fs::symlink(&real, &link).unwrap();
+        let connection = open(&link, STATE, WAIT).unwrap();
+        assert_eq!(connection.path().map(Path::new), Some(real.as_path()));
+        assert!(std::fs::metadata(log_of(&real)).unwrap().len() > 0);
     }
 
     #[test]
