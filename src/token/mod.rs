@@ -10,6 +10,8 @@ pub mod verify;
 #[cfg(test)]
 mod tests;
 
+pub use held::MAX_WINDOW;
+
 use crate::clock::UnixTime;
 use crate::store::{Challenge, ChallengeKind, Store, StoreError};
 
