@@ -5,11 +5,12 @@ use serde_json::Value;
 
 use super::{Answer, Factor, MfaClient, MfaError, Subject, Tools};
 use crate::config::settings::{Opt, SettingError};
-use crate::store::{ChallengeKind, TokenType};
+use crate::store::{ChallengeKind, Token, TokenType};
 use crate::terms::Question;
-use crate::token::four_eyes::{self, Approvals, Asking, Demand, Distinct, Requester};
+use crate::token::four_eyes::{self, Approvals, Asking, Demand, Distinct, First, Requester};
+use crate::token::pin::Hashing;
 use crate::token::realms::Realms;
-use crate::token::verify::{self, Verifier};
+use crate::token::verify::{self, Codes, Earlier, Rest, Verifier};
 use crate::token::{Outcome, Owner, Session};
 
 pub(crate) const REALM: Opt = Opt::new("local", "realm", "default");
@@ -94,11 +95,14 @@ impl<'a> Local<'a> {
             challenge_validity: self.challenge_validity,
         };
         let store = self.tools.store;
-        let verifier = Verifier { store, log: self.tools.log, rules: self.rules };
+        let hashing = Hashing::new(store);
+        let log = self.tools.log;
+        let verifier = Verifier { store, log, hashing: &hashing, rules: self.rules };
+        let approvals = Approvals { store, log, hashing: &hashing, rules: self.approvals, session };
         let outcome = match subject.state {
             _ if password.len() > MAX_PASSWORD => verifier.deny(Vec::new(), "the password is too long")?,
-            None => self.first(subject, session, &verifier, password)?,
-            Some(Value::String(id)) => self.answer(subject, session, &verifier, id, password)?,
+            None => self.first(subject, &verifier, &approvals, password)?,
+            Some(Value::String(id)) => self.answer(subject, &verifier, &approvals, id, password)?,
             Some(_) => verifier.deny(Vec::new(), "the cookie's state is no challenge")?,
         };
         Ok(match outcome {
@@ -112,101 +116,105 @@ impl<'a> Local<'a> {
     }
 
     /// The first password of a session: four eyes where the connection demands them, else one's own tokens, else
-    /// one's four-eyes token.
+    /// one's four-eyes tokens.
     fn first(
         &self,
         subject: Subject<'_>,
-        session: Session<'_>,
         verifier: &Verifier<'_>,
+        approvals: &Approvals<'_>,
         password: &str,
     ) -> Result<Outcome, MfaError> {
-        let approvals = self.approvals(session);
         if let Some(demand) = self.policy(subject.connection_name)? {
             if password.is_empty() {
                 return Ok(approvals.begin(&demand)?);
             }
             return Ok(match approvals.first(&demand, password)? {
-                Some(outcome) => outcome,
-                None => approvals.refuse(&demand, password)?,
+                First::Settled(outcome) => outcome,
+                First::Nothing(named) | First::Wrong(named) => {
+                    approvals.deny(&demand, named, "no approval")?
+                }
             });
         }
-        let store = self.tools.store;
-        let tokens = store.tokens_of(&session.owner.user, &session.owner.realm)?;
+        let owner = approvals.session.owner;
+        // The empty name is nobody's, and nobody's tokens let nobody in.
+        let tokens = match owner.user.is_empty() {
+            true => Vec::new(),
+            false => self.tools.store.tokens_of(&owner.user, &owner.realm)?,
+        };
         let (asking, own): (Vec<_>, Vec<_>) =
             tokens.into_iter().partition(|token| token.token_type == TokenType::FourEyes);
-        if let Some(outcome) = verifier.with_code(&own, password)? {
-            return Ok(outcome);
-        }
-        let asking = asking.into_iter().find(|token| token.is_usable(store.now()));
-        let Some(token) = asking else {
-            let nothing = |_: &_| Ok(None::<()>);
-            let outcome = verifier.without_code(session, &own, password, None, nothing)?;
-            return Ok(outcome.unwrap_or(Outcome::Denied));
+        let now = self.tools.store.now();
+        let asking: Vec<_> = asking.into_iter().filter(|token| token.is_usable(now)).collect();
+        let demands: Vec<_> = asking.iter().cloned().map(Demand::of).collect();
+        let earlier = match verifier.with_code(&own, password)? {
+            Codes::Settled(outcome) => return Ok(outcome),
+            Codes::WrongPin(charges) if asking.is_empty() => return Ok(verifier.deny(charges, "wrong PIN")?),
+            Codes::WrongPin(charges) => Earlier { matched: true, charges },
+            Codes::None => Earlier::default(),
         };
-        let has_pin = token.sealed_pin.is_some();
-        let Some(demand) = Demand::of(token.clone()) else {
-            return Ok(verifier.deny(Vec::new(), "the four-eyes token's realms make no sense")?);
-        };
-        if password.is_empty() && !has_pin {
-            return Ok(approvals.begin(&demand)?);
+        let demanded =
+            demands.iter().zip(&asking).filter_map(|(demand, token)| Some((demand.as_ref()?, token)));
+        let mut without_pin = demanded.clone().filter(|(_, token)| token.sealed_pin.is_none());
+        if password.is_empty()
+            && let Some((demand, _)) = without_pin.next()
+        {
+            return Ok(approvals.begin(demand)?);
         }
-        if let Some(outcome) = approvals.first(&demand, password)? {
-            return Ok(outcome);
-        }
-        let kept = match store.sealer()? {
-            Some(sealer) => token.pin(sealer)?,
-            None => None,
+        let earlier = match approvals_of(approvals, demanded, password, earlier)? {
+            Ok(outcome) => return Ok(outcome),
+            Err(earlier) => earlier,
         };
-        let opens = |stretched: &crate::token::pin::Stretched| {
-            let purpose = crate::token::pin::Purpose::Pin;
-            Ok(kept.as_ref().filter(|kept| stretched.matches(purpose, &token.serial, kept)).map(|_| ()))
-        };
-        match verifier.without_code(session, &own, password, Some(&token), opens)? {
-            Ok(outcome) => Ok(outcome),
-            Err(()) => Ok(approvals.begin(&demand)?),
-        }
+        Ok(match verifier.without_code(approvals.session, &own, &asking, password, earlier)? {
+            Rest::Settled(outcome) => outcome,
+            Rest::Asks(number) => match demands.get(number).and_then(Option::as_ref) {
+                Some(demand) => approvals.begin(demand)?,
+                None => verifier.deny(Vec::new(), "the four-eyes token's realms make no sense")?,
+            },
+        })
     }
 
     fn answer(
         &self,
         subject: Subject<'_>,
-        session: Session<'_>,
         verifier: &Verifier<'_>,
+        approvals: &Approvals<'_>,
         id: &str,
         password: &str,
     ) -> Result<Outcome, MfaError> {
-        let Some(challenge) = session.find(self.tools.store, id)? else {
+        let policy = self.policy(subject.connection_name)?;
+        let Some(challenge) = approvals.session.find(self.tools.store, id)? else {
             return Ok(verifier.deny(Vec::new(), "there is no such challenge for this session")?);
         };
         if challenge.kind == ChallengeKind::Otp {
-            return Ok(verifier.answer(&challenge, password)?);
+            return Ok(match policy {
+                None => verifier.answer(&challenge, password)?,
+                Some(_) => verifier.deny(Vec::new(), "the connection demands approvals by now")?,
+            });
         }
-        let approvals = self.approvals(session);
-        let policy = self.policy(subject.connection_name)?;
-        match approvals.demand_of(&challenge, || policy)? {
+        match approvals.demand_of(&challenge, policy)? {
             Some(demand) => Ok(approvals.answer(&demand, &challenge, password)?),
             None => Ok(verifier.deny(Vec::new(), "nobody asks for these approvals any more")?),
         }
     }
 
-    fn approvals<'s>(&'s self, session: Session<'s>) -> Approvals<'s> {
-        Approvals { store: self.tools.store, log: self.tools.log, rules: self.approvals, session }
-    }
-
     /// Returns the approvals that `[four_eyes]` demands for a connection policy.
     fn policy(&self, connection_name: Option<&str>) -> Result<Option<Demand>, SettingError> {
         let settings = self.tools.settings;
-        let Some(text) = settings.text(&REALMS)? else { return Ok(None) };
-        let patterns = settings.patterns(&CONNECTIONS)?;
-        // Without a name nobody can tell that the approvals are not demanded.
-        let demanded =
-            connection_name.is_none_or(|name| patterns.iter().any(|pattern| pattern.matches(name)));
-        if patterns.is_empty() || !demanded {
+        let (text, patterns) = (settings.text(&REALMS)?, settings.patterns(&CONNECTIONS)?);
+        if text.is_none() && patterns.is_empty() {
             return Ok(None);
         }
-        let realms = Realms::parse(&text).map_err(|_| {
+        // Half a demand is a slip of the pen. Taken for none, it would let people in with less than was meant.
+        if patterns.is_empty() {
+            return Err(settings.invalid(&CONNECTIONS, "shell patterns, because realms is set".to_owned()));
+        }
+        let realms = Realms::parse(&text.unwrap_or_default()).map_err(|_| {
             settings.invalid(&REALMS, "realms and counts such as realm1:2,realm2:1".to_owned())
         })?;
+        // Without a name nobody can tell that the approvals are not demanded.
+        if !connection_name.is_none_or(|name| patterns.iter().any(|pattern| pattern.matches(name))) {
+            return Ok(None);
+        }
         let separator = settings.text(&SEPARATOR)?.unwrap_or_default();
         let mut characters = separator.chars();
         let separator = match (characters.next(), characters.next()) {
@@ -217,6 +225,37 @@ impl<'a> Local<'a> {
         let max_fail = u32::try_from(settings.integer(&MAX_FAIL, 1, 1000)?).unwrap_or(1);
         Ok(Some(Demand { realms, separator, asking: Asking::Policy { max_fail } }))
     }
+}
+
+/// Reads a first password as approvals for one four-eyes token after the other, and returns what else it may be.
+///
+/// A code of one's own with a wrong PIN in front of it may still be one approval of several, or one with a name.
+fn approvals_of<'d>(
+    approvals: &Approvals<'_>,
+    demands: impl Iterator<Item = (&'d Demand, &'d Token)>,
+    password: &str,
+    mut earlier: Earlier,
+) -> Result<Result<Outcome, Earlier>, MfaError> {
+    let own_code = earlier.matched;
+    for (demand, token) in demands {
+        if own_code && !password.contains([demand.separator, ':']) {
+            continue;
+        }
+        match approvals.first(demand, password)? {
+            First::Settled(outcome) => return Ok(Ok(outcome)),
+            First::Wrong(mut charges) => {
+                charges.push(token.serial.clone());
+                return Ok(Err(Earlier { matched: true, charges }));
+            }
+            First::Nothing(named) => {
+                earlier.charges.extend(named);
+                if own_code {
+                    earlier.charges.push(token.serial.clone());
+                }
+            }
+        }
+    }
+    Ok(Err(earlier))
 }
 
 impl MfaClient for Local<'_> {

@@ -25,7 +25,9 @@ pub use directory::{Environment, Places};
 pub use key::{KeySource, MasterKey};
 pub use seal::{Binding, Sealer};
 pub use sessions::{CacheLimits, ConnectionKey};
-pub use settle::{Advance, ChallengeStep, Settlement, Use};
+#[cfg(test)]
+pub(crate) use settle::SETTLED;
+pub use settle::{Advance, ChallengeStep, GuessStep, Guesses, Settlement, Use};
 pub use tokens::{Algorithm, Candidate, Token, TokenType};
 
 use crate::clock::{Budget, Clock, UnixTime};

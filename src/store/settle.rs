@@ -5,20 +5,44 @@ use rusqlite::{Transaction, params};
 use super::challenges::Challenge;
 use super::token_rows::USABLE;
 use super::{Store, StoreError};
+use crate::clock::UnixTime;
 
 /// What an attempt changes. All of it happens, durably, or nothing.
 #[derive(Default)]
 pub struct Settlement {
     /// Tokens that held; each must still be usable and its code unused.
     pub uses: Vec<Use>,
-    /// Serials of tokens whose fail counter grows.
+    /// Serials of tokens that must be usable and stay as they are.
+    pub needs: Vec<String>,
+    /// Serials of tokens whose fail counter grows, by one however often they are named.
     pub charges: Vec<String>,
-    /// Whose wrong approvals are counted, and after how many seconds they are forgotten.
-    pub guess: Option<(String, f64)>,
+    /// What happens to the wrong approvals of a user.
+    pub guesses: Option<Guesses>,
     /// What becomes of a challenge.
     pub challenge: Option<ChallengeStep>,
     /// Whether this is a denial. One that changes nothing else is written all the same, so that it takes as long.
     pub denial: bool,
+}
+
+/// The wrong approvals of a user on connections that demand them.
+pub struct Guesses {
+    /// Whose.
+    pub subject: String,
+    /// After how many seconds without another they are forgotten.
+    pub forget_after: f64,
+    /// What happens to them.
+    pub step: GuessStep,
+}
+
+/// What happens to wrong approvals.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum GuessStep {
+    /// There is one more.
+    Wrong,
+    /// There must be fewer than these, and they stay.
+    Within(u32),
+    /// There must be fewer than these, and they are forgotten.
+    Clear(u32),
 }
 
 /// A token that held.
@@ -61,6 +85,12 @@ pub enum ChallengeStep {
     },
 }
 
+#[cfg(test)]
+thread_local! {
+    /// How many settlements of a test's thread are on the disk.
+    pub(crate) static SETTLED: std::cell::Cell<u32> = const { std::cell::Cell::new(0) };
+}
+
 impl Store<'_> {
     /// Settles an attempt. Returns `false`, with nothing changed, where another process was first: a code is used
     /// up, a token locked or disabled, a challenge answered or over.
@@ -77,17 +107,22 @@ impl Store<'_> {
                     return Ok(false);
                 }
             }
-            for serial in &settlement.charges {
-                charge(&transaction, now, serial)?;
+            for serial in &settlement.needs {
+                if !is_usable(&transaction, now, serial)? {
+                    return Ok(false);
+                }
             }
-            if let Some((subject, forget_after)) = &settlement.guess {
-                let since = self.now().plus_seconds(-forget_after).as_micros();
-                transaction.execute("DELETE FROM guesses WHERE failed_at <= ?1", params![since])?;
-                transaction.execute(
-                    "INSERT INTO guesses VALUES (?1, 1, ?2)
-                     ON CONFLICT (subject) DO UPDATE SET failures = failures + 1, failed_at = ?2",
-                    params![subject, now],
-                )?;
+            let mut charged: Vec<&str> = Vec::new();
+            for serial in &settlement.charges {
+                if !charged.contains(&serial.as_str()) {
+                    charge(&transaction, now, serial)?;
+                    charged.push(serial);
+                }
+            }
+            if let Some(guesses) = &settlement.guesses
+                && !count(&transaction, self.now(), guesses)?
+            {
+                return Ok(false);
             }
             if let Some(step) = &settlement.challenge
                 && !advance(&transaction, now, step)?
@@ -106,6 +141,8 @@ impl Store<'_> {
         let settled = settle().map_err(database.failed())?;
         if settled {
             transaction.commit().map_err(database.failed())?;
+            #[cfg(test)]
+            SETTLED.with(|count| count.set(count.get().saturating_add(1)));
         }
         Ok(settled)
     }
@@ -113,8 +150,12 @@ impl Store<'_> {
 
 fn take(transaction: &Transaction<'_>, now: i64, one: &Use) -> rusqlite::Result<bool> {
     let (condition, counter) = match one.advance {
+        // The next counter has to be a number that the database has.
+        Advance::Counter(used) if used >= i64::MAX as u64 => return Ok(false),
         Advance::Counter(used) => ("AND counter <= ?3", format!("{}", used.saturating_add(1))),
-        Advance::Position(_) | Advance::Count => ("AND ?3 >= 0", "counter + 1".to_owned()),
+        Advance::Position(_) | Advance::Count => {
+            ("AND ?3 >= 0", format!("min(counter, {}) + 1", i64::MAX - 1))
+        }
     };
     let used = match one.advance {
         Advance::Counter(number) | Advance::Position(number) => i64::try_from(number).unwrap_or(i64::MAX),
@@ -132,11 +173,40 @@ fn take(transaction: &Transaction<'_>, now: i64, one: &Use) -> rusqlite::Result<
     Ok(transaction.execute(&sql, params![now, one.serial, used])? == 1)
 }
 
+fn is_usable(transaction: &Transaction<'_>, now: i64, serial: &str) -> rusqlite::Result<bool> {
+    let sql = format!("SELECT count(*) FROM tokens WHERE serial = ?2 AND {USABLE}");
+    transaction.query_row(&sql, params![now, serial], |row| row.get::<_, i64>(0)).map(|count| count == 1)
+}
+
+/// Counts a wrong approval, or tells whether there were few enough.
+fn count(transaction: &Transaction<'_>, now: UnixTime, guesses: &Guesses) -> rusqlite::Result<bool> {
+    let since = now.plus_seconds(-guesses.forget_after).as_micros();
+    transaction.execute("DELETE FROM guesses WHERE failed_at <= ?1", params![since])?;
+    let most = match guesses.step {
+        GuessStep::Wrong => {
+            transaction.execute(
+                "INSERT INTO guesses VALUES (?1, 1, ?2)
+                 ON CONFLICT (subject) DO UPDATE SET failures = min(failures, 4294967294) + 1, failed_at = ?2",
+                params![guesses.subject, now.as_micros()],
+            )?;
+            return Ok(true);
+        }
+        GuessStep::Within(most) | GuessStep::Clear(most) => most,
+    };
+    let sql = "SELECT count(*) FROM guesses WHERE subject = ?1 AND failures >= ?2";
+    let over: i64 = transaction.query_row(sql, params![guesses.subject, most], |row| row.get(0))?;
+    if over == 0 && matches!(guesses.step, GuessStep::Clear(_)) {
+        transaction.execute("DELETE FROM guesses WHERE subject = ?1", params![guesses.subject])?;
+    }
+    Ok(over == 0)
+}
+
 /// A locked token is not charged, unless its time is over: then counting begins anew.
 fn charge(transaction: &Transaction<'_>, now: i64, serial: &str) -> rusqlite::Result<()> {
     transaction.execute(
         "UPDATE tokens
-         SET fail_counter = CASE WHEN max_fail > 0 AND fail_counter >= max_fail THEN 1 ELSE fail_counter + 1 END,
+         SET fail_counter = CASE WHEN max_fail > 0 AND fail_counter >= max_fail THEN 1
+                                 ELSE min(fail_counter, 4294967294) + 1 END,
              failed_at = ?1
          WHERE serial = ?2 AND enabled = 1
            AND (max_fail = 0 OR fail_counter < max_fail

@@ -118,7 +118,8 @@ impl Store<'_> {
         self.persistent()?.select("WHERE target = ?1 ORDER BY serial", &[&serial])
     }
 
-    /// Shows every usable token of a realm (of one user, if given) that makes one-time codes of its own.
+    /// Shows every usable token of a realm (of one user, if given) that somebody owns and that makes one-time codes of
+    /// its own. A row that cannot be read is passed over: it must not stand in the way of all others.
     ///
     /// # Errors
     /// [`StoreError`]; what `visit` returns.
@@ -133,13 +134,13 @@ impl Store<'_> {
             "SELECT serial, user, type, algorithm, digits, period, window, counter, skew, sealed_pin IS NOT NULL,
                     sealed_secret
              FROM tokens WHERE {USABLE} AND realm = ?2 AND (?3 IS NULL OR user = ?3) AND user <> ''
-                           AND type IN ('hotp', 'totp', 'paper')"
+                           AND user <> '' AND type IN ('hotp', 'totp', 'paper')"
         );
         let failed = database.failed();
         let mut statement = database.connection.prepare(&sql).map_err(failed)?;
         let mut rows = statement.query(params![self.now().as_micros(), realm, user]).map_err(failed)?;
         while let Some(row) = rows.next().map_err(failed)? {
-            if let Some(candidate) = candidate(row).map_err(failed)? {
+            if let Ok(Some(candidate)) = candidate(row) {
                 visit(&candidate)?;
             }
         }

@@ -5,83 +5,24 @@
 //! the transaction that counts it. A wrong answer burns nobody's code, and is charged to the token that asks (and to
 //! the tokens of the person it names), never to the rest of a realm.
 
+mod demand;
+mod reading;
+
 use serde::{Deserialize, Serialize};
 
-use super::held::{Held, find_candidate_code, split};
-use super::pin::Stretched;
-use super::realms::Realms;
-use super::{Outcome, Owner, Session};
+use demand::Vote;
+pub use demand::{Asking, Demand, Distinct, Requester, Rules};
+use reading::{Offer, Reading};
+
+use super::pin::Hashing;
+use super::{Outcome, Session};
 use crate::logging::Log;
 use crate::store::{
-    Advance, Challenge, ChallengeKind, ChallengeStep, Sealer, Settlement, Store, StoreError, Token, Use,
+    Advance, Challenge, ChallengeKind, ChallengeStep, GuessStep, Guesses, Settlement, Store, StoreError, Use,
 };
 
 /// How many passwords a text that is typed all at once may have.
-const MAX_PARTS: usize = 20;
-
-/// Whether the one who asks may, must or must not be among those who approve.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Requester {
-    /// May be.
-    Any,
-    /// Must be.
-    Required,
-    /// Must not be.
-    Excluded,
-}
-
-/// What is never counted twice.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Distinct {
-    /// A person, by user name, whatever the realm.
-    Users,
-    /// A device.
-    Tokens,
-}
-
-/// How approvals are counted.
-#[derive(Clone, Copy, Debug)]
-pub struct Rules {
-    /// See [`Requester`].
-    pub requester: Requester,
-    /// See [`Distinct`].
-    pub distinct: Distinct,
-    /// Whether a token without PIN counts although nobody said whose it is.
-    pub pinless: bool,
-    /// For how many seconds wrong answers of a user without a four-eyes token count.
-    pub forget_after: f64,
-}
-
-/// Who demands the approvals, and pays for wrong answers.
-pub enum Asking {
-    /// A four-eyes token.
-    Token(Box<Token>),
-    /// The configuration, for a connection policy; `max_fail` wrong answers of a user are too many.
-    Policy {
-        /// How many.
-        max_fail: u32,
-    },
-}
-
-/// Approvals that are demanded.
-pub struct Demand {
-    /// How many of which realms.
-    pub realms: Realms,
-    /// What stands between passwords that are typed all at once.
-    pub separator: char,
-    /// Who demands them.
-    pub asking: Asking,
-}
-
-/// An approval that was given.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-struct Vote {
-    serial: String,
-    device: String,
-    user: String,
-    realm: String,
-}
+const MAX_PARTS: u64 = 20;
 
 /// What a chain of approvals keeps in the store.
 #[derive(Debug, Default, Serialize, Deserialize)]
@@ -92,27 +33,15 @@ struct Progress {
     votes: Vec<Vote>,
 }
 
-/// An approval that would count, with what it uses up.
-struct Offer {
-    vote: Vote,
-    uses: Vec<Use>,
-}
-
-/// The tokens that a typed password may be an approval with.
-#[derive(Default)]
-struct Candidates {
-    /// Each with what would be its PIN and what would be used up.
-    tokens: Vec<(Held, String, Advance)>,
-    /// The serials of the person whom the text names.
-    named: Vec<String>,
-}
-
-/// What became of one typed password.
-enum Reading {
-    /// It is an approval.
-    Offer(Offer),
-    /// It is none; the tokens of the person it names, if it names one.
+/// What a first text was.
+pub enum First {
+    /// No code matched, and nothing was computed or changed: the text may be something else. The tokens of the person
+    /// it names, if it names one.
+    Nothing(Vec<String>),
+    /// Codes matched, but they are not the approvals. Nothing was changed; these tokens are to be charged.
     Wrong(Vec<String>),
+    /// It is settled.
+    Settled(Outcome),
 }
 
 /// Collects approvals.
@@ -121,6 +50,8 @@ pub struct Approvals<'a> {
     pub store: &'a Store<'a>,
     /// Where the reasons go.
     pub log: &'a Log,
+    /// What was computed in this attempt.
+    pub hashing: &'a Hashing<'a>,
     /// How to count.
     pub rules: Rules,
     /// Whose the session is.
@@ -142,51 +73,48 @@ impl Approvals<'_> {
         self.go_on(demand, None, Vec::new(), Vec::new())
     }
 
-    /// Takes the first text: all passwords at once, or the first of them. `None`, with nothing computed or changed,
-    /// where no code matched: the text may then be something else.
+    /// Takes the first text: all passwords at once, or the first of them.
+    ///
+    /// All of them are judged before anything is said, so that a denial does not tell which one was wrong.
     ///
     /// # Errors
     /// [`StoreError`].
-    pub fn first(&self, demand: &Demand, text: &str) -> Result<Option<Outcome>, StoreError> {
+    pub fn first(&self, demand: &Demand, text: &str) -> Result<First, StoreError> {
         if self.is_exhausted(demand)? {
-            return self.deny(demand, Vec::new(), "too many wrong answers").map(Some);
+            return self.deny(demand, Vec::new(), "too many wrong answers").map(First::Settled);
         }
-        let Some(sealer) = self.store.sealer()? else { return Ok(None) };
-        let parts: Vec<_> = text.split(demand.separator).filter(|part| !part.is_empty()).collect();
-        if parts.len() > MAX_PARTS {
-            return self.deny(demand, Vec::new(), "too many passwords at once").map(Some);
+        let Some(sealer) = self.store.sealer()? else { return Ok(First::Nothing(Vec::new())) };
+        let most = usize::try_from(demand.count_missing(&[]).min(MAX_PARTS)).unwrap_or_default();
+        let parts = text.split(demand.separator).filter(|part| !part.is_empty());
+        let parts: Vec<_> = parts.take(most.saturating_add(1)).collect();
+        if parts.len() > most {
+            return Ok(First::Nothing(Vec::new()));
         }
         let mut found = Vec::new();
         for part in &parts {
             found.push(self.candidates(sealer, demand, &[], part)?);
         }
         if found.iter().all(|found| found.tokens.is_empty()) {
-            return Ok(None);
+            return Ok(First::Nothing(found.into_iter().next().map(|found| found.named).unwrap_or_default()));
         }
         let mut offers: Vec<Offer> = Vec::new();
-        for (part, found) in parts.iter().zip(found) {
+        let mut wrong = None;
+        for found in found {
             let votes: Vec<_> = offers.iter().map(|offer| offer.vote.clone()).collect();
-            match self.judge(demand, &votes, part, found)? {
+            match self.judge(demand, &votes, found)? {
                 Reading::Offer(offer) => offers.push(offer),
-                Reading::Wrong(named) => return self.deny(demand, named, "no approval").map(Some),
+                // The first one that is wrong pays: a text of twenty names must not cost twenty people.
+                Reading::Wrong(named) => wrong = wrong.or(Some(named)),
             }
         }
+        if let Some(named) = wrong {
+            return Ok(First::Wrong(named));
+        }
         let votes: Vec<_> = offers.iter().map(|offer| offer.vote.clone()).collect();
-        if parts.len() > 1 && !missing(demand, &votes).is_empty() {
-            return self.deny(demand, Vec::new(), "not enough approvals at once").map(Some);
+        if parts.len() > 1 && demand.count_missing(&votes) > 0 {
+            return Ok(First::Wrong(Vec::new()));
         }
-        self.go_on(demand, None, Vec::new(), offers).map(Some)
-    }
-
-    /// Denies a first text that is nothing at all, with the work that any other denial takes.
-    ///
-    /// # Errors
-    /// [`StoreError`].
-    pub fn refuse(&self, demand: &Demand, text: &str) -> Result<Outcome, StoreError> {
-        if self.store.has_pins()? {
-            Stretched::compute(self.store, text)?;
-        }
-        self.deny(demand, Vec::new(), "no approval")
+        self.go_on(demand, None, Vec::new(), offers).map(First::Settled)
     }
 
     /// Takes the next answer of a chain.
@@ -200,33 +128,58 @@ impl Approvals<'_> {
         if self.is_exhausted(demand)? {
             return self.deny(demand, Vec::new(), "too many wrong answers");
         }
-        match self.read(demand, &progress.votes, text)? {
-            Reading::Offer(offer) => self.go_on(demand, Some(challenge), progress.votes, vec![offer]),
+        let votes = self.standing(demand, progress.votes)?;
+        match self.read(demand, &votes, text)? {
+            Reading::Offer(offer) => self.go_on(demand, Some(challenge), votes, vec![offer]),
             Reading::Wrong(named) => {
                 self.deny(demand, named, "no approval")?;
                 // The token that asks has paid; as long as it can, the answer may be tried again.
                 if self.is_exhausted(demand)? {
                     return Ok(Outcome::Denied);
                 }
-                Ok(Outcome::Challenge { id: challenge.id.clone(), prompt: prompt(demand, &progress.votes) })
+                Ok(Outcome::Challenge { id: challenge.id.clone(), prompt: demand.prompt(&votes) })
             }
         }
     }
 
-    /// Finds what a chain in the store was begun for: the token that asks, or `policy`.
+    /// Finds what a chain in the store was begun for: the token that asks, or `policy`. `None` where that is not what
+    /// is asked for now.
     ///
     /// # Errors
     /// [`StoreError`].
     pub fn demand_of(
         &self,
         challenge: &Challenge,
-        policy: impl FnOnce() -> Option<Demand>,
+        policy: Option<Demand>,
     ) -> Result<Option<Demand>, StoreError> {
         let Ok(progress) = serde_json::from_str::<Progress>(&challenge.data) else { return Ok(None) };
-        match progress.asking {
-            Some(serial) => Ok(self.store.token(&serial)?.and_then(Demand::of)),
-            None => Ok(policy()),
+        match (progress.asking, policy) {
+            (None, policy) => Ok(policy),
+            (Some(_), Some(_)) => Ok(None),
+            (Some(serial), None) => {
+                let owner = self.session.owner;
+                let token = self.store.token(&serial)?;
+                let own = token.filter(|token| token.user == owner.user && token.realm == owner.realm);
+                Ok(own.and_then(Demand::of))
+            }
         }
+    }
+
+    /// Denies, and charges whoever asks and `charges`. Whoever has no more tries is not charged for trying.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    pub fn deny(&self, demand: &Demand, mut charges: Vec<String>, why: &str) -> Result<Outcome, StoreError> {
+        self.hashing.at_least_one()?;
+        let mut guesses = None;
+        match &demand.asking {
+            Asking::Token(token) => charges.push(token.serial.clone()),
+            Asking::Policy { .. } if self.is_exhausted(demand)? => {}
+            Asking::Policy { .. } => guesses = Some(self.guesses(GuessStep::Wrong)),
+        }
+        self.log.info(format_args!("denied: {why}; charged: {}", charges.join(", ")));
+        self.store.settle(&Settlement { charges, guesses, denial: true, ..Settlement::default() })?;
+        Ok(Outcome::Denied)
     }
 
     /// Counts offers: the last one needed is an ACCEPT, before it the next is asked for.
@@ -244,10 +197,15 @@ impl Approvals<'_> {
             settlement.uses.extend(offer.uses);
             votes.push(offer.vote);
         }
-        let complete = missing(demand, &votes).is_empty() && self.requester_is_content(&votes);
+        let complete =
+            demand.count_missing(&votes) == 0 && self.rules.is_content(&self.session.owner.user, &votes);
         let asking = match &demand.asking {
             Asking::Token(token) => Some(token.serial.clone()),
-            Asking::Policy { .. } => None,
+            Asking::Policy { max_fail } => {
+                let step = if complete { GuessStep::Clear(*max_fail) } else { GuessStep::Within(*max_fail) };
+                settlement.guesses = Some(self.guesses(step));
+                None
+            }
         };
         if complete {
             settlement
@@ -264,27 +222,20 @@ impl Approvals<'_> {
             self.log.info(format_args!("all approvals are there: {}", serials.join(", ")));
             return Ok(Outcome::Accepted(serials));
         }
-        let prompt = prompt(demand, &votes);
+        settlement.needs.extend(asking.clone());
+        let prompt = demand.prompt(&votes);
         let now = self.store.now();
         let data = serde_json::to_string(&Progress { asking, votes }).unwrap_or_default();
-        let step = match challenge {
+        let (id, step) = match challenge {
             None => {
-                ChallengeStep::Begin(self.session.challenge(self.store, ChallengeKind::FourEyes, data)?)
+                let challenge = self.session.challenge(self.store, ChallengeKind::FourEyes, data)?;
+                (challenge.id.clone(), ChallengeStep::Begin(challenge))
             }
-            Some(challenge) => ChallengeStep::GoOn {
-                from: challenge.data.clone(),
-                to: Challenge {
-                    data,
-                    expires: now.plus_seconds(self.session.challenge_validity),
-                    ..challenge.clone()
-                },
-            },
-        };
-        let id = match &step {
-            ChallengeStep::Begin(challenge) | ChallengeStep::GoOn { to: challenge, .. } => {
-                challenge.id.clone()
+            Some(challenge) => {
+                let expires = now.plus_seconds(self.session.challenge_validity);
+                let to = Challenge { data, expires, ..challenge.clone() };
+                (to.id.clone(), ChallengeStep::GoOn { from: challenge.data.clone(), to })
             }
-            ChallengeStep::Finish { id, .. } => id.clone(),
         };
         settlement.challenge = Some(step);
         if !self.store.settle(&settlement)? {
@@ -293,156 +244,21 @@ impl Approvals<'_> {
         Ok(Outcome::Challenge { id, prompt })
     }
 
-    /// Tells what a typed password is.
-    fn read(&self, demand: &Demand, votes: &[Vote], text: &str) -> Result<Reading, StoreError> {
-        let Some(sealer) = self.store.sealer()? else { return Ok(Reading::Wrong(Vec::new())) };
-        let found = self.candidates(sealer, demand, votes, text)?;
-        self.judge(demand, votes, text, found)
-    }
-
-    /// Finds the tokens whose code a text ends in; their PINs are not looked at.
-    fn candidates(
-        &self,
-        sealer: &Sealer,
-        demand: &Demand,
-        votes: &[Vote],
-        text: &str,
-    ) -> Result<Candidates, StoreError> {
-        let open: Vec<String> = missing(demand, votes).into_iter().map(|(realm, _)| realm).collect();
-        match self.named(sealer, &open, text)? {
-            Some(found) => Ok(found),
-            None => self.search(sealer, &open, text),
-        }
-    }
-
-    /// Looks at the PINs: one argon2id for each code that matched, and a dummy one where none did.
-    fn judge(
-        &self,
-        demand: &Demand,
-        votes: &[Vote],
-        text: &str,
-        found: Candidates,
-    ) -> Result<Reading, StoreError> {
-        let hashing = self.store.has_pins()?;
-        if found.tokens.is_empty() && hashing {
-            Stretched::compute(self.store, text)?;
-        }
-        let mut right = Vec::new();
-        for (held, pin, advance) in found.tokens {
-            let stretched = hashing.then(|| Stretched::compute(self.store, &pin)).transpose()?;
-            if held.pin_is(&pin, stretched.as_ref()) {
-                right.push((held, advance));
+    /// Returns the approvals that still count: of tokens that are enabled and their owner's, under the rules of now.
+    fn standing(&self, demand: &Demand, votes: Vec<Vote>) -> Result<Vec<Vote>, StoreError> {
+        let mut standing: Vec<Vote> = Vec::new();
+        for vote in votes {
+            let token = self.store.token(&vote.serial)?;
+            let is_theirs = token
+                .is_some_and(|token| token.enabled && token.user == vote.user && token.realm == vote.realm);
+            let requester = &self.session.owner.user;
+            match self.rules.objection(demand, requester, &standing, &vote) {
+                None if is_theirs => standing.push(vote),
+                None => self.log.info(format_args!("the approval with {} counts no more", vote.serial)),
+                Some(why) => self.log.info(format_args!("token {} counts no more: {why}", vote.serial)),
             }
         }
-        match right.as_slice() {
-            [] => Ok(Reading::Wrong(found.named)),
-            [(held, advance)] => {
-                let offer = Offer { vote: vote(held), uses: held.uses(*advance) };
-                match self.objection(demand, votes, &offer.vote) {
-                    None => Ok(Reading::Offer(offer)),
-                    Some(why) => {
-                        self.log.info(format_args!("token {} does not count: {why}", offer.vote.serial));
-                        Ok(Reading::Wrong(Vec::new()))
-                    }
-                }
-            }
-            _ => {
-                self.log.info(format_args!("several tokens have this PIN and code; type user:PIN+code"));
-                Ok(Reading::Wrong(Vec::new()))
-            }
-        }
-    }
-
-    /// Reads `user:pin+otp`; `None` where nobody of that name has a token in the realms that are missing.
-    fn named(
-        &self,
-        sealer: &Sealer,
-        realms: &[String],
-        text: &str,
-    ) -> Result<Option<Candidates>, StoreError> {
-        let Some((name, rest)) = text.split_once(':') else { return Ok(None) };
-        let mut held = Vec::new();
-        for realm in realms {
-            let owner = Owner::parse(name, realm);
-            if owner.realm == *realm {
-                for token in self.store.tokens_of(&owner.user, realm)? {
-                    held.push(Held::new(self.store, sealer, token)?);
-                }
-            }
-        }
-        if held.is_empty() {
-            return Ok(None);
-        }
-        let mut found = Candidates::default();
-        for one in held {
-            if !one.gives_codes() {
-                continue;
-            }
-            found.named.push(one.token.serial.clone());
-            let code = match one.is_usable(self.store.now()) {
-                true => one.find_code(self.store, sealer, rest)?,
-                false => None,
-            };
-            if let Some(code) = code {
-                let (pin, advance) = (code.pin.to_owned(), code.advance);
-                found.tokens.push((one, pin, advance));
-            }
-        }
-        Ok(Some(found))
-    }
-
-    /// Searches the realms that are missing for tokens whose code a text ends in.
-    fn search(&self, sealer: &Sealer, realms: &[String], text: &str) -> Result<Candidates, StoreError> {
-        let mut hits: Vec<(String, String, Advance)> = Vec::new();
-        for realm in realms {
-            self.store.search::<StoreError>(realm, None, |candidate| {
-                let Some((pin, code)) = split(text, usize::from(candidate.digits)) else { return Ok(()) };
-                let could_be =
-                    if candidate.has_pin { !pin.is_empty() } else { self.rules.pinless && pin.is_empty() };
-                if could_be && let Some(advance) = find_candidate_code(self.store, sealer, candidate, code)? {
-                    hits.push((candidate.serial.to_owned(), pin.to_owned(), advance));
-                }
-                Ok(())
-            })?;
-        }
-        let mut found = Candidates::default();
-        for (serial, pin, advance) in hits {
-            if let Some(token) = self.store.token(&serial)? {
-                found.tokens.push((Held::new(self.store, sealer, token)?, pin, advance));
-            }
-        }
-        Ok(found)
-    }
-
-    /// Says why an approval that is right does not count.
-    fn objection(&self, demand: &Demand, votes: &[Vote], vote: &Vote) -> Option<&'static str> {
-        let is_requester = vote.user == self.session.owner.user;
-        let person = |other: &Vote| other.user == vote.user;
-        let device = |other: &Vote| other.device == vote.device || other.serial == vote.serial;
-        if votes.iter().any(device) {
-            return Some("its device has approved already");
-        }
-        if self.rules.distinct == Distinct::Users && votes.iter().any(person) {
-            return Some("its owner has approved already");
-        }
-        if self.rules.requester == Requester::Excluded && is_requester {
-            return Some("its owner is the one who asks");
-        }
-        let last = missing(demand, votes).iter().map(|(_, count)| *count).sum::<u32>() == 1;
-        let asked = is_requester || votes.iter().any(|other| other.user == self.session.owner.user);
-        if self.rules.requester == Requester::Required && last && !asked {
-            return Some("the one who asks has to be among those who approve");
-        }
-        None
-    }
-
-    fn requester_is_content(&self, votes: &[Vote]) -> bool {
-        let approves = votes.iter().any(|vote| vote.user == self.session.owner.user);
-        match self.rules.requester {
-            Requester::Any => true,
-            Requester::Required => approves,
-            Requester::Excluded => !approves,
-        }
+        Ok(standing)
     }
 
     /// Tells whether whoever asks has given too many wrong answers, or may not ask any more.
@@ -458,52 +274,12 @@ impl Approvals<'_> {
         }
     }
 
+    fn guesses(&self, step: GuessStep) -> Guesses {
+        Guesses { subject: self.subject(), forget_after: self.rules.forget_after, step }
+    }
+
+    /// Whose guesses are counted. A name in capitals is not another person's.
     fn subject(&self) -> String {
-        format!("{}@{}", self.session.owner.user, self.session.owner.realm)
+        format!("{}@{}", self.session.owner.user, self.session.owner.realm).to_lowercase()
     }
-
-    fn deny(&self, demand: &Demand, mut charges: Vec<String>, why: &str) -> Result<Outcome, StoreError> {
-        let mut guess = None;
-        match &demand.asking {
-            Asking::Token(token) => charges.push(token.serial.clone()),
-            Asking::Policy { .. } => guess = Some((self.subject(), self.rules.forget_after)),
-        }
-        self.log.info(format_args!("denied: {why}; charged: {}", charges.join(", ")));
-        self.store.settle(&Settlement { charges, guess, denial: true, ..Settlement::default() })?;
-        Ok(Outcome::Denied)
-    }
-}
-
-impl Demand {
-    /// Returns what a four-eyes token demands; `None` where its realms make no sense.
-    pub fn of(token: Token) -> Option<Self> {
-        let realms = Realms::parse(token.realms.as_deref()?).ok()?;
-        let separator = token.separator.as_deref().and_then(|text| text.chars().next()).unwrap_or(' ');
-        Some(Self { realms, separator, asking: Asking::Token(Box::new(token)) })
-    }
-}
-
-fn vote(held: &Held) -> Vote {
-    Vote {
-        serial: held.token.serial.clone(),
-        device: held.device_serial().to_owned(),
-        user: held.token.user.clone(),
-        realm: held.token.realm.clone(),
-    }
-}
-
-/// Returns how many approvals of which realms are still missing, in the order of the demand.
-fn missing(demand: &Demand, votes: &[Vote]) -> Vec<(String, u32)> {
-    let given = |realm: &str| votes.iter().filter(|vote| vote.realm == realm).count();
-    let left = |(realm, count): (&str, u32)| {
-        let left = count.saturating_sub(u32::try_from(given(realm)).unwrap_or(u32::MAX));
-        (left > 0).then(|| (realm.to_owned(), left))
-    };
-    demand.realms.iter().filter_map(left).collect()
-}
-
-fn prompt(demand: &Demand, votes: &[Vote]) -> String {
-    let missing = missing(demand, votes);
-    let realms: Vec<_> = missing.iter().map(|(realm, count)| format!("{realm} ({count})")).collect();
-    format!("Approval is still missing from: {}. Enter user:PIN+code: ", realms.join(", "))
 }

@@ -12,6 +12,10 @@ use crate::store::{Advance, Candidate, Sealer, Store, StoreError, Token, TokenTy
 
 /// How many forward tokens may stand in a row.
 pub(super) const MAX_FORWARDS: usize = 5;
+/// How many counters, time steps (on either side) or codes of a list are tried at most, whatever a token says.
+pub const MAX_WINDOW: u32 = 1000;
+/// The first counter that is never used: the next one has to fit into the database.
+const LAST_COUNTER: u64 = i64::MAX as u64;
 /// The bytes that are kept of a static password: two verifiers.
 const VERIFIERS: usize = 2 * KEPT;
 
@@ -54,10 +58,10 @@ impl Held {
         Ok(Self { token, targets, pin, password })
     }
 
-    /// The token whose codes count; `None` for a forward that leads nowhere.
+    /// The token whose codes count; `None` for a forward that leads nowhere, or to a token that is no device.
     fn device(&self) -> Option<&Token> {
         match self.token.token_type {
-            TokenType::Forward => self.targets.last(),
+            TokenType::Forward => self.targets.last().filter(|target| is_device(target.token_type)),
             TokenType::Hotp
             | TokenType::Totp
             | TokenType::Pw
@@ -84,6 +88,11 @@ impl Held {
     /// Whether it gives one-time codes, its own or its target's.
     pub(super) fn gives_codes(&self) -> bool {
         self.code_length().is_some()
+    }
+
+    /// Whether there is something to answer with after the PIN: a code or a password.
+    pub(super) fn can_answer(&self) -> bool {
+        self.gives_codes() || self.password.is_some()
     }
 
     pub(super) fn has_pin(&self) -> bool {
@@ -211,6 +220,18 @@ fn is_code_type(token_type: TokenType) -> bool {
     }
 }
 
+/// What tokens may be forwarded to: a device with codes that anybody may hold in hand.
+fn is_device(token_type: TokenType) -> bool {
+    match token_type {
+        TokenType::Hotp | TokenType::Totp | TokenType::Paper => true,
+        TokenType::Pw
+        | TokenType::Spass
+        | TokenType::Registration
+        | TokenType::Forward
+        | TokenType::FourEyes => false,
+    }
+}
+
 /// The counters or steps whose codes are taken now: never one that is used up.
 fn range(
     token_type: TokenType,
@@ -220,14 +241,19 @@ fn range(
     skew: i64,
     store: &Store<'_>,
 ) -> Range<u64> {
-    let window = u64::from(window);
-    if token_type == TokenType::Totp {
-        let step = oath::time_step(store.now().as_secs(), period).saturating_add_signed(skew);
-        let first = step.saturating_sub(window).max(counter);
-        first..step.saturating_add(window).saturating_add(1)
+    let window = u64::from(window.min(MAX_WINDOW));
+    let (first, end) = if token_type == TokenType::Totp {
+        let now = store.now().as_secs();
+        let Some(step) = oath::time_step(now, period).checked_add_signed(skew) else { return 0..0 };
+        // Neither before 1970 nor without a period is there a step; 0 would be one whose codes never change.
+        if now < 0 || period == 0 {
+            return 0..0;
+        }
+        (step.saturating_sub(window).max(counter), step.saturating_add(window).saturating_add(1))
     } else {
-        counter..counter.saturating_add(window)
-    }
+        (counter, counter.saturating_add(window))
+    };
+    first..end.min(LAST_COUNTER)
 }
 
 fn find(maker: Option<CodeMaker>, code: &str, digits: u8, range: Range<u64>) -> Option<u64> {
@@ -243,7 +269,7 @@ fn find_unused(
     count: u32,
 ) -> Result<Option<Advance>, StoreError> {
     let (Some(maker), Some(code)) = (maker, oath::parse_code(code, digits)) else { return Ok(None) };
-    let end = u64::from(count);
+    let end = u64::from(count.min(MAX_WINDOW));
     let mut from = 0;
     // Two places of a list may hold the same digits; a used one does not hide the other.
     while let Some(position) = maker.find(code, from..end) {

@@ -21,9 +21,9 @@ enum Keyed {
 impl CodeMaker {
     /// Prepares a secret of any length for codes of `digits` digits (6 to 8; RFC 4226 section 5.3).
     ///
-    /// Returns `None` for a number of digits that no code has.
+    /// Returns `None` for a number of digits that no code has, and for the empty secret, which everybody knows.
     pub fn new(algorithm: Algorithm, secret: &[u8], digits: u8) -> Option<Self> {
-        if !(6..=8).contains(&digits) {
+        if !(6..=8).contains(&digits) || secret.is_empty() {
             return None;
         }
         // HMAC takes keys of any length, so none of these is ever an error.

@@ -3,6 +3,9 @@
 //! The salt is the store's, so that one computation serves every token that a text could belong to; what is kept of
 //! a token is `HMAC-SHA-256(argon2id(text, salt), purpose ‖ serial)`, sealed, so that equal PINs do not look alike.
 
+use std::cell::{OnceCell, RefCell};
+use std::rc::Rc;
+
 use argon2::{Algorithm, Argon2, Params, Version};
 use hmac::{Hmac, KeyInit, Mac};
 use sha2::Sha256;
@@ -42,6 +45,12 @@ impl Purpose {
     }
 }
 
+#[cfg(test)]
+thread_local! {
+    /// How many computations a test's thread has done.
+    pub(super) static COMPUTATIONS: std::cell::Cell<u32> = const { std::cell::Cell::new(0) };
+}
+
 /// A text after argon2id, ready to be compared with any token of the store.
 pub struct Stretched(Zeroizing<[u8; 32]>);
 
@@ -51,6 +60,8 @@ impl Stretched {
     /// # Errors
     /// [`StoreError`]; [`StoreError::NoRandomness`] also where there is no memory for it.
     pub fn compute(store: &Store<'_>, text: &str) -> Result<Self, StoreError> {
+        #[cfg(test)]
+        COMPUTATIONS.with(|count| count.set(count.get().saturating_add(1)));
         let salt = salt(store)?;
         let params = Params::new(MEMORY, PASSES, 1, Some(VERIFIER)).map_err(|_| StoreError::NoRandomness)?;
         let mut output = Zeroizing::new([0_u8; VERIFIER]);
@@ -81,6 +92,54 @@ impl Stretched {
         key.iter_mut().zip(self.0.iter()).for_each(|(to, from)| *to = *from);
         let mac = Hmac::<Sha256>::new((&*key).into());
         mac.chain_update(purpose.label()).chain_update(serial).finalize().into_bytes().into()
+    }
+}
+
+/// Does the computations of one attempt: each text once, none in a store without PINs, at least one for a denial.
+pub struct Hashing<'a> {
+    store: &'a Store<'a>,
+    needed: OnceCell<bool>,
+    done: RefCell<Vec<(Zeroizing<String>, Rc<Stretched>)>>,
+}
+
+impl<'a> Hashing<'a> {
+    /// Begins an attempt.
+    pub fn new(store: &'a Store<'a>) -> Self {
+        Self { store, needed: OnceCell::new(), done: RefCell::default() }
+    }
+
+    /// Stretches a text; `None` in a store without PINs and passwords.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    pub fn of(&self, text: &str) -> Result<Option<Rc<Stretched>>, StoreError> {
+        if !self.needed()? {
+            return Ok(None);
+        }
+        let mut done = self.done.borrow_mut();
+        if let Some((_, stretched)) = done.iter().find(|(known, _)| known.as_str() == text) {
+            return Ok(Some(Rc::clone(stretched)));
+        }
+        let stretched = Rc::new(Stretched::compute(self.store, text)?);
+        done.push((Zeroizing::new(text.to_owned()), Rc::clone(&stretched)));
+        Ok(Some(stretched))
+    }
+
+    /// Does what a denial costs, unless that was done already.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    pub fn at_least_one(&self) -> Result<(), StoreError> {
+        let none = self.done.borrow().is_empty();
+        if none { self.of("").map(|_| ()) } else { Ok(()) }
+    }
+
+    fn needed(&self) -> Result<bool, StoreError> {
+        if let Some(needed) = self.needed.get() {
+            return Ok(*needed);
+        }
+        let needed = self.store.has_pins()?;
+        Ok(*self.needed.get_or_init(|| needed))
     }
 }
 

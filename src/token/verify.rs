@@ -4,10 +4,12 @@
 //! then argon2id runs once for each code that matched, and once where none did: over what would be the PIN, or over
 //! the whole text where its length is that of a PIN or password of this user. A store without PINs hashes nothing.
 
+use data_encoding::HEXLOWER;
 use serde::{Deserialize, Serialize};
+use sha2::{Digest, Sha256};
 
 use super::held::{Held, Match};
-use super::pin::Stretched;
+use super::pin::{Hashing, Stretched};
 use super::{Outcome, Session};
 use crate::logging::Log;
 use crate::store::{
@@ -32,85 +34,141 @@ pub struct Verifier<'a> {
     pub store: &'a Store<'a>,
     /// Where the reasons go.
     pub log: &'a Log,
+    /// What was computed in this attempt.
+    pub hashing: &'a Hashing<'a>,
     /// How to behave.
     pub rules: Rules,
 }
 
+/// What a look at the codes found.
+pub enum Codes {
+    /// No code matched; nothing was computed or changed.
+    None,
+    /// A token held, and it is settled.
+    Settled(Outcome),
+    /// Codes matched behind wrong PINs. Nothing is settled; these tokens are to be charged.
+    WrongPin(Vec<String>),
+}
+
+/// What other readings of a text came to before it is read as a whole.
+#[derive(Default)]
+pub struct Earlier {
+    /// Whether a code matched.
+    pub matched: bool,
+    /// Whom to charge.
+    pub charges: Vec<String>,
+}
+
+/// What a text without a code was.
+pub enum Rest {
+    /// It is settled.
+    Settled(Outcome),
+    /// It is the PIN of the four-eyes token of this number.
+    Asks(usize),
+}
+
+/// The tokens that a challenge was made for.
 #[derive(Serialize, Deserialize)]
-struct OpenTokens {
-    serials: Vec<String>,
+#[serde(deny_unknown_fields)]
+struct Opened {
+    tokens: Vec<OpenedToken>,
+}
+
+#[derive(Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct OpenedToken {
+    serial: String,
+    /// See [`mark`].
+    mark: String,
 }
 
 /// What is left to do when no code matched.
 enum Without<'h> {
     Accept(&'h Held),
     Open(Vec<&'h Held>),
+    Asks(usize),
     Deny(Vec<String>),
 }
 
 impl Verifier<'_> {
-    /// Looks at a user's own tokens for one whose code a text ends in, and settles what comes of it; `None` if no
-    /// code matched, and then nothing is computed or changed.
+    /// Looks at a user's own tokens for one whose code a text ends in, and settles what comes of it if the PIN is
+    /// right.
     ///
     /// # Errors
     /// [`StoreError`].
-    pub fn with_code(&self, tokens: &[Token], text: &str) -> Result<Option<Outcome>, StoreError> {
-        let Some(sealer) = self.store.sealer()? else { return Ok(None) };
+    pub fn with_code(&self, tokens: &[Token], text: &str) -> Result<Codes, StoreError> {
+        let Some(sealer) = self.store.sealer()? else { return Ok(Codes::None) };
         let held = self.hold(sealer, tokens)?;
-        let mut matches = Vec::new();
+        let mut matches: Vec<(&Held, Match<'_>)> = Vec::new();
         for one in held.iter().filter(|one| one.is_usable(self.store.now())) {
             if let Some(found) = one.find_code(self.store, sealer, text)? {
                 matches.push((one, found));
             }
         }
-        if matches.is_empty() { Ok(None) } else { self.settle_matches(&matches).map(Some) }
+        if matches.is_empty() {
+            return Ok(Codes::None);
+        }
+        let mut right = None;
+        for (one, found) in &matches {
+            let stretched = self.hashing.of(found.pin)?;
+            if right.is_none() && one.pin_is(found.pin, stretched.as_deref()) {
+                right = Some((one, found));
+            }
+        }
+        match right {
+            Some((one, found)) => self.accept(one, found.advance).map(Codes::Settled),
+            // The PIN is the token's own affair: a forward's wrong PIN is nothing to its target.
+            None => {
+                let serials = matches.iter().map(|(one, _)| one.token.serial.clone());
+                Ok(Codes::WrongPin(serials.collect()))
+            }
+        }
     }
 
-    /// Does what remains when no code matched: a static password, a PIN alone, or a denial, which is charged to the
-    /// user's tokens and to `also`.
+    /// Does what remains when no code held: a static password, a PIN alone, or a denial, which is charged to the
+    /// user's tokens and to `asking`, the user's four-eyes tokens, and to those that were found `earlier`.
     ///
-    /// `opens` is asked whether the stretched text is the PIN of something else that it may open.
+    /// Where a code matched, the whole text is looked at only if it has the length of a PIN or password: one that
+    /// ends in the digits of somebody's code would else be refused for as long as that is a code.
     ///
     /// # Errors
     /// [`StoreError`].
-    pub fn without_code<T>(
+    pub fn without_code(
         &self,
         session: Session<'_>,
-        tokens: &[Token],
+        own: &[Token],
+        asking: &[Token],
         text: &str,
-        also: Option<&Token>,
-        opens: impl FnOnce(&Stretched) -> Result<Option<T>, StoreError>,
-    ) -> Result<Result<Outcome, T>, StoreError> {
-        let sealer = self.store.sealer()?;
-        let held = match sealer {
-            Some(sealer) => self.hold(sealer, tokens)?,
-            None => Vec::new(),
+        earlier: Earlier,
+    ) -> Result<Rest, StoreError> {
+        let (held, asking) = match self.store.sealer()? {
+            Some(sealer) => (self.hold(sealer, own)?, self.hold(sealer, asking)?),
+            None => (Vec::new(), Vec::new()),
         };
         let length = text.chars().count();
-        let whole_fits = also.is_some() || held.iter().any(|one| one.fits_whole(length));
-        let pin = if whole_fits { None } else { held.iter().find_map(|one| one.pin_part(text)) };
-        let stretched = match self.store.has_pins()? {
-            true => Some(Stretched::compute(self.store, pin.unwrap_or(text))?),
-            false => None,
-        };
-        if let Some(stretched) = &stretched
-            && let Some(opened) = opens(stretched)?
-        {
-            return Ok(Err(opened));
+        let whole_fits = held.iter().chain(&asking).any(|one| one.fits_whole(length));
+        if earlier.matched && !whole_fits {
+            return self.deny(earlier.charges, "no token held").map(Rest::Settled);
         }
-        let what = match (pin, &stretched) {
-            (Some(pin), stretched) => {
-                Without::Deny(self.charges_by_pin(&held, pin, stretched.as_ref(), length))
-            }
+        let pin = if whole_fits { None } else { held.iter().find_map(|one| one.pin_part(text)) };
+        let stretched = self.hashing.of(pin.unwrap_or(text))?;
+        let what = match (pin, stretched.as_deref()) {
+            (Some(pin), stretched) => Without::Deny(self.charges_by_pin(&held, text, pin, stretched)),
             (None, None) => Without::Deny(by_length(&held, length)),
-            (None, Some(stretched)) => self.whole(&held, text, stretched, length),
+            (None, Some(stretched)) => self.whole(&held, &asking, text, stretched),
         };
         match what {
-            Without::Accept(one) => self.accept(one, Advance::Count).map(Ok),
-            Without::Open(tokens) => self.open(session, &tokens).map(Ok),
+            Without::Accept(one) => self.accept(one, Advance::Count).map(Rest::Settled),
+            Without::Open(tokens) => self.open(session, &tokens).map(Rest::Settled),
+            Without::Asks(number) => Ok(Rest::Asks(number)),
             Without::Deny(mut charges) => {
-                charges.extend(also.map(|token| token.serial.clone()));
-                self.deny(charges, "no token held").map(Ok)
+                if earlier.matched || length == 0 {
+                    charges.clear();
+                } else {
+                    charges.extend(asking.iter().map(|one| one.token.serial.clone()));
+                }
+                charges.extend(earlier.charges);
+                self.deny(charges, "no token held").map(Rest::Settled)
             }
         }
     }
@@ -121,32 +179,31 @@ impl Verifier<'_> {
     /// [`StoreError`].
     pub fn answer(&self, challenge: &Challenge, text: &str) -> Result<Outcome, StoreError> {
         let Some(sealer) = self.store.sealer()? else { return self.deny(Vec::new(), "no tokens") };
-        let open: OpenTokens = match serde_json::from_str(&challenge.data) {
-            Ok(open) => open,
-            Err(_) => return self.deny(Vec::new(), "the challenge is damaged"),
+        let Ok(opened) = serde_json::from_str::<Opened>(&challenge.data) else {
+            return self.deny(Vec::new(), "the challenge is damaged");
         };
         let mut tokens = Vec::new();
-        for serial in &open.serials {
-            tokens.extend(self.store.token(serial)?);
+        for one in &opened.tokens {
+            // A token that went to somebody else, or got another PIN or secret, was not opened by this challenge.
+            let still = |token: &Token| {
+                token.user == challenge.user && token.realm == challenge.realm && mark(token) == one.mark
+            };
+            tokens.extend(self.store.token(&one.serial)?.filter(still));
         }
         let held = self.hold(sealer, &tokens)?;
-        let finish =
-            || Some(ChallengeStep::Finish { id: challenge.id.clone(), from: challenge.data.clone() });
-        let mut stretched = None;
         for one in held.iter().filter(|one| one.is_usable(self.store.now())) {
             let advance = if one.token.token_type == TokenType::Pw {
-                let stretched = match &mut stretched {
-                    Some(stretched) => stretched,
-                    None => stretched.insert(Stretched::compute(self.store, text)?),
-                };
-                one.is_password(stretched).then_some(Advance::Count)
+                let stretched = self.hashing.of(text)?;
+                let right = stretched.is_some_and(|stretched| one.is_password(&stretched));
+                right.then_some(Advance::Count)
             } else {
                 let found = one.find_code(self.store, sealer, text)?;
                 found.filter(|found| found.pin.is_empty()).map(|found| found.advance)
             };
             if let Some(advance) = advance {
+                let finish = ChallengeStep::Finish { id: challenge.id.clone(), from: challenge.data.clone() };
                 let settlement =
-                    Settlement { uses: one.uses(advance), challenge: finish(), ..Settlement::default() };
+                    Settlement { uses: one.uses(advance), challenge: Some(finish), ..Settlement::default() };
                 return self.settle_success(settlement, one);
             }
         }
@@ -158,35 +215,13 @@ impl Verifier<'_> {
         tokens.iter().map(|token| Held::new(self.store, sealer, token.clone())).collect()
     }
 
-    /// One argon2id for each code that matched; the token whose PIN stands in front of its code wins.
-    fn settle_matches(&self, matches: &[(&Held, Match<'_>)]) -> Result<Outcome, StoreError> {
-        let hashing = self.store.has_pins()?;
-        let mut computed: Vec<(&str, Option<Stretched>)> = Vec::new();
-        for (_, found) in matches {
-            if !computed.iter().any(|(pin, _)| *pin == found.pin) {
-                let stretched = hashing.then(|| Stretched::compute(self.store, found.pin)).transpose()?;
-                computed.push((found.pin, stretched));
-            }
-        }
-        let holds = |(one, found): &&(&Held, Match<'_>)| {
-            let stretched = computed.iter().find(|(pin, _)| *pin == found.pin).and_then(|(_, s)| s.as_ref());
-            one.pin_is(found.pin, stretched)
-        };
-        match matches.iter().find(holds) {
-            Some((one, found)) => self.accept(one, found.advance),
-            // The PIN is the token's own affair: a forward's wrong PIN is nothing to its target.
-            None => self.deny(matches.iter().map(|(one, _)| one.token.serial.clone()).collect(), "wrong PIN"),
-        }
-    }
-
-    fn whole<'h>(&self, held: &'h [Held], text: &str, stretched: &Stretched, length: usize) -> Without<'h> {
+    fn whole<'h>(&self, held: &'h [Held], asking: &[Held], text: &str, stretched: &Stretched) -> Without<'h> {
         let now = self.store.now();
+        let has_pin = |one: &Held| one.has_pin() && one.pin_is(text, Some(stretched));
         let mut open = Vec::new();
         for one in held.iter().filter(|one| one.is_usable(now)) {
             match one.token.token_type {
-                TokenType::Spass if one.has_pin() && one.pin_is(text, Some(stretched)) => {
-                    return Without::Accept(one);
-                }
+                TokenType::Spass if has_pin(one) => return Without::Accept(one),
                 TokenType::Pw if one.is_pin_and_password(stretched) => return Without::Accept(one),
                 TokenType::Hotp
                 | TokenType::Totp
@@ -197,15 +232,17 @@ impl Verifier<'_> {
                 | TokenType::Forward
                 | TokenType::FourEyes => {}
             }
-            let answerable = one.token.token_type != TokenType::Spass;
-            if answerable && one.has_pin() && one.pin_is(text, Some(stretched)) {
+            if one.can_answer() && has_pin(one) {
                 open.push(one);
             }
+        }
+        if let Some(number) = asking.iter().position(has_pin) {
+            return Without::Asks(number);
         }
         if self.rules.challenge_response && !open.is_empty() {
             return Without::Open(open);
         }
-        Without::Deny(by_length(held, length))
+        Without::Deny(by_length(held, text.chars().count()))
     }
 
     /// A right PIN with a wrong code is charged to the tokens that have this PIN, and to their targets; a PIN that is
@@ -213,26 +250,31 @@ impl Verifier<'_> {
     fn charges_by_pin(
         &self,
         held: &[Held],
+        text: &str,
         pin: &str,
         stretched: Option<&Stretched>,
-        length: usize,
     ) -> Vec<String> {
-        let meant: Vec<_> = held.iter().filter(|one| one.has_pin() && one.pin_is(pin, stretched)).collect();
+        let is_meant = |one: &&Held| one.pin_part(text) == Some(pin) && one.pin_is(pin, stretched);
+        let meant: Vec<_> = held.iter().filter(is_meant).collect();
         if meant.is_empty() {
-            return by_length(held, length);
+            return by_length(held, text.chars().count());
         }
         meant.into_iter().flat_map(|one| self.with_targets(one)).collect()
     }
 
+    /// The token, and its targets where the way to them is open: a locked forward must not lock its target as well.
     fn with_targets(&self, one: &Held) -> Vec<String> {
-        let targets = one.targets.iter().filter(|_| self.rules.forward_failcounter);
+        let on_the_way = self.rules.forward_failcounter && one.is_usable(self.store.now());
+        let targets = one.targets.iter().filter(|_| on_the_way);
         std::iter::once(&one.token).chain(targets).map(|token| token.serial.clone()).collect()
     }
 
     fn open(&self, session: Session<'_>, tokens: &[&Held]) -> Result<Outcome, StoreError> {
-        let serials: Vec<_> = tokens.iter().map(|one| one.token.serial.clone()).collect();
+        let serials: Vec<_> = tokens.iter().map(|one| one.token.serial.as_str()).collect();
         self.log.info(format_args!("right PIN for {}; the code is asked for", serials.join(", ")));
-        let data = serde_json::to_string(&OpenTokens { serials }).unwrap_or_default();
+        let opened = |one: &&Held| OpenedToken { serial: one.token.serial.clone(), mark: mark(&one.token) };
+        let opened = Opened { tokens: tokens.iter().map(opened).collect() };
+        let data = serde_json::to_string(&opened).unwrap_or_default();
         let challenge = session.challenge(self.store, ChallengeKind::Otp, data)?;
         let id = challenge.id.clone();
         let challenge = Some(ChallengeStep::Begin(challenge));
@@ -259,11 +301,24 @@ impl Verifier<'_> {
     /// # Errors
     /// [`StoreError`].
     pub fn deny(&self, charges: Vec<String>, why: &str) -> Result<Outcome, StoreError> {
+        self.hashing.at_least_one()?;
         let charged = if charges.is_empty() { "none".to_owned() } else { charges.join(", ") };
         self.log.info(format_args!("denied: {why}; charged: {charged}"));
         self.store.settle(&Settlement { charges, denial: true, ..Settlement::default() })?;
         Ok(Outcome::Denied)
     }
+}
+
+/// Tells a token from what is enrolled later under its serial, or has another PIN, secret or target.
+fn mark(token: &Token) -> String {
+    let pin = token.sealed_pin.as_deref().unwrap_or_default();
+    let target = token.target.as_deref().unwrap_or_default();
+    let mut hash = Sha256::new();
+    for part in [token.sealed_secret.as_slice(), pin, target.as_bytes()] {
+        hash.update(u64::try_from(part.len()).unwrap_or(u64::MAX).to_be_bytes());
+        hash.update(part);
+    }
+    HEXLOWER.encode(hash.finalize().first_chunk::<16>().map_or(&[], |chunk| chunk.as_slice()))
 }
 
 /// The tokens that a text of this length could have been meant for; all, if it fits none.

@@ -1,0 +1,179 @@
+//! What a typed password is: whose token it could be an approval with, and whether it is one.
+
+use super::Approvals;
+use super::demand::{Demand, Vote, same_person};
+use crate::store::{Advance, Sealer, StoreError, Use};
+use crate::token::Owner;
+use crate::token::held::{Held, find_candidate_code, split};
+
+/// An approval that would count, with what it uses up.
+pub(super) struct Offer {
+    pub(super) vote: Vote,
+    pub(super) uses: Vec<Use>,
+}
+
+/// The tokens that a typed password may be an approval with.
+#[derive(Default)]
+pub(super) struct Candidates<'t> {
+    /// Each with what would be its PIN and what would be used up.
+    pub(super) tokens: Vec<(Held, &'t str, Advance)>,
+    /// The serials of the person whom the text names, as far as they could be meant.
+    pub(super) named: Vec<String>,
+}
+
+/// What became of one typed password.
+pub(super) enum Reading {
+    /// It is an approval.
+    Offer(Offer),
+    /// It is none; the tokens of the person it names, if it names one.
+    Wrong(Vec<String>),
+}
+
+impl Approvals<'_> {
+    /// Tells what a typed password is.
+    pub(super) fn read(&self, demand: &Demand, votes: &[Vote], text: &str) -> Result<Reading, StoreError> {
+        let Some(sealer) = self.store.sealer()? else { return Ok(Reading::Wrong(Vec::new())) };
+        let found = self.candidates(sealer, demand, votes, text)?;
+        self.judge(demand, votes, found)
+    }
+
+    /// Finds the tokens whose code a text ends in; their PINs are not looked at.
+    pub(super) fn candidates<'t>(
+        &self,
+        sealer: &Sealer,
+        demand: &Demand,
+        votes: &[Vote],
+        text: &'t str,
+    ) -> Result<Candidates<'t>, StoreError> {
+        let open: Vec<String> = demand.missing(votes).into_iter().map(|(realm, _)| realm).collect();
+        match self.named(sealer, &open, text)? {
+            Some(found) => Ok(found),
+            None => self.search(sealer, &open, text),
+        }
+    }
+
+    /// Looks at the PINs: one argon2id for each code that matched.
+    pub(super) fn judge(
+        &self,
+        demand: &Demand,
+        votes: &[Vote],
+        found: Candidates<'_>,
+    ) -> Result<Reading, StoreError> {
+        let mut right = Vec::new();
+        for (held, pin, advance) in found.tokens {
+            let stretched = self.hashing.of(pin)?;
+            if held.pin_is(pin, stretched.as_deref()) {
+                right.push((held, advance));
+            }
+        }
+        let Some((first, _)) = right.first() else { return Ok(Reading::Wrong(found.named)) };
+        let owner = first.token.user.clone();
+        if !right.iter().all(|(held, _)| same_person(&held.token.user, &owner)) {
+            self.log
+                .info(format_args!("tokens of several people have this PIN and code; type user:PIN+code"));
+            return Ok(Reading::Wrong(Vec::new()));
+        }
+        for (held, advance) in right {
+            let vote = vote(&held);
+            match self.rules.objection(demand, &self.session.owner.user, votes, &vote) {
+                None => return Ok(Reading::Offer(Offer { uses: held.uses(advance), vote })),
+                Some(why) => self.log.info(format_args!("token {} does not count: {why}", vote.serial)),
+            }
+        }
+        Ok(Reading::Wrong(Vec::new()))
+    }
+
+    /// Reads `user:pin+otp`; `None` where nobody of that name has a token in the realms that are missing.
+    fn named<'t>(
+        &self,
+        sealer: &Sealer,
+        realms: &[String],
+        text: &'t str,
+    ) -> Result<Option<Candidates<'t>>, StoreError> {
+        let Some((name, rest)) = text.split_once(':') else { return Ok(None) };
+        let mut held = Vec::new();
+        for realm in realms {
+            let owner = Owner::parse(name, realm);
+            // Tokens that nobody owns are not the empty name's.
+            if owner.realm == *realm && !owner.user.is_empty() {
+                for token in self.store.tokens_of(&owner.user, realm)? {
+                    held.push(Held::new(self.store, sealer, token)?);
+                }
+            }
+        }
+        if held.is_empty() {
+            return Ok(None);
+        }
+        held.retain(Held::gives_codes);
+        let length = rest.chars().count();
+        let any_fits = held.iter().any(|one| one.fits(length));
+        let mut found = Candidates::default();
+        for one in held {
+            if one.fits(length) || !any_fits {
+                found.named.push(one.token.serial.clone());
+            }
+            let code = match one.is_usable(self.store.now()) {
+                true => one.find_code(self.store, sealer, rest)?,
+                false => None,
+            };
+            if let Some(code) = code {
+                found.tokens.push((one, code.pin, code.advance));
+            }
+        }
+        Ok(Some(found))
+    }
+
+    /// Searches the realms that are missing for tokens whose code a text ends in. A token that does not open is passed
+    /// over: it must not stand in the way of all others.
+    fn search<'t>(
+        &self,
+        sealer: &Sealer,
+        realms: &[String],
+        text: &'t str,
+    ) -> Result<Candidates<'t>, StoreError> {
+        let mut hits: Vec<(String, &'t str, Advance)> = Vec::new();
+        for realm in realms {
+            self.store.search::<StoreError>(realm, None, |candidate| {
+                let Some((pin, code)) = split(text, usize::from(candidate.digits)) else { return Ok(()) };
+                let could_be =
+                    if candidate.has_pin { !pin.is_empty() } else { self.rules.pinless && pin.is_empty() };
+                if !could_be {
+                    return Ok(());
+                }
+                let found = find_candidate_code(self.store, sealer, candidate, code);
+                if let Some(advance) = self.unless_damaged(found)?.flatten() {
+                    hits.push((candidate.serial.to_owned(), pin, advance));
+                }
+                Ok(())
+            })?;
+        }
+        let mut found = Candidates::default();
+        for (serial, pin, advance) in hits {
+            if let Some(token) = self.store.token(&serial)?
+                && let Some(held) = self.unless_damaged(Held::new(self.store, sealer, token))?
+            {
+                found.tokens.push((held, pin, advance));
+            }
+        }
+        Ok(found)
+    }
+
+    fn unless_damaged<T>(&self, found: Result<T, StoreError>) -> Result<Option<T>, StoreError> {
+        match found {
+            Err(error @ StoreError::Sealed { .. }) => {
+                self.log.warning(format_args!("passed over: {error}"));
+                Ok(None)
+            }
+            found => found.map(Some),
+        }
+    }
+}
+
+fn vote(held: &Held) -> Vote {
+    Vote {
+        serial: held.token.serial.clone(),
+        device: held.device_serial().to_owned(),
+        user: held.token.user.clone(),
+        realm: held.token.realm.clone(),
+    }
+}
