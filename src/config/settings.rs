@@ -37,14 +37,14 @@ impl Opt {
         At { section, option: self.option, default: self.default }
     }
 
+    /// Tells whether the names in a configuration file are this option's.
+    pub fn matches(&self, section: &str, option: &str) -> bool {
+        self.matches_section(section) && fits(self.option, option)
+    }
+
     /// Tells whether the name of a section in a configuration file is this option's.
     pub fn matches_section(&self, section: &str) -> bool {
         fits(self.section, section)
-    }
-
-    /// Tells whether the name of an option in such a section is this option's.
-    pub fn matches_option(&self, option: &str) -> bool {
-        fits(self.option, option)
     }
 }
 
