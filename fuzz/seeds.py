@@ -1,8 +1,8 @@
 #!/usr/bin/env python3
 """Writes what the fuzzers begin with: seeds.py FOLDER, one folder a target below it.
 
-The seeds are the invocations of the golden cases, the texts of the INI fixture, and a few of each
-kind that reach every hook.
+The seeds are the invocations of the golden cases, the texts of the INI fixture, the examples of
+RFC 6030, and a few of each kind that reach every hook and every column.
 """
 
 import json
@@ -140,10 +140,41 @@ def ini_texts() -> list[str]:
     return CONFIGURATIONS + ["\0".join(case["texts"]) for case in fixture]
 
 
+def pskc_texts() -> list[str]:
+    """Take the examples of RFC 6030, and an attack that none of them has."""
+    examples = [path.read_text("utf-8") for path in sorted(ROOT.glob("tests/fixtures/pskc/*.xml"))]
+    entities = "<!DOCTYPE r [<!ENTITY a 'ha'><!ENTITY b '&a;&a;'>]><r>&b;&#65;&lt;<![CDATA[x]]></r>"
+    return [*examples, entities]
+
+
+def csv_texts() -> list[str]:
+    """Make lines with every column, with quotes, and with none of the optional ones."""
+    columns = "serial,secret,type,algorithm,digits,period,counter,user,realm,description"
+    secret = "3132333435363738393031323334353637383930"
+    totp = f'T1,{secret},totp,sha256,8,60,,alice,realm1,"a ""b"", c"'
+    hotp = f"H1,{secret},hotp,SHA1,6,,7,alice@realm2,,"
+    return [f"{columns}\n{totp}\r\n{hotp}\n", f"secret, SERIAL\n{secret},A\n"]
+
+
+def otpauth_texts() -> list[str]:
+    """Make URIs as apps write them."""
+    secret = "GEZDGNBVGY3TQOJQGEZDGNBVGY3TQOJQ"
+    totp = f"otpauth://totp/ACME%20Co:john@x.org?secret={secret}&issuer=ACME&algorithm=SHA512&digits=8"
+    hotp = f"otpauth://hotp/alice?secret={secret}&counter=5&period=30"
+    return [totp, hotp, f"# two\n{totp}&period=60\n\n{hotp}\n"]
+
+
 def main() -> None:
     """Write one file a seed, named after its content."""
     corpus = Path(sys.argv[1])
-    made = {"invocation": invocations(), "cookie": cookie_texts(), "ini": ini_texts()}
+    made = {
+        "invocation": invocations(),
+        "cookie": cookie_texts(),
+        "ini": ini_texts(),
+        "pskc": pskc_texts(),
+        "csv": csv_texts(),
+        "otpauth": otpauth_texts(),
+    }
     for target, texts in made.items():
         folder = corpus / target
         folder.mkdir(parents=True, exist_ok=True)

@@ -2,6 +2,7 @@
 //! configuration file, nowhere to keep state, and no time left, so that no server is ever asked.
 
 use std::cell::RefCell;
+use std::collections::HashSet;
 use std::ffi::OsString;
 use std::io::Write;
 use std::rc::Rc;
@@ -11,7 +12,11 @@ use serde_json::Value;
 use sps_plugin::Edge;
 use sps_plugin::clock::{Clock, UnixTime};
 use sps_plugin::config::ini::Ini;
-use sps_plugin::store::Environment;
+use sps_plugin::store::{Environment, TokenType};
+use sps_plugin::terminal::NoTerminal;
+use sps_plugin::token::enroll::{Draft, SECRET_BYTES};
+use sps_plugin::token::import::{Batch, Defaults, Format, MAX_TOKENS};
+use zeroize::Zeroizing;
 
 /// A clock by which every hook's time is used up before it begins.
 struct NoTimeLeft;
@@ -69,6 +74,7 @@ pub fn answer(arguments: &[&str], stdin: &[u8]) -> Answered {
         stderr: Box::new(log.clone()),
         environment: &NoEnvironment,
         clock: &NoTimeLeft,
+        terminal: &NoTerminal,
         executable_folder: &|| None,
     });
     let stdout = outcome.stdout.to_vec();
@@ -136,4 +142,33 @@ pub fn reaches_out(ini: &Ini) -> bool {
 pub fn says(ini: &Ini, section: &str, option: &str, word: &str) -> bool {
     let value = ini.get(section, option).ok().flatten();
     value.is_some_and(|value| value.to_lowercase() == word || value.starts_with('$'))
+}
+
+/// Reads a file of tokens. Whatever is in it: no panic, and what is taken is a token that could have been enrolled.
+pub fn import(data: &[u8], format: Format) -> Option<Batch> {
+    let key = Zeroizing::new(b"\x12\x34\x56\x78\x90\x12\x34\x56\x78\x90\x12\x34\x56\x78\x90\x12".to_vec());
+    let pre_shared_key = (format == Format::Pskc && data.first() != Some(&b' ')).then_some(key);
+    let defaults = Defaults { owner: None, realm: "default", pre_shared_key };
+    let batch = match Batch::read(data, Some(format), &defaults) {
+        Ok(batch) => batch,
+        Err(error) => {
+            assert!(error.to_string().len() < 1000, "{error}");
+            return None;
+        }
+    };
+    assert!(!batch.is_empty() && batch.len() <= MAX_TOKENS);
+    let mut serials = HashSet::new();
+    for Draft { token, secret, used } in batch.drafts() {
+        assert!(matches!(token.token_type, TokenType::Hotp | TokenType::Totp));
+        assert!(token.serial.is_empty() || serials.insert(&token.serial), "{} twice", token.serial);
+        assert!(token.serial.len() <= 64 && !token.serial.contains(|c: char| c.is_control() || c == ' '));
+        assert!(matches!(token.digits, 6 | 8) && SECRET_BYTES.contains(&secret.len()));
+        assert_eq!(matches!(token.period, 30 | 60), token.token_type == TokenType::Totp);
+        assert_eq!(token.user.is_empty(), token.realm.is_empty());
+        assert!(!token.realm.contains('@') && token.enabled && used.is_empty());
+        for text in [&token.user, &token.realm, &token.description] {
+            assert!(!text.chars().any(char::is_control));
+        }
+    }
+    Some(batch)
 }

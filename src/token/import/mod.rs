@@ -162,6 +162,11 @@ impl Batch {
         self.drafts.is_empty()
     }
 
+    /// Shows the tokens before they are stored.
+    pub fn drafts(&self) -> &[Draft] {
+        &self.drafts
+    }
+
     /// Takes a token in, or says where and why not.
     fn add(
         &mut self,

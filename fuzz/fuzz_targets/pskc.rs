@@ -1,0 +1,20 @@
+//! Any bytes as a PSKC file, with the pre-shared key of RFC 6030's example or, behind a blank, without it.
+#![no_main]
+
+use libfuzzer_sys::fuzz_target;
+use sps_plugin::token::import::Format;
+use sps_plugin_fuzz::import;
+
+fuzz_target!(|data: &[u8]| {
+    if let Some(batch) = import(data, Format::Pskc) {
+        assert!(!data.windows(9).any(|word| word == b"<!DOCTYPE") || comments(data));
+        assert!(batch.drafts().iter().all(|draft| !draft.token.serial.is_empty()));
+    }
+});
+
+/// A document type may stand where it is none.
+fn comments(data: &[u8]) -> bool {
+    [&b"<!--"[..], b"<![CDATA[", b"<?"]
+        .iter()
+        .any(|start| data.windows(start.len()).any(|word| word == *start))
+}
