@@ -77,6 +77,11 @@ impl Held {
         self.device().map_or(&self.token.serial, |device| &device.serial)
     }
 
+    /// The owner of that device.
+    pub(super) fn holder(&self) -> &str {
+        self.device().map_or(&self.token.user, |device| &device.user)
+    }
+
     /// Whether it and all that stands behind it may be used.
     pub(super) fn is_usable(&self, now: UnixTime) -> bool {
         let leads_somewhere = self.token.token_type != TokenType::Forward || !self.targets.is_empty();

@@ -19,7 +19,7 @@ pub enum Requester {
 /// What is never counted twice.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Distinct {
-    /// A person, by user name, whatever the realm.
+    /// A person, by user name, whatever the realm: the owner of the token, and of the device that a forward leads to.
     Users,
     /// A device.
     Tokens,
@@ -65,8 +65,18 @@ pub struct Demand {
 pub(super) struct Vote {
     pub(super) serial: String,
     pub(super) device: String,
+    /// Who has the device in hand, and with it half of every approval that is given through it.
+    pub(super) holder: String,
     pub(super) user: String,
     pub(super) realm: String,
+}
+
+impl Vote {
+    /// Tells whether a user is among the persons of this approval. The empty name is nobody's.
+    fn is_by(&self, user: &str) -> bool {
+        let is = |name: &str| !name.is_empty() && same_person(name, user);
+        is(&self.user) || is(&self.holder)
+    }
 }
 
 impl Demand {
@@ -117,11 +127,11 @@ impl Rules {
         if votes.iter().any(device) {
             return Some("its device has approved already");
         }
-        let person = |other: &Vote| same_person(&other.user, &vote.user);
+        let person = |other: &Vote| vote.is_by(&other.user) || vote.is_by(&other.holder);
         if self.distinct == Distinct::Users && votes.iter().any(person) {
             return Some("its owner has approved already");
         }
-        if self.requester == Requester::Excluded && same_person(&vote.user, requester) {
+        if self.requester == Requester::Excluded && vote.is_by(requester) {
             return Some("its owner is the one who asks");
         }
         let last = demand.count_missing(votes) == 1;
@@ -137,7 +147,7 @@ impl Rules {
         match self.requester {
             Requester::Any => true,
             Requester::Required => votes.iter().any(|vote| vote.user == requester),
-            Requester::Excluded => !votes.iter().any(|vote| same_person(&vote.user, requester)),
+            Requester::Excluded => !votes.iter().any(|vote| vote.is_by(requester)),
         }
     }
 }

@@ -173,6 +173,7 @@ fn vote(held: &Held) -> Vote {
     Vote {
         serial: held.token.serial.clone(),
         device: held.device_serial().to_owned(),
+        holder: held.holder().to_owned(),
         user: held.token.user.clone(),
         realm: held.token.realm.clone(),
     }

@@ -119,6 +119,28 @@ fn a_forward_and_its_target_are_one_device() {
 }
 
 #[test]
+fn whoever_holds_a_device_is_among_the_persons_of_an_approval_with_it() {
+    let mut site = Site::asking("realm1:2");
+    site.hotp("E", "erin", "epin");
+    site.hotp("A2", "alice", "a2pin");
+    site.forward("F", "bob", "fpin", "A");
+    site.forward("G", "bob", "gpin", "E");
+    // Alice has both devices in hand, and bob's PIN was typed on her terminal once.
+    let forwarded = format!("bob:fpin{}", site.code("A", 0));
+    let text = format!("{} {forwarded}", site.vote("A2", 0));
+    assert_eq!(site.login("erin", &text), Outcome::Denied);
+    assert_eq!((site.counter("A"), site.counter("A2")), (0, 0));
+    let text = format!("{} {forwarded}", site.vote("C", 0));
+    assert_eq!(site.login("erin", &text), accepted(&["C", "F", "4E"]));
+    site.config = "[four_eyes]\nrequester=excluded\n".to_owned();
+    let text = format!("{} bob:gpin{}", site.vote("C", 1), site.code("E", 0));
+    assert_eq!(site.login("erin", &text), Outcome::Denied);
+    // A device that nobody owns is held by those who have a way to it.
+    site.change("E", |token| token.user = String::new());
+    assert_eq!(site.login("erin", &text), accepted(&["C", "G", "4E"]));
+}
+
+#[test]
 fn the_same_user_name_in_two_realms_is_one_person() {
     let mut site = Site::asking("realm1:1,realm2:1");
     site.hotp("A2", "alice@realm2", "a2pin");

@@ -60,6 +60,30 @@ fn of_many_wrong_logins_at_once_every_one_is_counted_up_to_the_maximum() {
     assert_eq!(site.fails("H1"), 10);
 }
 
+#[test]
+fn of_many_last_approvals_at_once_one_completes_the_chain_and_the_others_use_up_nothing() {
+    let site = Site::asking("realm1:2");
+    let id = challenge_id(site.login("erin", &site.vote("A", 0)));
+    let answers = [site.vote("B", 0), site.vote("C", 0), site.vote("B", 0)];
+    let barrier = Arc::new(Barrier::new(answers.len()));
+    let threads: Vec<_> = answers
+        .into_iter()
+        .map(|text| {
+            let (directory, barrier) = (site.directory.path().to_owned(), Arc::clone(&barrier));
+            let id = id.clone();
+            thread::spawn(move || {
+                let mut site = Site::new();
+                site.directory = Directory::Of(directory);
+                barrier.wait();
+                site.answer("erin", &id, &text)
+            })
+        })
+        .collect();
+    let outcomes = threads.into_iter().map(|thread| thread.join().unwrap());
+    assert_eq!(outcomes.filter(|outcome| matches!(outcome, Outcome::Accepted(_))).count(), 1);
+    assert_eq!((site.counter("B") + site.counter("C"), site.counter("4E")), (1, 1));
+}
+
 /// Settles the use of one counter after something happened to the token.
 fn settled_after(change: impl FnOnce(&mut Token)) -> bool {
     let site = Site::new();
