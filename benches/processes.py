@@ -4,6 +4,7 @@ import ctypes
 import os
 import subprocess
 import tempfile
+import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -30,6 +31,8 @@ class Run:
     stderr: bytes
     cpu: float
     """Seconds of user and system time; the kernel's sum is exact where its parts are not."""
+    wall: float
+    """Seconds from before its start to after its end."""
     faults: int
     """Page faults."""
     peak: float
@@ -68,10 +71,12 @@ def _run(argv: Sequence[str], env: Mapping[str, str], stdin: bytes, *, reap_firs
         targets = [(stdin_read, 0), (out_write, 1), (err_write, 2)]
         targets += [(stdin_read, 3)] if reap_first else []
         actions = [(os.POSIX_SPAWN_DUP2, end, target) for end, target in targets]
+        began = time.perf_counter()
         started = os.posix_spawn(argv[0], list(argv), dict(env), file_actions=actions)
         if reap_first:
             os.waitpid(started, 0)
         _, status, usage = os.wait4(-1 if reap_first else started, 0)
+        wall = time.perf_counter() - began
         for end in (out_write, err_write):
             os.close(end)
             ends.remove(end)
@@ -80,6 +85,7 @@ def _run(argv: Sequence[str], env: Mapping[str, str], stdin: bytes, *, reap_firs
             stdout=os.read(out_read, PIPE_CAPACITY),
             stderr=os.read(err_read, PIPE_CAPACITY),
             cpu=usage.ru_utime + usage.ru_stime,
+            wall=wall,
             faults=usage.ru_minflt + usage.ru_majflt,
             peak=usage.ru_maxrss / 1024,
         )

@@ -4,7 +4,6 @@ use std::collections::HashMap;
 
 use data_encoding::HEXLOWER_PERMISSIVE;
 use serde::Deserialize;
-use sps_plugin::clock::UnixTime;
 use sps_plugin::store::{Algorithm, Sealer, Store, StoreError, Token, TokenType};
 use sps_plugin::token::pin::{Purpose, Stretched};
 
@@ -117,31 +116,18 @@ impl Seed {
             None => name.to_owned(),
         };
         let token_type = TokenType::from_word(&self.token_type).ok_or_else(form)?;
-        let mut token = Token {
-            serial: numbered(&self.serial),
-            token_type,
-            user: numbered(&self.user),
-            realm: self.realm.clone(),
-            description: String::new(),
-            enabled: true,
-            algorithm: Algorithm::from_word(&self.algorithm).ok_or_else(form)?,
-            digits: self.digits,
-            period: self.period,
-            window: self.window,
-            counter: self.counter,
-            skew: 0,
-            fail_counter: 0,
-            max_fail: self.max_fail,
-            failed_at: UnixTime::from_secs(0),
-            unlock_after: 0,
-            valid_from: None,
-            valid_until: None,
-            target: self.target.clone(),
-            realms: self.realms.clone(),
-            separator: self.separator.clone(),
-            sealed_secret: Vec::new(),
-            sealed_pin: None,
-        };
+        let mut token = Token::new(token_type, numbered(&self.serial));
+        token.user = numbered(&self.user);
+        token.realm.clone_from(&self.realm);
+        token.algorithm = Algorithm::from_word(&self.algorithm).ok_or_else(form)?;
+        token.digits = self.digits;
+        token.period = self.period;
+        token.window = self.window;
+        token.counter = self.counter;
+        token.max_fail = self.max_fail;
+        token.target.clone_from(&self.target);
+        token.realms.clone_from(&self.realms);
+        token.separator.clone_from(&self.separator);
         let pin = self.pin.as_deref().unwrap_or_default();
         let secret = if token_type == TokenType::Pw {
             let both = format!("{pin}{}", self.secret);

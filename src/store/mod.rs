@@ -148,6 +148,12 @@ impl Database {
     }
 }
 
+impl Drop for Database {
+    fn drop(&mut self) {
+        sqlite::fold_in(&self.connection);
+    }
+}
+
 impl<'a> Store<'a> {
     /// Remembers where state goes and where its key comes from; nothing is opened yet, and `key_source` is asked
     /// only when there are secrets to open.

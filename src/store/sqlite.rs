@@ -1,8 +1,8 @@
 //! Opens a database: durable, shared by processes, migrated forwards only.
 //!
 //! WAL with full synchronisation makes a commit one wait for the disk. No checkpoint happens when the last connection
-//! closes (that would be two more for every hook); instead the log is folded in after [`CHECKPOINT_PAGES`] pages,
-//! which bounds what the next process has to read back when it opens the file. SQLite itself would wait for the
+//! closes (that would be two more for every hook); instead the log is folded in once it has [`LOG_PAGES`] pages, which
+//! bounds what the next process has to read back when it opens the file. SQLite itself would wait for the
 //! directory too, in each process anew; here that is done when a file is made, by [`sync_directory`].
 
 use std::fs::{self, File, OpenOptions};
@@ -15,7 +15,9 @@ use rusqlite::{Connection, OpenFlags, TransactionBehavior};
 
 use super::StoreError;
 
-const CHECKPOINT_PAGES: u32 = 64;
+const LOG_PAGES: u64 = 64;
+/// A page and the header of its frame in the log.
+const FRAME: u64 = 4096 + 24;
 /// How long a process waits for the others that write at the moment.
 const MAX_WAIT: Duration = Duration::from_secs(10);
 
@@ -127,9 +129,7 @@ pub(super) fn open(path: &Path, migrations: &[&str], remaining: Duration) -> Res
     let wait = remaining.min(MAX_WAIT);
     connection.busy_timeout(wait).map_err(failed)?;
     connection.set_db_config(DbConfig::SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, true).map_err(failed)?;
-    connection
-        .execute_batch(&format!("PRAGMA synchronous = FULL; PRAGMA wal_autocheckpoint = {CHECKPOINT_PAGES};"))
-        .map_err(failed)?;
+    connection.execute_batch("PRAGMA synchronous = FULL;").map_err(failed)?;
     // Where a symbolic link leads to, as SQLite found it.
     let file = connection.path().map_or_else(|| path.to_owned(), PathBuf::from);
     let log_is_empty = fs::metadata(log_of(&file)).map_or(true, |log| log.len() == 0);
@@ -141,6 +141,21 @@ pub(super) fn open(path: &Path, migrations: &[&str], remaining: Duration) -> Res
         _ => migrate(&mut connection, &file, migrations, wait)?,
     }
     Ok(connection)
+}
+
+/// Folds a log that has grown long into the database and empties it; to be called before the connection is closed.
+///
+/// SQLite's automatic checkpoints do not bound the log of processes that come one after the other: a checkpoint leaves
+/// the log as it is, for the next writer to begin anew, and that it may do so is forgotten when the last process closes
+/// the file. Each would append, and each would read back all that was ever appended.
+pub(super) fn fold_in(connection: &Connection) {
+    let length = connection.path().and_then(|path| fs::metadata(log_of(Path::new(path))).ok());
+    if length.is_none_or(|log| log.len() <= LOG_PAGES.saturating_mul(FRAME)) {
+        return;
+    }
+    // What was committed is safe in the log too. So nobody waits: who comes later will find the moment.
+    let _ = connection.busy_timeout(Duration::ZERO);
+    let _ = connection.query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |_| Ok(()));
 }
 
 fn log_of(path: &Path) -> PathBuf {
@@ -257,6 +272,41 @@ mod tests {
         let connection = open(&link, STATE, WAIT).unwrap();
         assert_eq!(connection.path().map(Path::new), Some(real.as_path()));
         assert!(std::fs::metadata(log_of(&real)).unwrap().len() > 0);
+    }
+
+    #[test]
+    fn the_log_stays_short_when_processes_come_one_after_the_other() {
+        let directory = tempfile::tempdir().unwrap();
+        let path = directory.path().join("state.sqlite3");
+        let mut longest = 0;
+        for number in 0..300 {
+            let connection = open(&path, STATE, WAIT).unwrap();
+            connection.execute("INSERT INTO guesses VALUES (?1, 1, 1)", [number.to_string()]).unwrap();
+            fold_in(&connection);
+            longest = fs::metadata(log_of(&path)).unwrap().len().max(longest);
+        }
+        let connection = open(&path, STATE, WAIT).unwrap();
+        let count: i64 = connection.query_row("SELECT count(*) FROM guesses", [], |row| row.get(0)).unwrap();
+        assert_eq!(count, 300);
+        assert!(longest <= LOG_PAGES * FRAME, "{longest} bytes");
+    }
+
+    #[test]
+    fn a_log_that_others_read_is_folded_in_later() {
+        let directory = tempfile::tempdir().unwrap();
+        let path = directory.path().join("state.sqlite3");
+        let connection = open(&path, STATE, WAIT).unwrap();
+        let other = open(&path, STATE, WAIT).unwrap();
+        other.execute_batch("BEGIN; SELECT count(*) FROM guesses;").unwrap();
+        let text = "x".repeat(4096 * 70);
+        connection.execute("INSERT INTO guesses VALUES (?1, 1, 1)", [&text]).unwrap();
+        fold_in(&connection);
+        assert!(fs::metadata(log_of(&path)).unwrap().len() > LOG_PAGES * FRAME);
+        other.execute_batch("COMMIT").unwrap();
+        fold_in(&other);
+        assert_eq!(fs::metadata(log_of(&path)).unwrap().len(), 0);
+        let found: String = other.query_row("SELECT subject FROM guesses", [], |row| row.get(0)).unwrap();
+        assert_eq!(found, text);
     }
 
     #[test]
