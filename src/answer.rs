@@ -85,7 +85,7 @@ pub(crate) fn answer(invocation: &Invocation, given: &Given, world: &World<'_>) 
     match guarded {
         Ok(Ok(answer)) => answer,
         Ok(Err(error)) => {
-            world.log.error(format_args!("{}", Chain(&error)));
+            world.log.fault(format_args!("{}", Chain(&error)));
             let closed = match error {
                 StartError::NoType => Closed::Invocation,
                 StartError::NoConfiguration
@@ -301,7 +301,7 @@ fn with_cookies<P: Progress>(
     let mut cookie = match Cookie::<P>::open(cookie.clone(), session_id.as_deref()) {
         Ok(cookie) => cookie,
         Err(error) => {
-            context.log.error(format_args!("invocation: {error}"));
+            context.log.fault(format_args!("invocation: {error}"));
             let cookies = Cookies { cookie: cookie.clone(), session_cookie };
             return (Response::closed(Some(invocation.hook), Closed::Invocation, cookies), 2);
         }
@@ -331,10 +331,10 @@ fn with_cookies<P: Progress>(
             (Response::Verdict(Verdict::None { metadata }, cookies), 0)
         }
         Err(Stop::Fault(fault)) => {
-            context.log.error(format_args!("{}", Chain(&fault)));
+            context.log.fault(format_args!("{}", Chain(&fault)));
             let (closed, status) = match fault {
                 Fault::Setting(_) | Fault::UserList(_) => (Closed::Configuration, 2),
-                Fault::Cookie(_) | Fault::Name(_) | Fault::SessionCookie(_) | Fault::Complete => {
+                Fault::Cookie(_) | Fault::Name(_) | Fault::SessionCookie(_) | Fault::Missing(_) | Fault::Complete => {
                     (Closed::Invocation, 2)
                 }
                 Fault::Store(_) | Fault::Credential(_) | Fault::Provider(_) => (Closed::Internal, 1),

@@ -109,12 +109,20 @@ impl Log {
         self.state.borrow_mut().session = session_id.unwrap_or_default().to_owned();
     }
 
-    /// Writes one event.
+    /// Writes why a closed response is given, as an error, whatever the level: whoever has to mend it finds it.
+    pub fn fault(&self, message: fmt::Arguments<'_>) {
+        self.put(Level::Error, message);
+    }
+
+    /// Writes one event, if its level matters.
     pub fn write(&self, level: Level, message: fmt::Arguments<'_>) {
-        let mut state = self.state.borrow_mut();
-        if level < state.threshold {
-            return;
+        if level >= self.state.borrow().threshold {
+            self.put(level, message);
         }
+    }
+
+    fn put(&self, level: Level, message: fmt::Arguments<'_>) {
+        let mut state = self.state.borrow_mut();
         let mut line = Line::default();
         if !state.session.is_empty() {
             // Writing into a Line never fails: what does not fit is cut.

@@ -51,6 +51,10 @@ pub enum ReferenceError {
     /// The named credential store is nowhere.
     #[error("there is no credential store '{0}'")]
     NoStore(String),
+    /// The named credential store has no password for this section and option. The SDK goes on without a value; an
+    /// option that was meant to have one is a mistake here.
+    #[error("the credential store '{0}' holds no password with the section as host and the option as user")]
+    NoCredential(String),
     /// `${env:NAME}` of a variable that is not set, or is not UTF-8.
     #[error("the environment variable {0} is not set, or is not UTF-8")]
     NoVariable(String),

@@ -169,7 +169,7 @@ impl<'a> Settings<'a> {
         let failed = |source| SettingError::Reference { place: self.place(at), source };
         match reference::parse(text) {
             Reference::Literal(text) => Ok(Some(SecretString::from(text.to_owned()))),
-            Reference::Credential => self.credential(at).map_err(failed),
+            Reference::Credential => self.credential(at).map(Some).map_err(failed),
             Reference::Environment(name) => match self.lookup.environment(name) {
                 Some(value) => Ok(Some(SecretString::from(value))),
                 None => Err(failed(ReferenceError::NoVariable(name.to_owned()))),
@@ -325,7 +325,8 @@ impl<'a> Settings<'a> {
         if self.ini.get(at.section, at.option)?.as_deref() == Some("$") {
             let failed = |source| SettingError::Reference { place: self.place(at), source };
             let store = self.credential_store().map_err(failed)?;
-            return self.lookup.certificate(&store, at.section, at.option).map_err(failed);
+            let found = self.lookup.certificate(&store, at.section, at.option).map_err(failed)?;
+            return found.map(Some).ok_or_else(|| failed(ReferenceError::NoCredential(store)));
         }
         Ok(self.secret(at)?.map(|pem| (pem.expose_secret().to_owned(), pem)))
     }
@@ -335,8 +336,10 @@ impl<'a> Settings<'a> {
         SettingError::Invalid { place: self.place(at.into()), expected }
     }
 
-    fn credential(&self, at: At<'_>) -> Result<Option<SecretString>, ReferenceError> {
-        self.lookup.credential(&self.credential_store()?, at.section, at.option)
+    fn credential(&self, at: At<'_>) -> Result<SecretString, ReferenceError> {
+        let store = self.credential_store()?;
+        let found = self.lookup.credential(&store, at.section, at.option)?;
+        found.ok_or(ReferenceError::NoCredential(store))
     }
 
     fn credential_store(&self) -> Result<String, ReferenceError> {

@@ -55,7 +55,7 @@ impl<'a> Http<'a> {
         let timeout = super::timeout(settings, &TIMEOUT)?;
         Ok(Self {
             servers: Servers::from_settings(tools, (&SERVER_URL).into(), timeout)?,
-            token: settings.secret(&TOKEN)?,
+            token: settings.secret(&TOKEN)?.filter(|token| !secret::is_empty(token)),
             ignore_connection_error: settings.boolean(&IGNORE_CONNECTION_ERROR)?,
             disable_echo,
         })

@@ -282,7 +282,7 @@ fn assets(context: &Context<'_>, arguments: &Arguments) -> Result<Vec<Asset>, St
             "hostname" => suffixed(arguments.server_hostname.as_deref()),
             "domain" => suffixed(arguments.server_domain.as_deref()),
             "domain_asset_mapping" => match arguments.server_domain.as_deref() {
-                Some(domain) => context.settings.text(At::any(MAPPING_SECTION, &domain.to_lowercase()))?,
+                Some(domain) => context.settings.text(At::any(MAPPING_SECTION, domain))?,
                 None => None,
             },
             _ => {

@@ -1,7 +1,7 @@
 //! How many sessions a user may have open from one address.
 
 use super::progress::AaProgress;
-use super::{Context, Stop};
+use super::{Context, Fault, Stop};
 use crate::config::settings::Opt;
 use crate::names::Username;
 use crate::protocol::cookie::Cookie;
@@ -20,14 +20,15 @@ pub(super) fn take(
     username: &Username,
     cookie: &mut Cookie<AaProgress>,
 ) -> Result<(), Stop> {
-    let limit = context.settings.integer(&LIMIT, 0, i64::MAX)?;
+    // A negative limit refuses everybody, as in the SDK.
+    let limit = context.settings.integer(&LIMIT, i64::MIN, i64::MAX)?;
     if limit == 0 || cookie.progress.counted {
         return Ok(());
     }
     let max_age = context.settings.number(&MAX_SESSION_AGE)?;
     let max_age = (max_age > 0.0).then_some(max_age);
     let key = ConnectionKey {
-        client_ip: arguments.client_ip.clone().unwrap_or_default(),
+        client_ip: arguments.client_ip.clone().ok_or(Fault::Missing("client_ip"))?,
         username: username.as_str().to_owned(),
     };
     let session_id = arguments.session_id.as_deref().unwrap_or_default();

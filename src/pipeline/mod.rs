@@ -94,6 +94,9 @@ pub enum Fault {
     /// The session cookie is not of the documented form.
     #[error("invocation: the session cookie's member '{0}' has the wrong type")]
     SessionCookie(&'static str),
+    /// An argument that the configured step cannot do without.
+    #[error("invocation: the argument {0} is needed here")]
+    Missing(&'static str),
     /// `authenticate` was called again after it had accepted.
     #[error("invocation: this authentication is complete; a session begins with the cookie {{}}")]
     Complete,

@@ -133,7 +133,7 @@ def _put_cache(dice: Dice, ini: Ini) -> None:
     if not dice.chance(0.75):
         return
     section = "authentication_cache"
-    limit = dice.weighted({"0": 1, "1": 6, "2": 3, "5": 2, "-1": 3, "-5": 1, "+2": 1, "1_0": 1})
+    limit = dice.weighted({"0": 1, "1": 14, "2": 3, "5": 2, "-1": 3, "-5": 1, "+2": 1, "1_0": 1})
     ini.put_perhaps_secret(section, "reuse_limit", limit)
     if dice.chance(0.6):
         values = ["15", "60", "600", "0", "-1", "7.5", "1e3", "1_0", ".5", "inf", "nan"]

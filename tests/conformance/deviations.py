@@ -13,6 +13,8 @@ from wire import Invocation, Outcome
 
 _VALUE_ERROR = "PluginSDKValueError"
 LISTS = ("get_password_list", "get_private_key_list")
+# The fault for an unusable invocation or configuration.
+UNUSABLE_STATUS = "exit status 2"
 
 
 @dataclass
@@ -137,7 +139,55 @@ def _authenticated_again(case: Case) -> bool:
 
 def _null_protocol(case: Case) -> bool:
     null = "protocol" in case.invocation.arguments and case.invocation.arguments["protocol"] is None
-    return null and case.sdk_raised("AttributeError", "'lower'") and case.ours_is_closed()
+    return null and case.sdk_raised("AttributeError", "'lower'")
+
+
+def _says(case: Case, *texts: str) -> bool:
+    """Say whether ours refused for one of these reasons."""
+    refused = case.ours.fault is not None and case.ours.fault.kind == UNUSABLE_STATUS
+    return refused and case.ours_is_closed() and any(text in line for text in texts for line in case.ours.log)
+
+
+def _dollar_without_credential(case: Case) -> bool:
+    return _says(case, "holds no password with the section as host")
+
+
+def _dollar_without_store(case: Case) -> bool:
+    return _says(case, "'$' needs [credential_store] name", "there is no credential store")
+
+
+def _not_a_number(case: Case) -> bool:
+    return _says(case, "timeout: expected a number")
+
+
+def _control_character(case: Case) -> bool:
+    return _says(case, "holds a control character")
+
+
+def _stricter_about_percent(case: Case) -> bool:
+    return _says(case, "a '%' must be written", "refers to an option that does not exist")
+
+
+def _nobody_to_authorize(case: Case) -> bool:
+    cookie = case.ours.member("cookie") or {}
+    nobody = case.invocation.hook == "authorize" and not cookie.get("username")
+    return nobody and case.ours.member("verdict") == "DENY"
+
+
+def _limit_without_address(case: Case) -> bool:
+    return _says(case, "the argument client_ip is needed here")
+
+
+def _option_not_read(case: Case) -> bool:
+    """Recognise a fault in an option that the SDK reads in every hook, and this hook does not need."""
+    fault = case.sdk.fault
+    if fault is None or case.ours.fault is not None:
+        return False
+    sections = ("https_proxy", "https-proxy", "tls", "ignore_upn_suffix_for_rdp")
+    if fault.kind in ("LocalCredentialStoreNotFound", "RequiredConfigurationSettingNotFound"):
+        options = case.setup.options.items()
+        return any(value == "$" for (section, _), value in options if section in sections)
+    return any(repr(section) in fault.message for section in sections)
 
 
 MEANT = [
@@ -148,7 +198,15 @@ MEANT = [
     Deviation("every SSH key type", "session", _other_key_type),
     Deviation("foreign cookie", "group", _foreign_cookie),
     Deviation("authenticate after it was completed", "session", _authenticated_again),
-    Deviation("null protocol", "session", _null_protocol),
+    Deviation("null protocol", "group", _null_protocol),
+    Deviation("$ without a credential", "group", _dollar_without_credential),
+    Deviation("$ without a credential store", "group", _dollar_without_store),
+    Deviation("a time-out that is not a number", "group", _not_a_number),
+    Deviation("control character in a name", "group", _control_character),
+    Deviation("unusable % in an option that is read", "group", _stricter_about_percent),
+    Deviation("authorize without a user name", "group", _nobody_to_authorize),
+    Deviation("connection limit without an address", "group", _limit_without_address),
+    Deviation("option that the hook does not need", "group", _option_not_read),
 ]
 CHECKED_IN_ONCE = "checked in once per check-out"
 VALUE_NOT_PRINTED = "an unusable value is not printed"
