@@ -113,6 +113,11 @@ fn the_commands_for_troubleshooting_print_what_they_say() {
 }
 
 #[test]
+fn the_commands_for_tokens_print_what_they_say() {
+    check("docs/tokens.md", 12);
+}
+
+#[test]
 fn every_file_that_the_readme_names_is_there() {
     let readme = read("README.md");
     let names = readme.split('`').skip(1).step_by(2);

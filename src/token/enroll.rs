@@ -4,6 +4,7 @@ use zeroize::Zeroizing;
 
 use super::Owner;
 use super::chain::{self, ChainError};
+use super::held::MAX_WINDOW;
 use super::naming::{self, NamingError};
 use super::pin::{Purpose, Stretched};
 use super::realms::{Realms, RealmsError};
@@ -19,7 +20,6 @@ const REGISTRATION_LENGTH: usize = 24;
 const HOTP_WINDOW: u32 = 10;
 const TOTP_WINDOW: u32 = 1;
 const PAPER_CODES: u32 = 100;
-const MAX_WINDOW: u32 = 1000;
 
 /// Says why there can be no such token.
 #[derive(Debug, thiserror::Error)]

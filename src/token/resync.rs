@@ -7,6 +7,9 @@ use crate::store::{Store, StoreError, Token, TokenType};
 /// How many counters ahead, or steps before and after now, are searched.
 pub const REACH: u64 = 1000;
 
+/// The last first code of two: the counter after both is the last one that the database holds.
+const LAST: u64 = (i64::MAX - 2) as u64;
+
 /// Says why a token was not resynchronised.
 #[derive(Debug, thiserror::Error)]
 pub enum ResyncError {
@@ -78,6 +81,9 @@ fn move_to(token: &mut Token, secret: &[u8], codes: [&str; 2], now: UnixTime) ->
     } else {
         (token.counter, token.counter.saturating_add(REACH))
     };
+    // There is no time step before 1970 or without a period, and both codes have to fit into the database.
+    let has_steps = token.token_type == TokenType::Hotp || (now.as_secs() >= 0 && token.period > 0);
+    let to = if has_steps { to.min(LAST) } else { from };
     let mut from = from;
     while let Some(found) = maker.find(first, from..to) {
         let next = found.saturating_add(1);
@@ -146,6 +152,24 @@ mod tests {
         assert_eq!(moved(TokenType::Totp, [101_000, 101_001]), Some((101_002, 1001)));
         assert_eq!(moved(TokenType::Totp, [98_999, 99_000]), None);
         assert_eq!(moved(TokenType::Totp, [101_001, 101_002]), None);
+    }
+
+    #[test]
+    fn nothing_is_found_where_there_are_no_steps_or_no_more_counters() {
+        let maker = CodeMaker::new(Algorithm::Sha1, SECRET, 6).unwrap();
+        let moved = |token: Token, step: u64, now: i64| {
+            let codes = [maker.code(step), maker.code(step.saturating_add(1))];
+            let mut token = Token { digits: 6, ..token };
+            let codes = [codes[0].as_str(), codes[1].as_str()];
+            move_to(&mut token, SECRET, codes, UnixTime::from_secs(now)).map(|()| token.counter)
+        };
+        let totp = |period: u32| Token { period, ..Token::new(TokenType::Totp, "T") };
+        assert_eq!(moved(totp(30), 0, 0).unwrap(), 2);
+        assert!(moved(totp(30), 0, -1).is_err());
+        assert!(moved(totp(0), 0, 1_000_000).is_err());
+        let hotp = |counter: u64| Token { counter, ..Token::new(TokenType::Hotp, "T") };
+        assert_eq!(moved(hotp(LAST - 1), LAST - 1, 0).unwrap(), LAST + 1);
+        assert!(moved(hotp(LAST), LAST, 0).is_err());
     }
 
     #[test]
