@@ -2,11 +2,11 @@
 
 use zeroize::Zeroizing;
 
-use super::Owner;
 use super::chain::{self, ChainError};
 use super::naming::{self, NamingError};
 use super::pin::{Purpose, Stretched};
 use super::realms::{Realms, RealmsError};
+use super::{MAX_WINDOW, Owner};
 use crate::clock::UnixTime;
 use crate::store::{Algorithm, Store, StoreError, Token, TokenType};
 
@@ -19,7 +19,6 @@ const REGISTRATION_LENGTH: usize = 24;
 const HOTP_WINDOW: u32 = 10;
 const TOTP_WINDOW: u32 = 1;
 const PAPER_CODES: u32 = 100;
-const MAX_WINDOW: u32 = 1000;
 
 /// Says why there can be no such token.
 #[derive(Debug, thiserror::Error)]
