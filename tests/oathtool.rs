@@ -2,7 +2,6 @@
 
 #![expect(
     clippy::unwrap_used,
-    clippy::print_stdout,
     clippy::arithmetic_side_effects,
     clippy::indexing_slicing,
     reason = "in a test an error is a failure"

@@ -225,10 +225,13 @@ impl Approvals<'_> {
         settlement.needs.extend(asking.clone());
         let prompt = demand.prompt(&votes);
         let now = self.store.now();
+        let serials: Vec<_> = votes.iter().map(|vote| vote.serial.clone()).chain(asking.clone()).collect();
         let data = serde_json::to_string(&Progress { asking, votes }).unwrap_or_default();
         let (id, step) = match challenge {
             None => {
-                let challenge = self.session.challenge(self.store, ChallengeKind::FourEyes, data)?;
+                let serials: Vec<_> = serials.iter().map(String::as_str).collect();
+                let kind = ChallengeKind::FourEyes;
+                let challenge = self.session.challenge(self.store, kind, &serials, data)?;
                 (challenge.id.clone(), ChallengeStep::Begin(challenge))
             }
             Some(challenge) => {

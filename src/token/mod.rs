@@ -66,20 +66,22 @@ pub struct Session<'a> {
 }
 
 impl Session<'_> {
-    /// Makes a challenge. Its name is made with the store's key of everything that it is for, and of the time, so
-    /// that it cannot be guessed, and the same hook at the same time has the same response.
+    /// Makes a challenge for tokens. Its name is made with the store's key of whom and what it is for, and of the time,
+    /// so that it cannot be guessed, and the same hook at the same time has the same response. The data are no part
+    /// of it: they may hold what differs between two stores with the same tokens.
     fn challenge(
         &self,
         store: &Store<'_>,
         kind: ChallengeKind,
+        serials: &[&str],
         data: String,
     ) -> Result<Challenge, StoreError> {
         let now = store.now();
         let sealer = store.sealer()?.ok_or(StoreError::NoKey)?;
         let Owner { user, realm } = self.owner;
-        let pieces = [self.id.as_bytes(), user.as_bytes(), realm.as_bytes(), data.as_bytes()];
         let time = now.as_micros().to_be_bytes();
-        let pieces: Vec<&[u8]> = pieces.into_iter().chain([&time[..]]).collect();
+        let mut pieces = vec![&time[..], self.id.as_bytes(), user.as_bytes(), realm.as_bytes()];
+        pieces.extend(serials.iter().map(|serial| serial.as_bytes()));
         Ok(Challenge {
             id: sealer.name(&pieces),
             kind,

@@ -275,7 +275,7 @@ impl Verifier<'_> {
         let opened = |one: &&Held| OpenedToken { serial: one.token.serial.clone(), mark: mark(&one.token) };
         let opened = Opened { tokens: tokens.iter().map(opened).collect() };
         let data = serde_json::to_string(&opened).unwrap_or_default();
-        let challenge = session.challenge(self.store, ChallengeKind::Otp, data)?;
+        let challenge = session.challenge(self.store, ChallengeKind::Otp, &serials, data)?;
         let id = challenge.id.clone();
         let challenge = Some(ChallengeStep::Begin(challenge));
         self.store.settle(&Settlement { challenge, ..Settlement::default() })?;

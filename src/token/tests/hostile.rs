@@ -170,14 +170,16 @@ fn a_row_that_does_not_open_holds_up_nobody_else_in_a_realm() {
 }
 
 #[test]
-fn a_realms_text_of_any_size_is_added_up_without_overflow() {
-    let site = Site::asking("realm1:4294967295,realm2:2");
-    let mut site = site;
-    site.config = "[four_eyes]\nrequester=required\n".to_owned();
-    let id = challenge_id(site.login("erin", ""));
-    challenge_id(site.answer("erin", &id, &site.vote("A", 0)));
-    assert_eq!(site.counter("A"), 1);
-    assert_eq!(site.login("erin", &site.votes(&["B", "C", "D"])), Outcome::Denied);
+fn a_realms_text_that_no_enrolment_writes_asks_for_nothing() {
+    for realms in
+        ["realm1:4294967295,realm2:2", "realm1:21", "realm1:1,realm1:1", "realm1:0", "{\"realm1\": 1}"]
+    {
+        let site = Site::asking(realms);
+        for text in [String::new(), site.vote("A", 0), site.votes(&["A", "B"])] {
+            assert_eq!(site.login("erin", &text), Outcome::Denied, "{realms}");
+        }
+        assert_eq!(site.members(), ([0; 4], [0; 4]));
+    }
 }
 
 #[test]
