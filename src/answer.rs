@@ -334,9 +334,11 @@ fn with_cookies<P: Progress>(
             context.log.fault(format_args!("{}", Chain(&fault)));
             let (closed, status) = match fault {
                 Fault::Setting(_) | Fault::UserList(_) => (Closed::Configuration, 2),
-                Fault::Cookie(_) | Fault::Name(_) | Fault::SessionCookie(_) | Fault::Missing(_) | Fault::Complete => {
-                    (Closed::Invocation, 2)
-                }
+                Fault::Cookie(_)
+                | Fault::Name(_)
+                | Fault::SessionCookie(_)
+                | Fault::Missing(_)
+                | Fault::Complete => (Closed::Invocation, 2),
                 Fault::Store(_) | Fault::Credential(_) | Fault::Provider(_) => (Closed::Internal, 1),
             };
             (Response::closed(Some(invocation.hook), closed, cookies), status)

@@ -1,11 +1,6 @@
 //! Our codes beside those of `oathtool` (OATH Toolkit, packaged by Debian), on random tokens.
 
-#![expect(
-    clippy::unwrap_used,
-    clippy::arithmetic_side_effects,
-    clippy::indexing_slicing,
-    reason = "in a test an error is a failure"
-)]
+#![expect(clippy::unwrap_used, clippy::arithmetic_side_effects, reason = "in a test an error is a failure")]
 
 use std::process::Command;
 

@@ -6,7 +6,7 @@
 #![expect(
     clippy::unwrap_used,
     clippy::indexing_slicing,
-    clippy::panic,
+    clippy::arithmetic_side_effects,
     reason = "a test stops where something is not as expected"
 )]
 

@@ -2,12 +2,12 @@
 
 use zeroize::Zeroizing;
 
+use super::Owner;
 use super::chain::{self, ChainError};
 use super::held::MAX_WINDOW;
 use super::naming::{self, NamingError};
 use super::pin::{Purpose, Stretched};
 use super::realms::{Realms, RealmsError};
-use super::{MAX_WINDOW, Owner};
 use crate::clock::UnixTime;
 use crate::store::{Algorithm, Store, StoreError, Token, TokenType};
 

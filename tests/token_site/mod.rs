@@ -62,7 +62,12 @@ impl Site {
     }
 
     pub(crate) fn store(&self) -> Store<'static> {
-        Store::new(Places::at(&self.place.state()), KeySource::File, &Frozen, Budget::new(&Frozen, PATIENCE))
+        Store::new(
+            Places::at(&self.place.state()),
+            || Ok(KeySource::File),
+            &Frozen,
+            Budget::new(&Frozen, PATIENCE),
+        )
     }
 
     /// Makes the command, at the time at which everything happens here.
