@@ -55,6 +55,11 @@ impl Terminal for ProcessTerminal {
         let _ = writeln!(io::stderr());
         set_echo(true);
     }
+
+    fn show_line(&self, line: &str) {
+        // To the beginning of the line, and nothing of what stood there.
+        let _ = write!(io::stderr(), "\r\x1b[2K{line}");
+    }
 }
 
 fn set_echo(on: bool) -> bool {

@@ -21,6 +21,9 @@ pub trait Terminal {
 
     /// Shows what is typed again.
     fn show(&self);
+
+    /// Shows a line on stderr in the place of the one that was shown so before; an empty one leaves nothing.
+    fn show_line(&self, line: &str);
 }
 
 /// No terminal at all: nobody is asked.
@@ -36,4 +39,6 @@ impl Terminal for NoTerminal {
     }
 
     fn show(&self) {}
+
+    fn show_line(&self, _: &str) {}
 }

@@ -8,6 +8,7 @@ mod enroll;
 mod failure;
 mod input;
 mod list;
+mod progress;
 mod rekey;
 mod resync;
 mod transfer;

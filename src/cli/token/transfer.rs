@@ -5,12 +5,12 @@ use std::path::{Path, PathBuf};
 
 use clap::Args;
 use data_encoding::HEXLOWER_PERMISSIVE;
-use indicatif::ProgressBar;
 use serde_json::{Map, Value};
 use zeroize::Zeroizing;
 
 use super::failure::Failure;
 use super::input::read_bounded;
+use super::progress::Bar;
 use super::{Admin, Text, line};
 use crate::logging::Short;
 use crate::mfa::LOCAL_REALM;
@@ -73,11 +73,8 @@ pub(super) fn import(arguments: &ImportArguments, admin: &mut Admin<'_>) -> Resu
     let mut batch = Batch::read(&bytes, arguments.format, &Defaults { owner, realm, pre_shared_key })?;
     let notes = std::mem::take(&mut batch.notes);
     let serials = if admin.is_terminal(Stream::Stderr) {
-        let steps = u64::try_from(batch.len()).unwrap_or(u64::MAX).saturating_mul(2);
-        let bar = ProgressBar::new(steps);
-        let serials = batch.store(admin.store, &|| bar.inc(1));
-        bar.finish_and_clear();
-        serials?
+        let bar = Bar::new(admin.terminal, batch.len().saturating_mul(2));
+        batch.store(admin.store, &|| bar.step())?
     } else {
         batch.store(admin.store, &|| {})?
     };
