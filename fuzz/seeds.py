@@ -88,10 +88,30 @@ def cookies() -> list[dict[str, Any]]:
     stages: list[dict[str, Any]] = [
         {"stage": "start", "questions_answered": 0, "counted": False},
         {"stage": "identified", "questions_answered": 0, "counted": False},
-        {"stage": "factor", "answer_key": "pin", "questions_answered": 0, "counted": False},
-        {"stage": "questions", "accepted": accepted, "questions_answered": 0, "counted": False},
-        {"stage": "questions", "accepted": accepted, "questions_answered": 1, "counted": False},
-        {"stage": "complete", "counted_as": counted, "questions_answered": 0, "counted": True},
+        {
+            "stage": "factor",
+            "answer_key": "pin",
+            "questions_answered": 0,
+            "counted": False,
+        },
+        {
+            "stage": "questions",
+            "accepted": accepted,
+            "questions_answered": 0,
+            "counted": False,
+        },
+        {
+            "stage": "questions",
+            "accepted": accepted,
+            "questions_answered": 1,
+            "counted": False,
+        },
+        {
+            "stage": "complete",
+            "counted_as": counted,
+            "questions_answered": 0,
+            "counted": True,
+        },
     ]
     names = {"username": "alice", "mfa_identity": "alice", "state": {"n": 1}}
     aa = [names | {"__sps_plugin": own("aa", stage)} for stage in stages]
@@ -116,7 +136,11 @@ def invocations() -> list[str]:
     ]
     for plugin_type, hooks in (("aa", AA), ("credentialstore", CREDENTIAL_STORE)):
         for hook in hooks:
-            invocation: dict[str, Any] = {"hook": hook, "type": plugin_type, "appliance": APPLIANCE}
+            invocation: dict[str, Any] = {
+                "hook": hook,
+                "type": plugin_type,
+                "appliance": APPLIANCE,
+            }
             for configuration in CONFIGURATIONS:
                 invocation |= {"arguments": ARGUMENTS, "configuration": configuration}
                 found.append(json.dumps(invocation))
@@ -159,7 +183,9 @@ def csv_texts() -> list[str]:
 def otpauth_texts() -> list[str]:
     """Make URIs as apps write them."""
     secret = "GEZDGNBVGY3TQOJQGEZDGNBVGY3TQOJQ"
-    totp = f"otpauth://totp/ACME%20Co:john@x.org?secret={secret}&issuer=ACME&algorithm=SHA512&digits=8"
+    totp = (
+        f"otpauth://totp/ACME%20Co:john@x.org?secret={secret}&issuer=ACME&algorithm=SHA512&digits=8"
+    )
     hotp = f"otpauth://hotp/alice?secret={secret}&counter=5&period=30"
     return [totp, hotp, f"# two\n{totp}&period=60\n\n{hotp}\n"]
 

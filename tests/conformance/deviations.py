@@ -115,6 +115,8 @@ def _null_domain_raises(case: Case) -> bool:
 
 
 def _null_name_with_suffix(case: Case) -> bool:
+    if case.sdk_raised("LocalCredentialStoreNotFound") and case.ours_is_closed():
+        return any("asset=None." in line for line in case.sdk.log)
     cookie = case.sdk.member("cookie") or {}
     made_up = str(cookie.get("asset")).startswith("None.")
     fields = ("passwords", "private_keys", "cookie.account", "cookie.asset")
@@ -145,7 +147,8 @@ def _null_protocol(case: Case) -> bool:
 def _says(case: Case, *texts: str) -> bool:
     """Say whether ours refused for one of these reasons."""
     refused = case.ours.fault is not None and case.ours.fault.kind == UNUSABLE_STATUS
-    return refused and case.ours_is_closed() and any(text in line for text in texts for line in case.ours.log)
+    said = any(text in line for text in texts for line in case.ours.log)
+    return refused and case.ours_is_closed() and said
 
 
 def _dollar_without_credential(case: Case) -> bool:
@@ -179,14 +182,16 @@ def _limit_without_address(case: Case) -> bool:
 
 
 def _option_not_read(case: Case) -> bool:
-    """Recognise a fault in an option that the SDK reads in every hook, and this hook does not need."""
+    """Recognise a fault in an option that the SDK reads always, and this hook does not need."""
     fault = case.sdk.fault
     if fault is None or case.ours.fault is not None:
         return False
     sections = ("https_proxy", "https-proxy", "tls", "ignore_upn_suffix_for_rdp")
+    values = [value for (section, _), value in case.setup.options.items() if section in sections]
     if fault.kind in ("LocalCredentialStoreNotFound", "RequiredConfigurationSettingNotFound"):
-        options = case.setup.options.items()
-        return any(value == "$" for (section, _), value in options if section in sections)
+        return "$" in values
+    if fault.kind.startswith("Interpolation"):
+        return any("%" in value for value in values)
     return any(repr(section) in fault.message for section in sections)
 
 
