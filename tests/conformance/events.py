@@ -50,7 +50,7 @@ LOGGED = {
 # The least that a run of 2,000 sessions has to show.
 LEAST: dict[str, int] = {
     "$ resolved": 390,
-    "$ without a credential": 10,
+    "$ without a credential": 3,
     "LDAP mapping failed softly": 25,
     "LDAP whitelist failed softly": 25,
     "SDK raised": 70,
