@@ -1,7 +1,7 @@
 //! One code and many processes, all at the same moment: the binary as SPS runs it, 64 times at once.
 //!
 //! Every process is started and has read its invocation before the first of them may go on. `RACE_ROUNDS` says how
-//! often each race is run (3 without it; `scripts/test` says 20, and its long form 200), and `TMPDIR` where the state lies: a round waits
+//! often each race is run (3 without it; `scripts/test` says 200), and `TMPDIR` where the state lies: a round waits
 //! for the disk as often as there are denials in it.
 
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on has failed")]

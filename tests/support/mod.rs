@@ -16,8 +16,11 @@ use std::time::Duration;
 use serde_json::Value;
 use tempfile::TempDir;
 
-/// The binary under test.
-pub(crate) const PROGRAM: &str = env!("CARGO_BIN_EXE_sps-plugin");
+/// The binary under test: the one that was built beside the tests or, for many thousand processes, a faster one.
+pub(crate) const PROGRAM: &str = match option_env!("SPS_PLUGIN_UNDER_TEST") {
+    Some(program) => program,
+    None => env!("CARGO_BIN_EXE_sps-plugin"),
+};
 
 /// After this time a process is killed and the test fails. No test depends on being faster.
 pub(crate) const PATIENCE: Duration = Duration::from_secs(60);
