@@ -183,7 +183,7 @@ impl<'a> PrivacyIdea<'a> {
         round: u32,
         mut way: &'static str,
     ) -> Result<Answer, MfaError> {
-        for round in round..MAX_ROUNDS {
+        for round in round..=MAX_ROUNDS {
             let challenge = match verdict {
                 Verdict::Accepted(accepted) => {
                     let name = format!("{} {}", self.name, accepted.way.unwrap_or(way));
@@ -191,6 +191,7 @@ impl<'a> PrivacyIdea<'a> {
                     return Ok(Answer::Accepted(Factor { name, serials }));
                 }
                 Verdict::Rejected(reason) => return Ok(rejected(&reason)),
+                Verdict::Challenge(_) if round == MAX_ROUNDS => break,
                 Verdict::Challenge(challenge) => challenge,
             };
             if challenge.interactive {
