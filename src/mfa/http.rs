@@ -89,7 +89,8 @@ impl<'a> Http<'a> {
         }
         let answer: ServiceAnswer =
             json::from_slice(&reply.body).map_err(|error| garbled("the service's answer", error))?;
-        let reason = answer.reason.map(|reason| super::printable(&reason)).filter(|reason| !reason.is_empty());
+        let reason =
+            answer.reason.map(|reason| super::printable(&reason)).filter(|reason| !reason.is_empty());
         match (answer.result.as_str(), reason, answer.question) {
             ("ACCEPT", _, _) => {
                 Ok(Answer::Accepted(Factor { name: format!("http {path}"), serials: Vec::new() }))

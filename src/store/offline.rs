@@ -95,6 +95,7 @@ impl Store<'_> {
         let sealer = self.sealer_or_create()?;
         let database = self.persistent()?;
         let transaction = database.begin()?;
+        self.check_key()?;
         let name = key.row();
         let binding = Binding { column: COLUMN, row: &name };
         let row = params![key.provider, key.realm, key.user, key.serial];
@@ -183,7 +184,7 @@ mod tests {
 
     fn store(directory: &tempfile::TempDir) -> Store<'static> {
         let budget = Budget::new(&Fixed, Duration::from_secs(60));
-        Store::new(Places::at(directory.path()), KeySource::File, &Fixed, budget)
+        Store::new(Places::at(directory.path()), || Ok(KeySource::File), &Fixed, budget)
     }
 
     fn key(user: &str) -> OfflineKey {

@@ -25,6 +25,7 @@ use crate::config::settings::{Opt, SettingError};
 use crate::json;
 use crate::names::MfaIdentity;
 use crate::net::{Body, Reply, Request};
+use crate::secret;
 use crate::terms::Question;
 
 /// The options of one section.
@@ -154,7 +155,24 @@ impl<'a> PrivacyIdea<'a> {
         })
     }
 
-    fn converse(&self, subject: Subject<'_>, password: &str) -> Result<Answer, MfaError> {
+    /// Takes a step of the dialogue. Where the server gives a reason, it may repeat what it was told.
+    fn converse(&self, subject: Subject<'_>, password: &SecretString) -> Result<Answer, MfaError> {
+        let without_secrets = |reason: String| {
+            let secrets = [Some(password), self.api_key.as_ref(), self.trigger.as_ref()];
+            secrets.into_iter().flatten().fold(reason, |reason, known| secret::masked(&reason, known))
+        };
+        match self.step(subject, password.expose_secret()) {
+            Ok(Answer::AuthenticationFailure { reason }) => {
+                Ok(Answer::AuthenticationFailure { reason: without_secrets(reason) })
+            }
+            Err(MfaError::CommunicationError { reason, source }) => {
+                Err(MfaError::CommunicationError { reason: without_secrets(reason), source })
+            }
+            result => result,
+        }
+    }
+
+    fn step(&self, subject: Subject<'_>, password: &str) -> Result<Answer, MfaError> {
         let user = User::parse(subject.identity, self.realm.as_deref());
         let open = match subject.state.map(Open::read) {
             None => None,
@@ -294,11 +312,11 @@ impl MfaClient for PrivacyIdea<'_> {
     }
 
     fn push_authenticate(&self, subject: Subject<'_>) -> Result<Answer, MfaError> {
-        self.converse(subject, "")
+        self.converse(subject, &SecretString::default())
     }
 
     fn otp_authenticate(&self, subject: Subject<'_>, otp: &SecretString) -> Result<Answer, MfaError> {
-        self.converse(subject, otp.expose_secret())
+        self.converse(subject, otp)
     }
 }
 
