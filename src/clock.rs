@@ -12,6 +12,10 @@ pub trait Clock {
     fn now(&self) -> UnixTime;
     /// Returns the time since the process began, on a clock that never goes back.
     fn elapsed(&self) -> Duration;
+    /// Waits; a clock that a test sets only moves on.
+    fn sleep(&self, duration: Duration) {
+        std::thread::sleep(duration);
+    }
 }
 
 /// A point in time in microseconds since 1970-01-01T00:00:00Z.
@@ -102,6 +106,12 @@ impl<'a> Budget<'a> {
     /// Returns what is left; zero when the time is used up.
     pub fn remaining(&self) -> Duration {
         self.total.saturating_sub(self.clock.elapsed())
+    }
+
+    /// Waits, but not longer than what is left; tells whether anything is left after it.
+    pub fn sleep(&self, wanted: Duration) -> bool {
+        self.clock.sleep(wanted.min(self.remaining()));
+        !self.remaining().is_zero()
     }
 }
 

@@ -219,6 +219,9 @@ fn a_secret_is_opened_in_a_short_list_of_files() {
             // The bodies of requests, and the comparison with what is typed.
             "mfa/http.rs",
             "mfa/local.rs",
+            // And the codes for use without the server, which are compared and kept.
+            "mfa/privacyidea/mod.rs",
+            "mfa/privacyidea/offline.rs",
             // Headers and keys of a connection.
             "net.rs",
             // A user name typed under "gu", and an answer that the other plugins of the session read.

@@ -19,9 +19,6 @@ const IGNORE_CONNECTION_ERROR: Opt = Opt::new("http", "ignore_connection_error",
 const TIMEOUT: Opt = Opt::new("http", "timeout", "30");
 pub(super) const OPTIONS: &[Opt] = &[SERVER_URL, TOKEN, IGNORE_CONNECTION_ERROR, TIMEOUT];
 
-/// The longest question or reason of a service that is passed on, in characters.
-const MAX_TEXT: usize = 1000;
-
 /// A service that speaks the `http` provider's contract.
 pub(super) struct Http<'a> {
     servers: Servers<'a>,
@@ -92,7 +89,8 @@ impl<'a> Http<'a> {
         }
         let answer: ServiceAnswer =
             json::from_slice(&reply.body).map_err(|error| garbled("the service's answer", error))?;
-        let reason = answer.reason.map(|reason| printable(&reason)).filter(|reason| !reason.is_empty());
+        let reason =
+            answer.reason.map(|reason| super::printable(&reason)).filter(|reason| !reason.is_empty());
         match (answer.result.as_str(), reason, answer.question) {
             ("ACCEPT", _, _) => {
                 Ok(Answer::Accepted(Factor { name: format!("http {path}"), serials: Vec::new() }))
@@ -107,7 +105,7 @@ impl<'a> Http<'a> {
             ("NEEDINFO", _, Some(prompt)) => Ok(Answer::NeedInfo {
                 question: Question {
                     key: answer.key.unwrap_or_else(|| "otp".to_owned()),
-                    prompt: printable(&prompt),
+                    prompt: super::printable(&prompt),
                     disable_echo: answer.disable_echo.unwrap_or(self.disable_echo),
                 },
                 state: answer.state,
@@ -144,9 +142,4 @@ fn garbled(what: &str, error: serde_json::Error) -> MfaError {
     let reason =
         format!("{what} is not of the documented form (line {}, column {})", error.line(), error.column());
     MfaError::CommunicationError { reason, source: None }
-}
-
-/// Keeps what a terminal may be shown: no control characters, at most [`MAX_TEXT`] characters.
-fn printable(text: &str) -> String {
-    text.chars().filter(|c| !c.is_control()).take(MAX_TEXT).collect()
 }

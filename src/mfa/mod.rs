@@ -7,6 +7,7 @@ mod fallback;
 mod http;
 mod local;
 mod none;
+mod privacyidea;
 mod servers;
 
 pub(crate) use local::REALM as LOCAL_REALM;
@@ -28,9 +29,17 @@ const PROVIDER: Opt = Opt::new("mfa", "provider", "local");
 const FALLBACK: Opt = Opt::new("mfa", "fallback", "none");
 const RETRY_AFTER: Opt = Opt::new("mfa", "retry_after", "30");
 /// The options that this module and its providers read.
-pub const OPTIONS: [&[Opt]; 3] = [&[PROVIDER, FALLBACK, RETRY_AFTER], http::OPTIONS, local::OPTIONS];
+pub const OPTIONS: [&[Opt]; 5] = [
+    &[PROVIDER, FALLBACK, RETRY_AFTER],
+    http::OPTIONS,
+    local::OPTIONS,
+    &privacyidea::EDUMFA,
+    &privacyidea::PRIVACYIDEA,
+];
 /// The longest wait for one answer that a provider's `timeout` may ask for, in seconds.
 pub const MAX_TIMEOUT: f64 = 600.0;
+/// The longest text of a service that is shown or logged, in characters.
+const MAX_TEXT: usize = 1000;
 
 /// What a provider may use.
 #[derive(Clone, Copy)]
@@ -146,8 +155,12 @@ pub fn client<'a>(tools: Tools<'a>, disable_echo: bool) -> Result<Box<dyn MfaCli
     let local = || {
         local::Local::from_settings(tools, disable_echo).map(|local| Box::new(local) as Box<dyn MfaClient>)
     };
-    let client: Box<dyn MfaClient> = match tools.settings.choice(&PROVIDER, &["http", "none", "local"])? {
+    let privacyidea = |options| privacyidea::PrivacyIdea::from_settings(tools, options, disable_echo);
+    let providers = ["http", "none", "edumfa", "privacyidea", "local"];
+    let client: Box<dyn MfaClient> = match tools.settings.choice(&PROVIDER, &providers)? {
+        "edumfa" => Box::new(privacyidea(&privacyidea::EDUMFA)?),
         "http" => Box::new(http::Http::from_settings(tools, disable_echo)?),
+        "privacyidea" => Box::new(privacyidea(&privacyidea::PRIVACYIDEA)?),
         "none" => return Ok(Box::new(none::NoFactor::new(tools.log))),
         _ => return local(),
     };
@@ -165,4 +178,14 @@ fn fallback(settings: &Settings<'_>) -> Result<bool, SettingError> {
 /// Reads a provider's `timeout`.
 fn timeout(settings: &Settings<'_>, opt: &Opt) -> Result<Duration, SettingError> {
     settings.seconds(opt, MAX_TIMEOUT)
+}
+
+/// Keeps what a terminal may be shown of a service's text: nothing that steers it or turns the direction of writing,
+/// and at most [`MAX_TEXT`] characters.
+fn printable(text: &str) -> String {
+    let steers = |c: char| {
+        c.is_control()
+            || matches!(c, '\u{200e}' | '\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
+    };
+    text.chars().filter(|c| !steers(*c)).take(MAX_TEXT).collect()
 }

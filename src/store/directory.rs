@@ -58,6 +58,11 @@ impl Places {
         Self { persistent: Some(directory.clone()), ephemeral: Some(directory.clone()), temporary: directory }
     }
 
+    /// Tells whether a file is in the persistent directory, without making or judging it.
+    pub(super) fn has_persistent(&self, file: &str) -> bool {
+        self.persistent.as_ref().is_some_and(|path| path.join(file).exists())
+    }
+
     pub(super) fn persistent(&self) -> Result<PathBuf, StoreError> {
         let path = self.persistent.clone().ok_or(StoreError::NoDirectory)?;
         secure(&path)?;

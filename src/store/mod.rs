@@ -7,6 +7,7 @@
 mod challenges;
 mod directory;
 mod key;
+mod offline;
 mod seal;
 mod sessions;
 mod settle;
@@ -23,6 +24,7 @@ use rusqlite::Connection;
 pub use challenges::{Challenge, ChallengeKind};
 pub use directory::{Environment, Places};
 pub use key::{KeySource, MasterKey};
+pub use offline::{OfflineChange, OfflineCodes, OfflineKey};
 pub use seal::{Binding, Sealer};
 pub use sessions::{CacheLimits, ConnectionKey};
 #[cfg(test)]
@@ -32,6 +34,8 @@ pub use tokens::{Algorithm, Candidate, Token, TokenType};
 
 use crate::clock::{Budget, Clock, UnixTime};
 use crate::config::settings::{Opt, SettingError};
+
+const STATE_FILE: &str = "state.sqlite3";
 
 /// The options that this module reads.
 pub const OPTIONS: &[Opt] = &[directory::DIRECTORY, key::KEY];
@@ -180,8 +184,13 @@ impl<'a> Store<'a> {
         self.clock.now()
     }
 
+    /// Tells whether anything was ever kept; opens and makes nothing.
+    fn has_state(&self) -> bool {
+        self.persistent.get().is_some() || self.places.has_persistent(STATE_FILE)
+    }
+
     fn persistent(&self) -> Result<&Database, StoreError> {
-        self.open(&self.persistent, Places::persistent, "state.sqlite3", sqlite::STATE)
+        self.open(&self.persistent, Places::persistent, STATE_FILE, sqlite::STATE)
     }
 
     fn ephemeral(&self) -> Result<&Database, StoreError> {

@@ -90,6 +90,17 @@ pub(super) const STATE: &[&str] = &[
         failed_at INTEGER NOT NULL
     ) STRICT, WITHOUT ROWID;
 ",
+    "
+    CREATE TABLE offline_codes (
+        provider TEXT    NOT NULL,
+        realm    TEXT    NOT NULL,
+        user     TEXT    NOT NULL,
+        serial   TEXT    NOT NULL,
+        failures INTEGER NOT NULL,
+        sealed   BLOB    NOT NULL,
+        PRIMARY KEY (provider, realm, user, serial)
+    ) STRICT, WITHOUT ROWID;
+",
 ];
 
 /// The steps that lead to the schema of `connections.sqlite3`.
