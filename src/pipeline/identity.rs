@@ -7,7 +7,7 @@ use crate::config::settings::{At, Opt};
 use crate::directory::ldap;
 use crate::logging::Chain;
 use crate::names::{MfaIdentity, Username};
-use crate::protocol::cookie::{Cookie, Progress};
+use crate::protocol::cookie::{Cookie, CookieError, Progress};
 use crate::protocol::invocation::Arguments;
 
 const IGNORE_UPN: Opt = Opt::new("ignore_upn_suffix_for_rdp", "ignore", "true");
@@ -20,13 +20,17 @@ pub(super) const OPTIONS: &[Opt] = &[IGNORE_UPN, EXPLICIT, USER_ATTRIBUTE, LDAP_
 
 /// Returns the user at the gateway, `None` where nobody is named, and keeps the answer in the cookie.
 ///
-/// The order is the SDK's `_extract_username`: `gateway_user`, `gu`, `server_username`, `username`.
+/// The order is the SDK's `_extract_username`: `gateway_user`, `gu`, `server_username`, `username`. A cookie that came
+/// in says whose it is, or it is damaged: what it says was accepted is never taken for another.
 pub(super) fn username<P: Progress>(
     context: &Context<'_>,
     arguments: &Arguments,
     cookie: &mut Cookie<P>,
 ) -> Result<Option<Username>, Stop> {
     if !cookie.has("username") {
+        if !cookie.is_new() {
+            return Err(CookieError::Damaged.into());
+        }
         let found = extract(context, arguments)?;
         cookie.set_text("username", found.as_deref());
     }

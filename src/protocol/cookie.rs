@@ -63,6 +63,7 @@ struct VersionOnly {
 pub struct Cookie<P> {
     public: Map<String, Value>,
     session_id: Option<String>,
+    is_new: bool,
     /// How far this session has come.
     pub progress: P,
 }
@@ -75,7 +76,7 @@ impl<P: Progress> Cookie<P> {
     pub fn open(mut members: Map<String, Value>, session_id: Option<&str>) -> Result<Self, CookieError> {
         let session_id = session_id.map(str::to_owned);
         if members.is_empty() {
-            return Ok(Self { public: members, session_id, progress: P::default() });
+            return Ok(Self { public: members, session_id, is_new: true, progress: P::default() });
         }
         // shift_remove keeps the order of the rest, which the response must not change.
         let own = members.shift_remove(MEMBER).ok_or(CookieError::Foreign)?;
@@ -94,7 +95,7 @@ impl<P: Progress> Cookie<P> {
             return Err(CookieError::Session);
         }
         let Object(progress) = serde_json::from_value(own.progress).map_err(|_| CookieError::Damaged)?;
-        Ok(Self { public: members, session_id, progress })
+        Ok(Self { public: members, session_id, is_new: false, progress })
     }
 
     /// Returns a public member that is a text or null.
@@ -107,6 +108,11 @@ impl<P: Progress> Cookie<P> {
             Some(Value::String(text)) => Ok(Some(text)),
             Some(_) => Err(CookieError::WrongType(name)),
         }
+    }
+
+    /// Tells whether the session begins with this hook: no cookie came in.
+    pub fn is_new(&self) -> bool {
+        self.is_new
     }
 
     /// Tells whether a public member is there, be it null.

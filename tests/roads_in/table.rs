@@ -375,6 +375,9 @@ pub(crate) const ROADS: [Road; 12] = [
             ("a user name of another type in the cookie", |given| {
                 given.arguments["cookie"]["username"] = json!(["root"])
             }),
+            ("a cookie that does not say whose it is", |given| {
+                given.arguments["cookie"].as_object_mut().unwrap().remove("username");
+            }),
             ("answers of another type", |given| given.argument("session_cookie", json!({"questions": "T1"}))),
         ],
     },
