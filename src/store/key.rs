@@ -17,6 +17,8 @@ pub(super) const KEY: Opt = Opt::new("state", "key", "");
 /// The name of the key file, and the one under which [`KeySource::replace`] prepares its successor.
 const FILE: &str = "master.key";
 const NEXT: &str = "master.key.new";
+/// The name of that one while it is written.
+const BEGUN: &str = "master.key.part";
 
 /// The key itself; wiped when dropped.
 pub type MasterKey = Zeroizing<[u8; 32]>;
@@ -75,15 +77,19 @@ impl KeySource {
     }
 
     /// Writes the successor of the key file; [`KeySource::replace`] puts it in force once the store is sealed anew.
+    ///
+    /// The database is locked, so that nobody else prepares one; but anybody may read, and never sees it half written.
     pub(super) fn prepare_next(directory: &Path, key: &MasterKey) -> Result<(), StoreError> {
-        let path = directory.join(NEXT);
-        match fs::remove_file(&path) {
+        let (begun, path) = (directory.join(BEGUN), directory.join(NEXT));
+        match fs::remove_file(&begun) {
             Err(source) if source.kind() != std::io::ErrorKind::NotFound => {
-                return Err(StoreError::KeyFile { path, source });
+                return Err(StoreError::KeyFile { path: begun, source });
             }
             Ok(()) | Err(_) => {}
         }
-        write(&path, key)
+        write(&begun, key)?;
+        fs::rename(&begun, &path).map_err(|source| StoreError::KeyFile { path, source })?;
+        sync(directory)
     }
 
     /// Puts the prepared key file in the place of the old one, in one step.
@@ -141,7 +147,12 @@ fn read(path: &Path) -> Result<Option<MasterKey>, StoreError> {
     if metadata.mode() & 0o077 != 0 {
         return refused("may be read by others; chmod 600 it");
     }
-    let text = fs::read_to_string(path).map(Zeroizing::new).map_err(failed)?;
+    let text = match fs::read_to_string(path) {
+        Ok(text) => Zeroizing::new(text),
+        // A change of keys has just put it in the place of the other one.
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(None),
+        Err(error) => return Err(failed(error)),
+    };
     parse(&text).map(Some).ok_or(StoreError::BadKey)
 }
 
