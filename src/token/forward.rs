@@ -39,7 +39,8 @@ impl Verifier<'_> {
     /// Looks for a forward token that leads to a server, and whose PIN a text begins with.
     ///
     /// What is a PIN or password of the user's other tokens as it is does not leave this machine. A forward token
-    /// without PIN would take every text; where it may be something else, it `needs_pin`.
+    /// without PIN would take every text; where it may be something else, it `needs_pin`. A PIN alone is for the server
+    /// to make a question of, if a PIN alone may start a challenge here.
     ///
     /// # Errors
     /// [`StoreError`].
@@ -63,6 +64,9 @@ impl Verifier<'_> {
             let (Some((pin, rest)), Some(target)) = (one.pin_and_rest(text), one.elsewhere.clone()) else {
                 continue;
             };
+            if rest.is_empty() && one.has_pin() && !self.rules.challenge_response {
+                continue;
+            }
             let stretched = if one.has_pin() { self.hashing.of(pin)? } else { None };
             if one.pin_is(pin, stretched.as_deref()) && (one.has_pin() || !needs_pin) {
                 let enquiry = Enquiry { target, may_be_serial: true, password: rest, state: None };
