@@ -374,30 +374,30 @@ def killed_in_push(site: Site) -> None:
 @checks.check
 def forwarded(site: Site) -> None:
     """A local forward token has its PIN here and its code at the server, by challenge or at once."""
-    name, token = site.family.name, site.token("HF1", "hanna", "")
+    name, token = site.family.name, site.token("LF1", "hanna", "")
     state = State()
     local = site.configure(mfa__provider="local", ignore_connection_error="yes")
-    manage(state, local, f"enroll --type forward --serial FW1 --user fay --pin 1357 --target {name}:HF1")
+    manage(state, local, f"enroll --type forward --serial FW1 --user fay --pin 1357 --target {name}:LF1")
 
     def say(otp: str) -> Answer:
         return Session(local, "fay", state).say(otp)
 
     code = token.code()
-    say("1357" + code).accepted("local", f"FW1,{name}:HF1")
+    say("1357" + code).accepted("local", f"FW1,{name}:LF1")
     say("1357" + code).denied()
     say("1357000000").denied()
-    failures = site.api.fail_counter("HF1")
+    failures = site.api.fail_counter("LF1")
     say("2468" + token.code()).denied()
     say(token.code()).denied()
-    expect(site.api.fail_counter("HF1") == failures, "expected that the server was not asked")
+    expect(site.api.fail_counter("LF1") == failures, "expected that the server was not asked")
     session = Session(local, "fay", state)
     session.say("1357").asked()
-    session.say(token.code()).accepted("local", f"FW1,{name}:HF1")
+    session.say(token.code()).accepted("local", f"FW1,{name}:LF1")
     site.while_down(lambda: say("1357" + token.code()).denied(UNREACHABLE))
-    say("1357" + token.code()).accepted("local", f"FW1,{name}:HF1")
-    phone = site.api.phone("PF1", "hanna", "realm1", "")
-    manage(state, local, f"assign FW1 --target {name}:PF1")
-    with_phone(Session(local, "fay", state), "1357", phone, True).accepted("local", f"FW1,{name}:PF1")
+    say("1357" + token.code()).accepted("local", f"FW1,{name}:LF1")
+    phone = site.api.phone("LP1", "hanna", "realm1", "")
+    manage(state, local, f"assign FW1 --target {name}:LP1")
+    with_phone(Session(local, "fay", state), "1357", phone, True).accepted("local", f"FW1,{name}:LP1")
     with_phone(Session(local, "fay", state), "1357", phone, False).denied()
     manage(state, local, f"assign FW1 --target {name}:NOSUCH1")
     say("1357" + token.code()).denied()
@@ -407,8 +407,8 @@ def forwarded(site: Site) -> None:
 def approved(site: Site) -> None:
     """A person at the server approves with PIN and code, once, however the name is written."""
     name = site.family.name
-    hal, hugo = site.token("HF2", "hal", "halpin"), site.token("HG2", "hugo", "hugopin")
-    second = site.token("HF3", "hal", "otherpin")
+    hal, hugo = site.token("LF2", "hal", "halpin"), site.token("LG2", "hugo", "hugopin")
+    second = site.token("LF3", "hal", "otherpin")
     options = {"four_eyes__realms": f"realm1@{name}:2", "four_eyes__connections": "*"}
     options |= {"four_eyes__requester": "excluded", "ignore_connection_error": "yes"}
     local = site.configure(mfa__provider="local", **options)
@@ -421,7 +421,7 @@ def approved(site: Site) -> None:
     for spelling in ("hal", "HAL", "hal@realm1", f"Hal@realm1@{name}", "hal@realm2"):
         session.say(f"{spelling}:otherpin{second.code()}").asked()
     session.say("hanna:0000").asked()
-    session.say("hugo:hugopin" + hugo.code()).accepted("local", f"{name}:HF2,{name}:HG2")
+    session.say("hugo:hugopin" + hugo.code()).accepted("local", f"{name}:LF2,{name}:LG2")
     session = Session(local, "hugo")
     session.say("").asked()
     session.say("hal:halpin" + code).asked()
