@@ -187,7 +187,7 @@ impl<'a> Local<'a> {
             }
             return Ok(match approvals.first(&demand, password)? {
                 First::Settled(outcome) => Step::Settled(outcome),
-                First::Ask(ballot) => Step::Approve(Box::new(ballot)),
+                First::Ask(ballot) => Step::Approve(ballot),
                 First::Nothing(named) | First::Wrong(named) => {
                     Step::Settled(approvals.deny(&demand, named, "no approval")?)
                 }
@@ -271,7 +271,7 @@ impl<'a> Local<'a> {
                 None => deny("nobody asks for these approvals any more")?,
                 Some(demand) => match approvals.answer(&demand, &challenge, password)? {
                     Next::Settled(outcome) => Step::Settled(outcome),
-                    Next::Ask(ballot) => Step::Approve(Box::new(ballot)),
+                    Next::Ask(ballot) => Step::Approve(ballot),
                 },
             },
         })
@@ -327,7 +327,7 @@ fn approvals_of<'d, 'p>(
         }
         match approvals.first(demand, password)? {
             First::Settled(outcome) => return Ok(Ok(Step::Settled(outcome))),
-            First::Ask(ballot) => return Ok(Ok(Step::Approve(Box::new(ballot)))),
+            First::Ask(ballot) => return Ok(Ok(Step::Approve(ballot))),
             First::Wrong(mut charges) => {
                 charges.push(token.serial.clone());
                 return Ok(Err(Earlier { matched: true, charges }));

@@ -44,7 +44,7 @@ pub enum First<'p> {
     /// Codes matched, but they are not the approvals. Nothing was changed; these tokens are to be charged.
     Wrong(Vec<String>),
     /// Nothing is wrong that can be told here, and servers have to be asked.
-    Ask(Ballot<'p>),
+    Ask(Box<Ballot<'p>>),
     /// It is settled.
     Settled(Outcome),
 }
@@ -52,7 +52,7 @@ pub enum First<'p> {
 /// What a later text was.
 pub enum Next<'p> {
     /// Nothing is wrong that can be told here, and a server has to be asked.
-    Ask(Ballot<'p>),
+    Ask(Box<Ballot<'p>>),
     /// It is settled.
     Settled(Outcome),
 }
@@ -137,7 +137,7 @@ impl Approvals<'_> {
         if voters.is_empty() {
             return self.go_on(demand, None, Vec::new(), offers).map(First::Settled);
         }
-        Ok(First::Ask(ballot))
+        Ok(First::Ask(Box::new(ballot)))
     }
 
     /// Takes the next answer of a chain.
@@ -163,7 +163,7 @@ impl Approvals<'_> {
                 Found::Here(candidates) => self.judge(demand, &votes, candidates)?,
                 Found::Elsewhere(voter) => {
                     match self.ballot(demand, Some(challenge), votes.clone(), Vec::new(), &[voter]) {
-                        Some(ballot) => return Ok(Next::Ask(ballot)),
+                        Some(ballot) => return Ok(Next::Ask(Box::new(ballot))),
                         None => Reading::Wrong(Vec::new()),
                     }
                 }

@@ -373,11 +373,15 @@ def killed_in_push(site: Site) -> None:
 
 @checks.check
 def forwarded(site: Site) -> None:
-    """A local forward token has its PIN here and its code at the server, by challenge or at once."""
+    """A local forward token has its PIN here and its code at the server, at once or later."""
     name, token = site.family.name, site.token("LF1", "hanna", "")
     state = State()
     local = site.configure(mfa__provider="local", ignore_connection_error="yes")
-    manage(state, local, f"enroll --type forward --serial FW1 --user fay --pin 1357 --target {name}:LF1")
+    manage(
+        state,
+        local,
+        f"enroll --type forward --serial FW1 --user fay --pin 1357 --target {name}:LF1",
+    )
 
     def say(otp: str) -> Answer:
         return Session(local, "fay", state).say(otp)
@@ -397,7 +401,9 @@ def forwarded(site: Site) -> None:
     say("1357" + token.code()).accepted("local", f"FW1,{name}:LF1")
     phone = site.api.phone("LP1", "hanna", "realm1", "")
     manage(state, local, f"assign FW1 --target {name}:LP1")
-    with_phone(Session(local, "fay", state), "1357", phone, True).accepted("local", f"FW1,{name}:LP1")
+    with_phone(Session(local, "fay", state), "1357", phone, True).accepted(
+        "local", f"FW1,{name}:LP1"
+    )
     with_phone(Session(local, "fay", state), "1357", phone, False).denied()
     manage(state, local, f"assign FW1 --target {name}:NOSUCH1")
     say("1357" + token.code()).denied()
