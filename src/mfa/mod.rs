@@ -152,7 +152,7 @@ pub trait MfaClient {
 
 /// The sections that describe a server, each with its line in [`service`]. A forward token may lead to one, and a
 /// four-eyes realm may be one's.
-pub const SERVICES: [&str; 3] = ["edumfa", "http", "privacyidea"];
+pub const SERVICES: [&str; 3] = ["http", "edumfa", "privacyidea"];
 
 /// Makes the client of a server from the section of this name; `None` where no provider has such a section.
 fn service<'a>(
@@ -179,7 +179,8 @@ pub fn client<'a>(tools: Tools<'a>, disable_echo: bool) -> Result<Box<dyn MfaCli
         local::Local::from_settings(tools, disable_echo).map(|local| Box::new(local) as Box<dyn MfaClient>)
     };
     let mut providers = SERVICES.to_vec();
-    providers.extend(["none", "local"]);
+    providers.insert(1, "none");
+    providers.push("local");
     let name = tools.settings.choice(&PROVIDER, &providers)?;
     if name == "none" {
         return Ok(Box::new(none::NoFactor::new(tools.log)));

@@ -9,7 +9,7 @@ use serde_json::Value;
 
 use super::elsewhere::{Enquiry, Reply, Target};
 use super::held::Held;
-use super::verify::{Verifier, Without, mark};
+use super::verify::{Verifier, mark};
 use super::{Outcome, Session};
 use crate::store::{Advance, Challenge, ChallengeKind, ChallengeStep, Settlement, StoreError, Token};
 
@@ -53,8 +53,7 @@ impl Verifier<'_> {
     ) -> Result<Option<Forwarded<'p>>, StoreError> {
         let Some(sealer) = self.store.sealer()? else { return Ok(None) };
         let mut leads_out = self.hold(sealer, own)?;
-        let now = self.store.now();
-        leads_out.retain(|one| one.elsewhere.is_some() && one.is_usable(now));
+        leads_out.retain(|one| one.elsewhere.is_some());
         if leads_out.is_empty() || self.is_ones_own(own, asking, text)? {
             return Ok(None);
         }
@@ -64,32 +63,43 @@ impl Verifier<'_> {
             let (Some((pin, rest)), Some(target)) = (one.pin_and_rest(text), one.elsewhere.clone()) else {
                 continue;
             };
-            if rest.is_empty() && one.has_pin() && !self.rules.challenge_response {
+            let stretched = if one.has_pin() { self.hashing.of(pin)? } else { None };
+            if !one.pin_is(pin, stretched.as_deref()) || (needs_pin && !one.has_pin()) {
                 continue;
             }
-            let stretched = if one.has_pin() { self.hashing.of(pin)? } else { None };
-            if one.pin_is(pin, stretched.as_deref()) && (one.has_pin() || !needs_pin) {
-                let enquiry = Enquiry { target, may_be_serial: true, password: rest, state: None };
-                return Ok(Some(Forwarded { held: one, challenge: None, enquiry }));
+            let starts_something = !rest.is_empty() || !one.has_pin() || self.rules.challenge_response;
+            if !one.is_usable(self.store.now()) || !starts_something {
+                // A PIN that is known to be this token's is not for the next one's server.
+                if one.has_pin() {
+                    return Ok(None);
+                }
+                continue;
             }
+            let enquiry = Enquiry { target, may_be_serial: true, password: rest, state: None };
+            return Ok(Some(Forwarded { held: one, challenge: None, enquiry }));
         }
         Ok(None)
     }
 
-    /// Tells whether a text as it is opens one of the tokens of the store: as a static password, or as a PIN.
+    /// Tells whether a text as it is belongs to one of the tokens of the store: as its static password, or as its PIN,
+    /// whatever a PIN alone does now.
     ///
     /// # Errors
     /// [`StoreError`].
     pub fn is_ones_own(&self, own: &[Token], asking: &[Token], text: &str) -> Result<bool, StoreError> {
         let Some(sealer) = self.store.sealer()? else { return Ok(false) };
-        let (held, asking) = (self.hold(sealer, own)?, self.hold(sealer, asking)?);
+        let mut local = self.hold(sealer, own)?;
+        local.append(&mut self.hold(sealer, asking)?);
         let length = text.chars().count();
-        let mut local = held.iter().chain(&asking).filter(|one| one.elsewhere.is_none());
-        if !local.any(|one| one.fits_whole(length)) {
+        local.retain(|one| one.elsewhere.is_none() && one.fits_whole(length));
+        if local.is_empty() {
             return Ok(false);
         }
         let Some(stretched) = self.hashing.of(text)? else { return Ok(false) };
-        Ok(!matches!(self.whole(&held, &asking, text, &stretched), Without::Deny(_)))
+        let is_it = |one: &Held| {
+            (one.has_pin() && one.pin_is(text, Some(&stretched))) || one.is_pin_and_password(&stretched)
+        };
+        Ok(local.iter().any(is_it))
     }
 
     /// Takes the answer to a server's question.

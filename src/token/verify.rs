@@ -83,7 +83,7 @@ struct OpenedToken {
 }
 
 /// What is left to do when no code matched.
-pub(super) enum Without<'h> {
+enum Without<'h> {
     Accept(&'h Held),
     Open(Vec<&'h Held>),
     Asks(usize),
@@ -218,13 +218,7 @@ impl Verifier<'_> {
         tokens.iter().map(|token| Held::new(self.store, sealer, token.clone())).collect()
     }
 
-    pub(super) fn whole<'h>(
-        &self,
-        held: &'h [Held],
-        asking: &[Held],
-        text: &str,
-        stretched: &Stretched,
-    ) -> Without<'h> {
+    fn whole<'h>(&self, held: &'h [Held], asking: &[Held], text: &str, stretched: &Stretched) -> Without<'h> {
         let now = self.store.now();
         let has_pin = |one: &Held| one.has_pin() && one.pin_is(text, Some(stretched));
         let mut open = Vec::new();

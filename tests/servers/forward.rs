@@ -117,10 +117,23 @@ fn what_opens_or_locks_another_token_of_the_user_does_not_leave_this_machine() {
     assert_eq!(site.say("alice", "epin").verdict(), "NEEDINFO");
     // A code of the store behind a wrong PIN.
     site.say("alice", "xpin969429").assert_denied("Authentication failed", 0);
+    // What opens nothing now is still somebody's.
+    let strict = Site {
+        configuration: format!("{}[local]\nchallenge_response=no\n", site.configuration),
+        place: site.place,
+    };
+    for own in ["hpin", "1234"] {
+        strict.say("alice", own).assert_denied("Authentication failed", 0);
+    }
+    let site = Site { configuration: strict.configuration.replace("=no\n", "=yes\n"), ..strict };
+    site.token("unlock H1");
+    site.token("disable F1");
+    site.say("alice", &format!("1234{CODE}")).assert_denied("Authentication failed", 0);
+    site.token("enable F1");
     assert_eq!(service.requests().len(), 0, "{:?}", service.requests());
     assert_eq!(site.say("alice", &format!("1234{CODE}")).verdict(), "ACCEPT");
     assert_eq!(site.say("alice", CODE).verdict(), "ACCEPT", "by the forward without a PIN");
-    assert_eq!(site.counters("H1"), (2, 1), "no local counter is lowered, and only the wrong PIN is charged");
+    assert_eq!(site.counters("H1"), (2, 1), "no local counter is lowered");
 }
 
 #[test]
