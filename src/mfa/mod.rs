@@ -3,6 +3,8 @@
 //! A provider answers a question; it does not decide. "The code is wrong" is an [`Answer`], "the server did not
 //! answer" is an [`MfaError`], and the two stay apart up to the one `match` in `pipeline::authenticate`.
 
+mod dialogue;
+mod envelope;
 mod fallback;
 mod http;
 mod local;
@@ -178,6 +180,11 @@ fn fallback(settings: &Settings<'_>) -> Result<bool, SettingError> {
 /// Reads a provider's `timeout`.
 fn timeout(settings: &Settings<'_>, opt: &Opt) -> Result<Duration, SettingError> {
     settings.seconds(opt, MAX_TIMEOUT)
+}
+
+/// Makes the error for an answer that makes no sense.
+fn garbled(reason: &str) -> MfaError {
+    MfaError::CommunicationError { reason: reason.to_owned(), source: None }
 }
 
 /// Keeps what a terminal may be shown of a service's text: nothing that steers it or turns the direction of writing,
