@@ -7,6 +7,7 @@ mod dialogue;
 mod envelope;
 mod fallback;
 mod http;
+mod linotp;
 mod local;
 mod none;
 mod privacyidea;
@@ -31,9 +32,10 @@ const PROVIDER: Opt = Opt::new("mfa", "provider", "local");
 const FALLBACK: Opt = Opt::new("mfa", "fallback", "none");
 const RETRY_AFTER: Opt = Opt::new("mfa", "retry_after", "30");
 /// The options that this module and its providers read.
-pub const OPTIONS: [&[Opt]; 5] = [
+pub const OPTIONS: [&[Opt]; 6] = [
     &[PROVIDER, FALLBACK, RETRY_AFTER],
     http::OPTIONS,
+    linotp::OPTIONS,
     local::OPTIONS,
     &privacyidea::EDUMFA,
     &privacyidea::PRIVACYIDEA,
@@ -158,10 +160,11 @@ pub fn client<'a>(tools: Tools<'a>, disable_echo: bool) -> Result<Box<dyn MfaCli
         local::Local::from_settings(tools, disable_echo).map(|local| Box::new(local) as Box<dyn MfaClient>)
     };
     let privacyidea = |options| privacyidea::PrivacyIdea::from_settings(tools, options, disable_echo);
-    let providers = ["http", "none", "edumfa", "privacyidea", "local"];
+    let providers = ["http", "none", "edumfa", "privacyidea", "linotp", "local"];
     let client: Box<dyn MfaClient> = match tools.settings.choice(&PROVIDER, &providers)? {
         "edumfa" => Box::new(privacyidea(&privacyidea::EDUMFA)?),
         "http" => Box::new(http::Http::from_settings(tools, disable_echo)?),
+        "linotp" => Box::new(linotp::LinOtp::from_settings(tools, disable_echo)?),
         "privacyidea" => Box::new(privacyidea(&privacyidea::PRIVACYIDEA)?),
         "none" => return Ok(Box::new(none::NoFactor::new(tools.log))),
         _ => return local(),

@@ -23,7 +23,7 @@ pub(crate) struct Road {
 
 const FACTOR: &str = "[mfa]\nprovider=http\n[http]\nserver_url=http://SERVICE\ntoken=t0ken\n";
 
-pub(crate) const ROADS: [Road; 12] = [
+pub(crate) const ROADS: [Road; 13] = [
     Road {
         name: "user_list",
         what_it_takes: "a user whom the appliance's list names",
@@ -228,14 +228,46 @@ pub(crate) const ROADS: [Road; 12] = [
                 let address = given.service.address.to_string();
                 given.instead(&address, NOBODY);
             }),
-            ("another path", |given| {
-                let service = Service::plain(|connection| {
-                    connection.request();
-                    connection.send(reply(404, "application/json", r#"{"result": "ACCEPT"}"#));
-                });
+            ("another path", |given| given.replies(404, r#"{"result": "ACCEPT"}"#)),
+        ],
+    },
+    Road {
+        name: "factor",
+        what_it_takes: "a password that LinOTP accepts for this identity",
+        given: || {
+            let mut given = Given::new("[mfa]\nprovider=linotp\n[linotp]\nserver_url=http://SERVICE\n");
+            given.argument("key_value_pairs", json!({"otp": "123456"}));
+            given
+        },
+        verdict: "ACCEPT",
+        by: "linotp otp",
+        with_one_thing_less: &[
+            ("another password", |given| given.argument("key_value_pairs", json!({"otp": "123457"}))),
+            ("an empty password", |given| given.argument("key_value_pairs", json!({"otp": ""}))),
+            ("another user", |given| given.argument("gateway_user", json!("bob"))),
+            ("another field in the user's name", |given| {
+                given.argument("gateway_user", json!("alice&pass=123456"))
+            }),
+            ("another realm", |given| given.instead("[linotp]\n", "[linotp]\nrealm=other\n")),
+            ("a realm in the name", |given| given.argument("gateway_user", json!("alice@other"))),
+            ("a serial instead of a user", |given| {
+                given.instead("[linotp]\n", "[linotp]\nserial_prefix=a\n")
+            }),
+            ("another section", |given| given.instead("[linotp]", "[LinOTP]")),
+            ("another provider", |given| given.instead("provider=linotp", "provider=edumfa")),
+            ("no address", |given| given.instead("server_url", "url")),
+            ("a server that is not there", |given| {
                 let address = given.service.address.to_string();
-                given.instead(&address, &service.address.to_string());
-                given.service = service;
+                given.instead(&address, NOBODY);
+            }),
+            ("a value that is no boolean", |given| {
+                given.replies(200, r#"{"result": {"status": true, "value": 1}}"#);
+            }),
+            ("a status of false", |given| {
+                given.replies(200, r#"{"result": {"status": false, "value": true}}"#);
+            }),
+            ("another status of HTTP", |given| {
+                given.replies(404, r#"{"result": {"status": true, "value": true}}"#);
             }),
         ],
     },
