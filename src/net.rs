@@ -287,6 +287,11 @@ impl Url {
         &self.host
     }
 
+    /// Returns the whole address.
+    pub fn as_str(&self) -> &str {
+        &self.text
+    }
+
     /// Returns the address with a path appended.
     pub fn join(&self, path: &str) -> String {
         format!("{}/{path}", self.text)

@@ -12,8 +12,11 @@ mod local;
 mod none;
 mod privacyidea;
 mod servers;
+mod yubico;
 
 pub(crate) use local::REALM as LOCAL_REALM;
+/// For the fuzzer.
+pub use yubico::YubicoResponse;
 
 use std::time::Duration;
 
@@ -32,13 +35,14 @@ const PROVIDER: Opt = Opt::new("mfa", "provider", "local");
 const FALLBACK: Opt = Opt::new("mfa", "fallback", "none");
 const RETRY_AFTER: Opt = Opt::new("mfa", "retry_after", "30");
 /// The options that this module and its providers read.
-pub const OPTIONS: [&[Opt]; 6] = [
+pub const OPTIONS: [&[Opt]; 7] = [
     &[PROVIDER, FALLBACK, RETRY_AFTER],
     http::OPTIONS,
     linotp::OPTIONS,
     local::OPTIONS,
     &privacyidea::EDUMFA,
     &privacyidea::PRIVACYIDEA,
+    yubico::OPTIONS,
 ];
 /// The longest wait for one answer that a provider's `timeout` may ask for, in seconds.
 pub const MAX_TIMEOUT: f64 = 600.0;
@@ -160,12 +164,13 @@ pub fn client<'a>(tools: Tools<'a>, disable_echo: bool) -> Result<Box<dyn MfaCli
         local::Local::from_settings(tools, disable_echo).map(|local| Box::new(local) as Box<dyn MfaClient>)
     };
     let privacyidea = |options| privacyidea::PrivacyIdea::from_settings(tools, options, disable_echo);
-    let providers = ["http", "none", "edumfa", "privacyidea", "linotp", "local"];
+    let providers = ["http", "none", "edumfa", "privacyidea", "linotp", "yubico", "local"];
     let client: Box<dyn MfaClient> = match tools.settings.choice(&PROVIDER, &providers)? {
         "edumfa" => Box::new(privacyidea(&privacyidea::EDUMFA)?),
         "http" => Box::new(http::Http::from_settings(tools, disable_echo)?),
         "linotp" => Box::new(linotp::LinOtp::from_settings(tools, disable_echo)?),
         "privacyidea" => Box::new(privacyidea(&privacyidea::PRIVACYIDEA)?),
+        "yubico" => Box::new(yubico::Yubico::from_settings(tools)?),
         "none" => return Ok(Box::new(none::NoFactor::new(tools.log))),
         _ => return local(),
     };
