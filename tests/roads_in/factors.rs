@@ -3,10 +3,12 @@
 use serde_json::json;
 
 use crate::support::service::Request;
+use crate::support::yubico;
 
 pub(crate) fn answer(request: &Request) -> String {
     let path = request.line.split(' ').nth(1).unwrap_or_default();
     match path {
+        _ if path.starts_with("/verify?") => yubico::answer(request),
         "/validate/check" => {
             let known = request.body == b"user=alice&pass=123456";
             json!({"jsonrpc": "2.0802", "result": {"status": true, "value": known}, "id": 0}).to_string()

@@ -249,7 +249,7 @@ mod tests {
             }
         }
         for end in 0..good.len().saturating_sub(2) {
-            assert_ne!(said(&good[..end]), Ok(Said::Ok), "cut at {end}");
+            assert_ne!(said(good.get(..end).unwrap()), Ok(Said::Ok), "cut at {end}");
         }
     }
 
