@@ -55,7 +55,7 @@ class YubiKey:
         plain += secrets.token_bytes(2)
         plain += struct.pack("<H", ~crc(plain) & 0xFFFF)
         encryptor = Cipher(algorithms.AES(self.key), modes.ECB()).encryptor()
-        encrypted = encryptor.update(plain) + encryptor.finalize()
+        encrypted: bytes = encryptor.update(plain) + encryptor.finalize()
         return self.public_id + encrypted.hex().translate(MODHEX)
 
 
