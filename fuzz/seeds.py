@@ -190,6 +190,20 @@ def otpauth_texts() -> list[str]:
     return [totp, hotp, f"# two\n{totp}&period=60\n\n{hotp}\n"]
 
 
+def yubico_texts() -> list[str]:
+    """Make responses as Yubico's, Debian's and privacyIDEA's servers write them."""
+    parameters = [
+        "h=kQjNjzTHh62af54qyADqRsfPwXE=",
+        "t=2026-01-31T12:00:00Z0042",
+        "otp=ccccccbchvthdvbtulidunrurkdljflirjnkvtldnbjr",
+        "nonce=0123456789abcdef0123456789abcdef",
+        "sl=25",
+        "status=OK",
+    ]
+    errors = [f"h=\nt=1\nstatus={status}\n" for status in ("BAD_OTP", "NO_SUCH_CLIENT")]
+    return ["\r\n".join([*parameters, "", ""]), "\n".join(parameters), *errors]
+
+
 def main() -> None:
     """Write one file a seed, named after its content."""
     corpus = Path(sys.argv[1])
@@ -200,6 +214,7 @@ def main() -> None:
         "pskc": pskc_texts(),
         "csv": csv_texts(),
         "otpauth": otpauth_texts(),
+        "yubico": yubico_texts(),
     }
     for target, texts in made.items():
         folder = corpus / target

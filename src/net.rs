@@ -5,9 +5,11 @@
 
 use std::time::Duration;
 
+use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, percent_encode};
 use secrecy::{ExposeSecret, SecretString};
 use ureq::tls::{Certificate, ClientCert, PemItem, PrivateKey, RootCerts, TlsConfig, parse_pem};
 use ureq::{Agent, Proxy, ProxyProtocol};
+use zeroize::Zeroizing;
 
 use crate::appliance::HttpProxy;
 use crate::clock::Budget;
@@ -16,6 +18,8 @@ use crate::logging::Log;
 
 /// The longest wait for a connection; another server may be tried after it.
 const MAX_CONNECT: Duration = Duration::from_secs(10);
+/// What is escaped in a form; RFC 3986 section 2.3 leaves the rest alone.
+const ESCAPED: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'.').remove(b'_').remove(b'~');
 /// The longest body that is read, in bytes.
 pub const MAX_BODY: u64 = 1024 * 1024;
 
@@ -109,6 +113,23 @@ impl Body<'_> {
 /// Makes the header that carries a token.
 pub fn bearer(token: &SecretString) -> (&'static str, SecretString) {
     ("Authorization", SecretString::from(format!("Bearer {}", token.expose_secret())))
+}
+
+/// Writes the fields of a form or a query (application/x-www-form-urlencoded, with %20 for a blank).
+pub fn encoded(fields: &[(&str, &str)]) -> Zeroizing<String> {
+    let longest = |text: &str| text.len().saturating_mul(3).saturating_add(1);
+    let longest = fields.iter().map(|(name, value)| longest(name).saturating_add(longest(value)));
+    // What may be a secret is written to one place.
+    let mut text = Zeroizing::new(String::with_capacity(longest.fold(0, usize::saturating_add)));
+    for (name, value) in fields {
+        if !text.is_empty() {
+            text.push('&');
+        }
+        text.extend(percent_encode(name.as_bytes(), ESCAPED));
+        text.push('=');
+        text.extend(percent_encode(value.as_bytes(), ESCAPED));
+    }
+    text
 }
 
 /// An answer, whatever its status.
@@ -264,6 +285,11 @@ impl Url {
     /// Returns host and port as written.
     pub fn host(&self) -> &str {
         &self.host
+    }
+
+    /// Returns the whole address.
+    pub fn as_str(&self) -> &str {
+        &self.text
     }
 
     /// Returns the address with a path appended.

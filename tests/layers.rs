@@ -217,11 +217,14 @@ fn a_secret_is_opened_in_a_short_list_of_files() {
             // Every option may be a secret and is read as one; most are none.
             "config/settings.rs",
             // The bodies of requests, and the comparison with what is typed.
+            "mfa/dialogue.rs",
             "mfa/http.rs",
             "mfa/local.rs",
             // And the codes for use without the server, which are compared and kept.
-            "mfa/privacyidea/mod.rs",
             "mfa/privacyidea/offline.rs",
+            // A code's public id, and the key of a signature.
+            "mfa/yubico/mod.rs",
+            "mfa/yubico/wire.rs",
             // Headers and keys of a connection.
             "net.rs",
             // A user name typed under "gu", and an answer that the other plugins of the session read.

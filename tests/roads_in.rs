@@ -8,6 +8,8 @@
 #![expect(clippy::panic, reason = "a test that cannot go on has failed")]
 #![expect(clippy::indexing_slicing, reason = "a JSON value that lacks a member is null, and a test may fail")]
 
+#[path = "roads_in/factors.rs"]
+mod factors;
 #[expect(dead_code, reason = "other tests use the rest")]
 mod support;
 #[path = "roads_in/table.rs"]
@@ -31,7 +33,7 @@ struct Given {
     arguments: Value,
     appliance: Value,
     clock: &'static str,
-    /// Knows one identity, one password and one token, and refuses everybody else.
+    /// Knows one identity, one password and one token, and refuses everybody else; speaks every provider's language.
     service: Service,
 }
 
@@ -39,10 +41,7 @@ impl Given {
     fn new(configuration: &str) -> Self {
         let service = Service::plain(|connection| {
             while let Some(request) = connection.request() {
-                let (body, token) = (request.json(), request.header("authorization"));
-                let known = body["identity"] == "alice" && body["otp"] == "123456";
-                let result = if known && token == Some("Bearer t0ken") { "ACCEPT" } else { "DENY" };
-                connection.send(reply(200, "application/json", json!({"result": result}).to_string()));
+                connection.send(reply(200, "application/json", factors::answer(&request)));
             }
         });
         let arguments = json!({
@@ -77,6 +76,17 @@ impl Given {
     fn instead(&mut self, piece: &str, other: &str) {
         assert!(self.configuration.contains(piece), "{piece} is not in {}", self.configuration);
         self.configuration = self.configuration.replace(piece, other);
+    }
+
+    /// Puts a service in the place of the one that knows alice.
+    fn replies(&mut self, status: u16, body: &'static str) {
+        let service = Service::plain(move |connection| {
+            connection.request();
+            connection.send(reply(status, "application/json", body));
+        });
+        let address = self.service.address.to_string();
+        self.instead(&address, &service.address.to_string());
+        self.service = service;
     }
 
     fn argument(&mut self, name: &str, value: Value) {

@@ -6,7 +6,7 @@
 
 use secrecy::SecretString;
 
-use super::{Answer, Factor, MfaError, Subject, Tools};
+use super::{Answer, Factor, MfaError, Naming, Subject, Tools};
 use crate::names::MfaIdentity;
 use crate::secret;
 use crate::terms::Question;
@@ -23,14 +23,14 @@ pub(super) fn ask(
     enquiry: &Enquiry<'_>,
 ) -> Result<(Reply, Option<Question>), MfaError> {
     let Enquiry { target, may_be_serial, password, state } = enquiry;
+    let naming = if *may_be_serial { Naming::Target } else { Naming::Person };
     let wrong = |reason: &str| MfaError::CommunicationError { reason: reason.to_owned(), source: None };
     let Some(client) = super::service(&target.service, tools, disable_echo)? else {
         return Err(wrong("a token or realm is of a server that no provider knows"));
     };
     let identity =
         MfaIdentity::parse(target.name.as_str()).map_err(|_| wrong("a name is no name for a server"))?;
-    let subject =
-        Subject { identity: &identity, state: state.as_ref(), may_be_serial: *may_be_serial, ..on_behalf_of };
+    let subject = Subject { identity: &identity, state: state.as_ref(), naming, ..on_behalf_of };
     tools.log.info(format_args!("asking {} about {identity}", client.branded_name()));
     let secret = SecretString::from(*password);
     let answer = if password.is_empty() {

@@ -3,15 +3,21 @@
 //! A provider answers a question; it does not decide. "The code is wrong" is an [`Answer`], "the server did not
 //! answer" is an [`MfaError`], and the two stay apart up to the one `match` in `pipeline::authenticate`.
 
+mod dialogue;
 mod elsewhere;
+mod envelope;
 mod fallback;
 mod http;
+mod linotp;
 mod local;
 mod none;
 mod privacyidea;
 mod servers;
+mod yubico;
 
 pub(crate) use local::REALM as LOCAL_REALM;
+/// For the fuzzer.
+pub use yubico::YubicoResponse;
 
 use std::time::Duration;
 
@@ -30,12 +36,14 @@ const PROVIDER: Opt = Opt::new("mfa", "provider", "local");
 const FALLBACK: Opt = Opt::new("mfa", "fallback", "none");
 const RETRY_AFTER: Opt = Opt::new("mfa", "retry_after", "30");
 /// The options that this module and its providers read.
-pub const OPTIONS: [&[Opt]; 5] = [
+pub const OPTIONS: [&[Opt]; 7] = [
     &[PROVIDER, FALLBACK, RETRY_AFTER],
     http::OPTIONS,
+    linotp::OPTIONS,
     local::OPTIONS,
     &privacyidea::EDUMFA,
     &privacyidea::PRIVACYIDEA,
+    yubico::OPTIONS,
 ];
 /// The longest wait for one answer that a provider's `timeout` may ask for, in seconds.
 pub const MAX_TIMEOUT: f64 = 600.0;
@@ -68,8 +76,19 @@ pub struct Subject<'a> {
     pub session_id: Option<&'a str>,
     /// The connection policy.
     pub connection_name: Option<&'a str>,
-    /// Whether the identity is where a forward token leads. Then it may be a token's serial, where the service has such.
-    pub may_be_serial: bool,
+    /// What the identity is.
+    pub naming: Naming,
+}
+
+/// What an identity is, where a service knows people and tokens by name.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Naming {
+    /// The user, as the configuration has it: it may let them name a token instead.
+    User,
+    /// A person who approves, and nothing else: a token's serial would not say whose it is.
+    Person,
+    /// Where a forward token leads: a token's serial, where the service has such, or a person if there is an `@`.
+    Target,
 }
 
 /// What a provider found out.
@@ -152,7 +171,7 @@ pub trait MfaClient {
 
 /// The sections that describe a server, each with its line in [`service`]. A forward token may lead to one, and a
 /// four-eyes realm may be one's.
-pub const SERVICES: [&str; 3] = ["http", "edumfa", "privacyidea"];
+pub const SERVICES: [&str; 5] = ["http", "edumfa", "privacyidea", "linotp", "yubico"];
 
 /// Makes the client of a server from the section of this name; `None` where no provider has such a section.
 fn service<'a>(
@@ -164,6 +183,8 @@ fn service<'a>(
     let client: Box<dyn MfaClient + 'a> = match name {
         "edumfa" => Box::new(privacyidea(&privacyidea::EDUMFA)?),
         "http" => Box::new(http::Http::from_settings(tools, disable_echo)?),
+        "linotp" => Box::new(linotp::LinOtp::from_settings(tools, disable_echo)?),
+        "yubico" => Box::new(yubico::Yubico::from_settings(tools)?),
         "privacyidea" => Box::new(privacyidea(&privacyidea::PRIVACYIDEA)?),
         _ => return Ok(None),
     };
@@ -200,6 +221,11 @@ fn fallback(settings: &Settings<'_>) -> Result<bool, SettingError> {
 /// Reads a provider's `timeout`.
 fn timeout(settings: &Settings<'_>, opt: &Opt) -> Result<Duration, SettingError> {
     settings.seconds(opt, MAX_TIMEOUT)
+}
+
+/// Makes the error for an answer that makes no sense.
+fn garbled(reason: &str) -> MfaError {
+    MfaError::CommunicationError { reason: reason.to_owned(), source: None }
 }
 
 /// Keeps what a terminal may be shown of a service's text: nothing that steers it or turns the direction of writing,

@@ -8,7 +8,7 @@ use super::progress::{AaProgress, Stage};
 use super::{Context, Fault, Stop, bypass, identity, questions};
 use crate::config::settings::Opt;
 use crate::logging::Chain;
-use crate::mfa::{self, Answer, MfaClient, MfaError, Subject, Tools};
+use crate::mfa::{self, Answer, MfaClient, MfaError, Naming, Subject, Tools};
 use crate::names::{MfaIdentity, Username};
 use crate::protocol::cookie::Cookie;
 use crate::protocol::invocation::Arguments;
@@ -142,7 +142,7 @@ fn factor(
         state: state.as_ref(),
         session_id: arguments.session_id.as_deref(),
         connection_name: arguments.connection_name.as_deref(),
-        may_be_serial: false,
+        naming: Naming::User,
     };
     let answer =
         if push { client.push_authenticate(subject) } else { client.otp_authenticate(subject, password) };

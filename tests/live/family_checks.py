@@ -22,6 +22,7 @@ from support import (
     indented,
     manage,
     totp,
+    written,
 )
 
 checks = Checks()
@@ -87,10 +88,7 @@ class Site:
         for option, value in options.items():
             section, _, rest = option.rpartition("__")
             sections.setdefault(section or name, {})[rest] = value
-        return "\n".join(
-            f"[{section}]\n" + "".join(f"{key} = {value}\n" for key, value in values.items())
-            for section, values in sections.items()
-        )
+        return written(sections)
 
     def session(self, user: str, **options: str) -> Session:
         """Begin a session with the usual configuration, and with nothing kept from before."""

@@ -312,3 +312,11 @@ class Authority:
 def indented(pem: str) -> str:
     """Return a PEM text as the value of an option."""
     return "\n    ".join(pem.strip().splitlines())
+
+
+def written(sections: dict[str, dict[str, str]]) -> str:
+    """Return a configuration as text."""
+    return "\n".join(
+        f"[{section}]\n" + "".join(f"{key} = {value}\n" for key, value in values.items())
+        for section, values in sections.items()
+    )

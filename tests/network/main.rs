@@ -1,4 +1,4 @@
-//! The `http` provider against services that answer well, badly, slowly or not at all, with and without TLS and proxy.
+//! The `http` and the `yubico` provider against services that answer well, badly, slowly or not at all, with and without TLS and proxy.
 
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
 #![expect(clippy::panic, reason = "a test that cannot go on has failed")]
@@ -11,6 +11,7 @@ mod proxy;
 #[path = "../support/mod.rs"]
 mod support;
 mod tls;
+mod yubico;
 
 use serde_json::{Value, json};
 

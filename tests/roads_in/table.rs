@@ -5,8 +5,8 @@ use std::fs;
 use serde_json::json;
 
 use crate::Given;
-use crate::support::Place;
-use crate::support::service::{NOBODY, Service, reply};
+use crate::support::service::{NOBODY, Service};
+use crate::support::{Place, yubico};
 
 pub(crate) type Variation = (&'static str, fn(&mut Given));
 
@@ -23,7 +23,7 @@ pub(crate) struct Road {
 
 const FACTOR: &str = "[mfa]\nprovider=http\n[http]\nserver_url=http://SERVICE\ntoken=t0ken\n";
 
-pub(crate) const ROADS: [Road; 15] = [
+pub(crate) const ROADS: [Road; 17] = [
     Road {
         name: "user_list",
         what_it_takes: "a user whom the appliance's list names",
@@ -228,15 +228,94 @@ pub(crate) const ROADS: [Road; 15] = [
                 let address = given.service.address.to_string();
                 given.instead(&address, NOBODY);
             }),
-            ("another path", |given| {
-                let service = Service::plain(|connection| {
-                    connection.request();
-                    connection.send(reply(404, "application/json", r#"{"result": "ACCEPT"}"#));
-                });
-                let address = given.service.address.to_string();
-                given.instead(&address, &service.address.to_string());
-                given.service = service;
+            ("another path", |given| given.replies(404, r#"{"result": "ACCEPT"}"#)),
+        ],
+    },
+    Road {
+        name: "factor",
+        what_it_takes: "a password that LinOTP accepts for this identity",
+        given: || {
+            let mut given = Given::new("[mfa]\nprovider=linotp\n[linotp]\nserver_url=http://SERVICE\n");
+            given.argument("key_value_pairs", json!({"otp": "123456"}));
+            given
+        },
+        verdict: "ACCEPT",
+        by: "linotp otp",
+        with_one_thing_less: &[
+            ("another password", |given| given.argument("key_value_pairs", json!({"otp": "123457"}))),
+            ("an empty password", |given| given.argument("key_value_pairs", json!({"otp": ""}))),
+            ("another user", |given| given.argument("gateway_user", json!("bob"))),
+            ("another field in the user's name", |given| {
+                given.argument("gateway_user", json!("alice&pass=123456"))
             }),
+            ("another realm", |given| given.instead("[linotp]\n", "[linotp]\nrealm=other\n")),
+            ("a realm in the name", |given| given.argument("gateway_user", json!("alice@other"))),
+            ("a serial instead of a user", |given| {
+                given.instead("[linotp]\n", "[linotp]\nserial_prefix=a\n")
+            }),
+            ("another section", |given| given.instead("[linotp]", "[LinOTP]")),
+            ("another provider", |given| given.instead("provider=linotp", "provider=edumfa")),
+            ("no address", |given| given.instead("server_url", "url")),
+            ("a server that is not there", |given| {
+                let address = given.service.address.to_string();
+                given.instead(&address, NOBODY);
+            }),
+            ("a value that is no boolean", |given| {
+                given.replies(200, r#"{"result": {"status": true, "value": 1}}"#);
+            }),
+            ("a status of false", |given| {
+                given.replies(200, r#"{"result": {"status": false, "value": true}}"#);
+            }),
+            ("another status of HTTP", |given| {
+                given.replies(404, r#"{"result": {"status": true, "value": true}}"#);
+            }),
+        ],
+    },
+    Road {
+        name: "factor",
+        what_it_takes: "a code of the user's own YubiKey that the validation server finds good",
+        given: || {
+            let mut given = Given::new(&yubico::asking("http://SERVICE/verify", ""));
+            given.argument("key_value_pairs", json!({"otp": yubico::OTP}));
+            given
+        },
+        verdict: "ACCEPT",
+        by: "yubico otp",
+        with_one_thing_less: &[
+            ("another code", |given| {
+                given.argument(
+                    "key_value_pairs",
+                    json!({"otp": "ccccccbchvthdvbtulidunrurkdljflirjnkvtldnbjt"}),
+                )
+            }),
+            ("another key", |given| {
+                given.argument(
+                    "key_value_pairs",
+                    json!({"otp": "vvgrkdnuvbchdvbtulidunrurkdljflirjnkvtldnbjr"}),
+                )
+            }),
+            ("a code without a public id", |given| {
+                given.argument("key_value_pairs", json!({"otp": "dvbtulidunrurkdljflirjnkvtldnbjr"}))
+            }),
+            ("an empty password", |given| given.argument("key_value_pairs", json!({"otp": ""}))),
+            ("another user", |given| given.argument("gateway_user", json!("bob"))),
+            ("another public id in the list", |given| given.instead(yubico::ID, "vvgrkdnuvbch")),
+            ("a part of the public id in the list", |given| given.instead(yubico::ID, "ccccccbchvt")),
+            ("nobody in the list", |given| given.instead("alice=ccccccbchvth\n", "")),
+            ("no list", |given| given.instead("[yubikey_ids]\nalice=ccccccbchvth\n", "")),
+            ("another client", |given| given.instead("client_id=1", "client_id=2")),
+            ("another API key", |given| {
+                given.instead(yubico::API_KEY, "YWJjZGVmZ2hpamtsbW5vcHFyc3U=");
+            }),
+            ("no API key", |given| given.instead("api_key=", "key=")),
+            ("no address", |given| given.instead("api_urls=", "urls=")),
+            ("another section", |given| given.instead("[yubikey]", "[yubico]")),
+            ("a server that is not there", |given| {
+                let address = given.service.address.to_string();
+                given.instead(&address, NOBODY);
+            }),
+            ("a response without a signature", |given| given.replies(200, "status=OK\r\n")),
+            ("another status of HTTP", |given| given.replies(404, "status=OK\r\n")),
         ],
     },
     Road {

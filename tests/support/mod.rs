@@ -2,6 +2,7 @@
 
 pub(crate) mod pki;
 pub(crate) mod service;
+pub(crate) mod yubico;
 
 use std::ffi::OsStr;
 use std::fmt;

@@ -14,10 +14,11 @@ use secrecy::{ExposeSecret, SecretString};
 use serde::{Deserialize, Serialize};
 use zeroize::Zeroizing;
 
+use super::PrivacyIdea;
 use super::passlib::Hash;
-use super::wire::{self, Accepted, OfflineItem, Verdict};
-use super::{PrivacyIdea, User};
-use crate::mfa::{MfaError, Tools};
+use super::wire::{self, OfflineItem};
+use crate::mfa::dialogue::{Accepted, User, Verdict};
+use crate::mfa::{MfaError, Tools, envelope, garbled};
 use crate::store::{OfflineChange, OfflineCodes, OfflineKey, StoreError};
 
 /// How many of the next codes are taken, as a server's own window does; each costs one PBKDF2.
@@ -100,9 +101,9 @@ impl Offline<'_> {
         items: Vec<OfflineItem>,
     ) -> Result<(), MfaError> {
         for item in items {
-            let serial = item.serial.clone().or_else(|| accepted.serial.clone()).map(wire::serial_of);
+            let serial = item.serial.clone().or_else(|| accepted.serial.clone()).map(envelope::serial_of);
             let Some(serial) = serial.transpose()? else {
-                return Err(wire::garbled("the server's codes are of no token"));
+                return Err(garbled("the server's codes are of no token"));
             };
             if item.response.keys().any(|counter| counter.parse::<u64>().is_err()) {
                 self.tools.log.info(format_args!("{serial} is of a type that gives no codes to keep"));
@@ -157,7 +158,7 @@ impl Offline<'_> {
         let of_token =
             |item: &&OfflineItem| item.serial.as_ref().is_none_or(|serial| *serial == found.key.serial);
         let item = items.iter().find(of_token);
-        let item = item.ok_or_else(|| wire::garbled("the server's refill has no codes of the token"))?;
+        let item = item.ok_or_else(|| garbled("the server's refill has no codes of the token"))?;
         let new =
             List { refilltoken: item.refilltoken.expose_secret(), answers_only: false, codes: codes(item)? };
         let used = self.tools.store.change_offline_codes(&found.key, |kept| match kept {
@@ -231,7 +232,7 @@ fn read<'p>(key: &OfflineKey, plain: &'p [u8]) -> Result<List<'p>, StoreError> {
 
 fn write(list: &List<'_>) -> Result<Zeroizing<Vec<u8>>, MfaError> {
     let written = serde_json::to_vec(list).map(Zeroizing::new);
-    written.map_err(|_| wire::garbled("the codes cannot be written"))
+    written.map_err(|_| garbled("the codes cannot be written"))
 }
 
 /// Takes a code and all before it out of a list, and puts new ones in; tells whether the code was there.
@@ -276,7 +277,7 @@ fn codes(item: &OfflineItem) -> Result<BTreeMap<u64, &str>, MfaError> {
         .collect();
     codes
         .filter(|codes| codes.len() <= MAX_CODES)
-        .ok_or_else(|| wire::garbled("the server's offline codes are not of the known form"))
+        .ok_or_else(|| garbled("the server's offline codes are not of the known form"))
 }
 
 #[cfg(test)]

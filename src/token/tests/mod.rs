@@ -390,7 +390,7 @@ impl Place<'_> {
         let client = mfa::client(tools, false)?;
         let identity = MfaIdentity::parse(identity).unwrap();
         let subject = Subject {
-            may_be_serial: false,
+            naming: crate::mfa::Naming::User,
             identity: &identity,
             state,
             session_id: Some(self.session),
