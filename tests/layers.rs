@@ -222,6 +222,9 @@ fn a_secret_is_opened_in_a_short_list_of_files() {
             // And the codes for use without the server, which are compared and kept.
             "mfa/privacyidea/mod.rs",
             "mfa/privacyidea/offline.rs",
+            // The password and the shared secret on their way into a packet.
+            "mfa/radius/exchange.rs",
+            "mfa/radius/mod.rs",
             // Headers and keys of a connection.
             "net.rs",
             // A user name typed under "gu", and an answer that the other plugins of the session read.

@@ -185,11 +185,15 @@ impl<'a> Local<'a> {
         let Some(challenge) = approvals.session.find(self.tools.store, id)? else {
             return Ok(verifier.deny(Vec::new(), "there is no such challenge for this session")?);
         };
-        if challenge.kind == ChallengeKind::Otp {
-            return Ok(match policy {
-                None => verifier.answer(&challenge, password)?,
-                Some(_) => verifier.deny(Vec::new(), "the connection demands approvals by now")?,
-            });
+        match challenge.kind {
+            ChallengeKind::Otp => {
+                return Ok(match policy {
+                    None => verifier.answer(&challenge, password)?,
+                    Some(_) => verifier.deny(Vec::new(), "the connection demands approvals by now")?,
+                });
+            }
+            ChallengeKind::Remote => return Ok(verifier.deny(Vec::new(), "the challenge is a server's")?),
+            ChallengeKind::FourEyes => {}
         }
         match approvals.demand_of(&challenge, policy)? {
             Some(demand) => Ok(approvals.answer(&demand, &challenge, password)?),

@@ -8,10 +8,14 @@ mod http;
 mod local;
 mod none;
 mod privacyidea;
+mod radius;
 mod servers;
 
 pub(crate) use local::REALM as LOCAL_REALM;
+/// For the fuzzer, which is no part of this crate.
+pub use radius::packet as radius_packet;
 
+use std::collections::BTreeMap;
 use std::time::Duration;
 
 use secrecy::SecretString;
@@ -29,12 +33,13 @@ const PROVIDER: Opt = Opt::new("mfa", "provider", "local");
 const FALLBACK: Opt = Opt::new("mfa", "fallback", "none");
 const RETRY_AFTER: Opt = Opt::new("mfa", "retry_after", "30");
 /// The options that this module and its providers read.
-pub const OPTIONS: [&[Opt]; 5] = [
+pub const OPTIONS: [&[Opt]; 6] = [
     &[PROVIDER, FALLBACK, RETRY_AFTER],
     http::OPTIONS,
     local::OPTIONS,
     &privacyidea::EDUMFA,
     &privacyidea::PRIVACYIDEA,
+    radius::OPTIONS,
 ];
 /// The longest wait for one answer that a provider's `timeout` may ask for, in seconds.
 pub const MAX_TIMEOUT: f64 = 600.0;
@@ -67,6 +72,10 @@ pub struct Subject<'a> {
     pub session_id: Option<&'a str>,
     /// The connection policy.
     pub connection_name: Option<&'a str>,
+    /// The client's address.
+    pub client_ip: Option<&'a str>,
+    /// What the user typed, by key.
+    pub typed: &'a BTreeMap<String, SecretString>,
 }
 
 /// What a provider found out.
@@ -156,11 +165,11 @@ pub fn client<'a>(tools: Tools<'a>, disable_echo: bool) -> Result<Box<dyn MfaCli
         local::Local::from_settings(tools, disable_echo).map(|local| Box::new(local) as Box<dyn MfaClient>)
     };
     let privacyidea = |options| privacyidea::PrivacyIdea::from_settings(tools, options, disable_echo);
-    let providers = ["http", "none", "edumfa", "privacyidea", "local"];
-    let client: Box<dyn MfaClient> = match tools.settings.choice(&PROVIDER, &providers)? {
+    let client: Box<dyn MfaClient> = match provider(tools.settings)? {
         "edumfa" => Box::new(privacyidea(&privacyidea::EDUMFA)?),
         "http" => Box::new(http::Http::from_settings(tools, disable_echo)?),
         "privacyidea" => Box::new(privacyidea(&privacyidea::PRIVACYIDEA)?),
+        "radius" => Box::new(radius::Radius::from_settings(tools, disable_echo)?),
         "none" => return Ok(Box::new(none::NoFactor::new(tools.log))),
         _ => return local(),
     };
@@ -168,6 +177,21 @@ pub fn client<'a>(tools: Tools<'a>, disable_echo: bool) -> Result<Box<dyn MfaCli
         return Ok(Box::new(fallback::WithFallback { service: client, fallback: local()?, log: tools.log }));
     }
     Ok(client)
+}
+
+fn provider(settings: &Settings<'_>) -> Result<&'static str, SettingError> {
+    settings.choice(&PROVIDER, &["http", "none", "edumfa", "privacyidea", "radius", "local"])
+}
+
+/// Returns the keys under which the first password may come instead of `otp`; the first that is there counts.
+///
+/// # Errors
+/// A provider that is none.
+pub fn password_keys(settings: &Settings<'_>) -> Result<&'static [&'static str], SettingError> {
+    Ok(match provider(settings)? {
+        "radius" => &radius::PASSWORD_KEYS,
+        _ => &[],
+    })
 }
 
 /// Tells whether the local tokens answer for a service that cannot be reached.

@@ -12,6 +12,8 @@ pub enum ChallengeKind {
     Otp,
     /// The approvals of others.
     FourEyes,
+    /// What a server asks; the data are its provider's.
+    Remote,
 }
 
 impl ChallengeKind {
@@ -19,6 +21,7 @@ impl ChallengeKind {
         match self {
             Self::Otp => "otp",
             Self::FourEyes => "4eyes",
+            Self::Remote => "remote",
         }
     }
 }
@@ -36,7 +39,7 @@ pub struct Challenge {
     pub user: String,
     /// The user's realm.
     pub realm: String,
-    /// What the answer is held against, as JSON. Serials, never secrets.
+    /// What the answer is held against, as JSON. Serials and what a server gave along, never secrets.
     pub data: String,
     /// Until when it holds.
     pub expires: UnixTime,
@@ -54,10 +57,10 @@ impl Store<'_> {
             let kind: String = row.get(0)?;
             Ok(Challenge {
                 id: id.to_owned(),
-                kind: if kind == ChallengeKind::Otp.word() {
-                    ChallengeKind::Otp
-                } else {
-                    ChallengeKind::FourEyes
+                kind: match kind.as_str() {
+                    "otp" => ChallengeKind::Otp,
+                    "remote" => ChallengeKind::Remote,
+                    _ => ChallengeKind::FourEyes,
                 },
                 session_id: row.get(1)?,
                 user: row.get(2)?,
