@@ -19,6 +19,7 @@ use std::path::Path;
 
 use serde_json::{Value, json};
 
+use support::radius::RadiusServer;
 use support::service::{Service, reply};
 use support::{Ended, Place};
 use table::ROADS;
@@ -33,6 +34,8 @@ struct Given {
     clock: &'static str,
     /// Knows one identity, one password and one token, and refuses everybody else.
     service: Service,
+    /// Stands there for roads that ask it.
+    radius: Option<RadiusServer>,
 }
 
 impl Given {
@@ -57,6 +60,7 @@ impl Given {
             appliance: json!({}),
             clock: "1000",
             service,
+            radius: None,
         }
     }
 
