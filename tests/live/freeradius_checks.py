@@ -96,7 +96,8 @@ def arrived(site: Site) -> None:
     wanted += ["NAS-Identifier", "NAS-Port-Type", "Calling-Station-Id"]
     expect([name for name in names if name in wanted] == wanted, "these in this order", names)
     values = dict(requests[0])
-    expect(values["User-Name"] == "alice" and values["User-Password"] == "wonderland", "who", values)
+    expect(values["User-Name"] == "alice", "who", values)
+    expect(values["User-Password"] == "wonderland", "the password", values)
     expect(values["NAS-Identifier"] == "sps1", "the NAS", values)
     expect(values["NAS-Port-Type"] == "Virtual", "the kind of port", values)
     expect(values["Calling-Station-Id"] == "127.0.0.1", "the client", values)
@@ -253,7 +254,7 @@ def failover(site: Site) -> None:
 
 @checks.check
 def killed(site: Site) -> None:
-    """A server that goes away in the middle of a dialogue is an outage, and the dialogue is over."""
+    """A server that goes away in mid-dialogue is an outage, and the dialogue is over."""
     session = site.session("carol", conn_timeout="0.3", conn_retries="2")
     code = code_in(session.say("carol-pw").asked())
     cookies = session.cookies
