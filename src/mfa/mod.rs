@@ -183,15 +183,13 @@ fn provider(settings: &Settings<'_>) -> Result<&'static str, SettingError> {
     settings.choice(&PROVIDER, &["http", "none", "edumfa", "privacyidea", "radius", "local"])
 }
 
-/// Returns the keys under which the first password may come instead of `otp`; the first that is there counts.
-///
-/// # Errors
-/// A provider that is none.
-pub fn password_keys(settings: &Settings<'_>) -> Result<&'static [&'static str], SettingError> {
-    Ok(match provider(settings)? {
-        "radius" => &radius::PASSWORD_KEYS,
-        _ => &[],
-    })
+/// Returns the keys under which the first password may come instead of `otp`; the first that is there counts. A
+/// provider that is none has no such keys; that it is none is said when it is asked.
+pub fn password_keys(settings: &Settings<'_>) -> &'static [&'static str] {
+    match provider(settings) {
+        Ok("radius") => &radius::PASSWORD_KEYS,
+        Ok(_) | Err(_) => &[],
+    }
 }
 
 /// Tells whether the local tokens answer for a service that cannot be reached.

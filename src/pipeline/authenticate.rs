@@ -103,7 +103,7 @@ fn password(
         (Some(key), _) => typed(key),
         // An answer comes under the key that was asked for, and under no other.
         (None, Stage::Factor) => typed(OTP),
-        (None, _) => mfa::password_keys(context.settings)?.iter().copied().chain([OTP]).find_map(typed),
+        (None, _) => mfa::password_keys(context.settings).iter().copied().chain([OTP]).find_map(typed),
     };
     if let Some(password) = password {
         return Ok(password.clone());

@@ -27,8 +27,7 @@ enum Lost {
     #[error("the RADIUS server {0} cannot be reached")]
     Unreachable(String, #[source] io::Error),
     #[error(
-        "the RADIUS server {0} does not answer: it is down, it does not know this client, or its secret for this \
-         client is another, which it must not say"
+        "the RADIUS server {0} does not answer: it is down, it does not know this client, or its secret for this client is another, which it must not say"
     )]
     Silent(String),
     #[error("the RADIUS server {0} is lost")]
