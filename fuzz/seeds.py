@@ -204,6 +204,22 @@ def yubico_texts() -> list[str]:
     return ["\r\n".join([*parameters, "", ""]), "\n".join(parameters), *errors]
 
 
+def radius_replies() -> list[bytes]:
+    """Make codes with attributes behind them, which the target signs."""
+    message, state = b"\x12\x07Hello", b"\x18\x0aabcdefgh"
+    prompt, proxy = b"\x4c\x06\x00\x00\x00\x01", b"\x21\x04ab"
+    vendor = b"\x1a\x0c\x00\x00\x01\x37\x01\x06abcd"
+    return [
+        b"\x02",
+        b"\x03" + message * 3,
+        b"\x0b" + message + state + prompt,
+        b"\x0b" + state * 2,
+        b"\x02" + vendor + proxy,
+        b"\x0b\x12\xff" + b"x" * 253 + state,
+        b"\x02\x50\x12" + bytes(16),
+    ]
+
+
 def main() -> None:
     """Write one file a seed, named after its content."""
     corpus = Path(sys.argv[1])
@@ -216,13 +232,17 @@ def main() -> None:
         "otpauth": otpauth_texts(),
         "yubico": yubico_texts(),
     }
-    for target, texts in made.items():
+    contents = {
+        target: [text.encode("utf-8", errors="surrogateescape") for text in texts]
+        for target, texts in made.items()
+    }
+    contents["radius"] = radius_replies()
+    for target, seeds in contents.items():
         folder = corpus / target
         folder.mkdir(parents=True, exist_ok=True)
-        for text in texts:
-            content = text.encode("utf-8", errors="surrogateescape")
+        for content in seeds:
             (folder / sha256(content).hexdigest()[:16]).write_bytes(content)
-        print(f"{target}: {len(set(texts))} seeds")
+        print(f"{target}: {len(set(seeds))} seeds")
 
 
 if __name__ == "__main__":

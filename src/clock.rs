@@ -108,6 +108,12 @@ impl<'a> Budget<'a> {
         self.total.saturating_sub(self.clock.elapsed())
     }
 
+    /// Returns a budget that ends `wait` from now, or with this one if that is sooner.
+    #[must_use]
+    pub fn at_most(&self, wait: Duration) -> Self {
+        Self { clock: self.clock, total: self.total.min(self.clock.elapsed().saturating_add(wait)) }
+    }
+
     /// Waits, but not longer than what is left; tells whether anything is left after it.
     pub fn sleep(&self, wanted: Duration) -> bool {
         self.clock.sleep(wanted.min(self.remaining()));
@@ -127,6 +133,24 @@ mod tests {
         for bad in ["", "now", "inf", "1e400", "nan", "2026-01-31", "12:00"] {
             assert!(UnixTime::parse(bad).is_err(), "{bad}");
         }
+    }
+
+    #[test]
+    fn a_part_of_a_budget_ends_with_the_whole() {
+        struct AtTen;
+        impl Clock for AtTen {
+            fn now(&self) -> UnixTime {
+                UnixTime::from_secs(0)
+            }
+
+            fn elapsed(&self) -> Duration {
+                Duration::from_secs(10)
+            }
+        }
+        let budget = Budget::new(&AtTen, Duration::from_secs(12));
+        assert_eq!(budget.at_most(Duration::from_secs(1)).remaining(), Duration::from_secs(1));
+        assert_eq!(budget.at_most(Duration::from_secs(5)).remaining(), Duration::from_secs(2));
+        assert_eq!(budget.at_most(Duration::MAX).remaining(), Duration::from_secs(2));
     }
 
     #[test]

@@ -1,7 +1,9 @@
-//! The one HTTP client: TLS, client certificates, proxy, time budget, body limit, no redirect.
+//! The one HTTP client: TLS, client certificates, proxy, time budget, body limit, no redirect. Datagrams are in [`udp`].
 //!
 //! Nothing of it is set up before the first request, and the system's CA certificates are read only for an https
 //! request without `[tls] ca_cert`.
+
+pub mod udp;
 
 use std::time::Duration;
 

@@ -21,6 +21,7 @@ use std::path::Path;
 
 use serde_json::{Value, json};
 
+use support::radius::RadiusServer;
 use support::service::{Service, reply};
 use support::{Ended, Place};
 use table::ROADS;
@@ -35,6 +36,8 @@ struct Given {
     clock: &'static str,
     /// Knows one identity, one password and one token, and refuses everybody else; speaks every provider's language.
     service: Service,
+    /// Stands there for roads that ask it.
+    radius: Option<RadiusServer>,
 }
 
 impl Given {
@@ -56,6 +59,7 @@ impl Given {
             appliance: json!({}),
             clock: "1000",
             service,
+            radius: None,
         }
     }
 

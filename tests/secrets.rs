@@ -20,6 +20,7 @@ use std::sync::mpsc;
 use serde_json::{Value, json};
 
 use support::pki::{Ca, as_value, server};
+use support::radius::{self, RadiusServer};
 use support::service::{Service, always, reply};
 use support::{Ended, PROGRAM, Place, Running, authenticate, credential_hook};
 
@@ -78,6 +79,34 @@ fn what_the_user_types_goes_to_the_service_and_nowhere_else() {
         assert!(!body.contains("other") && !body.contains("password"), "{body}");
         assert_clean("stdout", &ended.stdout);
         assert_nothing_left(&place, &ended, &[]);
+    }
+}
+
+#[test]
+fn what_the_user_types_goes_to_the_radius_server_hidden_and_nowhere_else() {
+    for (code, attributes) in [
+        (radius::ACCEPT, Vec::new()),
+        (radius::REJECT, Vec::new()),
+        (radius::REJECT, radius::attribute(18, format!("not {}", mark("otp")).as_bytes())),
+        (radius::CHALLENGE, b"\x18\x05abc".to_vec()),
+        (radius::CHALLENGE, Vec::new()),
+        (99, Vec::new()),
+    ] {
+        let server = RadiusServer::answering(move |_, asked| vec![asked.answer(code, &attributes)]);
+        for secret in [radius::SECRET.to_owned(), mark("secret")] {
+            let configuration = format!(
+                "{DEBUG}{CACHE}[mfa]\nprovider=radius\n[radius]\nserver={}\nsecret={secret}\nconn_timeout=0.1\n",
+                server.address
+            );
+            let place = Place::new();
+            let pairs = json!({"otp": mark("otp"), "other": mark("other")});
+            let ended = place.hook(&authenticate(&configuration, json!({"key_value_pairs": pairs})));
+            assert_clean("stdout", &ended.stdout);
+            assert_nothing_left(&place, &ended, &[]);
+        }
+        let asked = server.asked();
+        assert_eq!(asked[0].password(), mark("otp"));
+        assert!(asked.iter().all(|one| !String::from_utf8_lossy(&one.bytes).contains(MARK)));
     }
 }
 

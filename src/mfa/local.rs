@@ -267,6 +267,7 @@ impl<'a> Local<'a> {
                 Ok(forwarded) => Step::Forward(Box::new(forwarded)),
                 Err(outcome) => Step::Settled(outcome),
             },
+            (ChallengeKind::Remote, _) => deny("the challenge is a server's")?,
             (ChallengeKind::FourEyes, policy) => match approvals.demand_of(&challenge, policy)? {
                 None => deny("nobody asks for these approvals any more")?,
                 Some(demand) => match approvals.answer(&demand, &challenge, password)? {

@@ -12,13 +12,17 @@ mod linotp;
 mod local;
 mod none;
 mod privacyidea;
+mod radius;
 mod servers;
 mod yubico;
 
 pub(crate) use local::REALM as LOCAL_REALM;
 /// For the fuzzer.
+pub use radius::packet as radius_packet;
+/// For the fuzzer.
 pub use yubico::YubicoResponse;
 
+use std::collections::BTreeMap;
 use std::time::Duration;
 
 use secrecy::SecretString;
@@ -36,13 +40,14 @@ const PROVIDER: Opt = Opt::new("mfa", "provider", "local");
 const FALLBACK: Opt = Opt::new("mfa", "fallback", "none");
 const RETRY_AFTER: Opt = Opt::new("mfa", "retry_after", "30");
 /// The options that this module and its providers read.
-pub const OPTIONS: [&[Opt]; 7] = [
+pub const OPTIONS: [&[Opt]; 8] = [
     &[PROVIDER, FALLBACK, RETRY_AFTER],
     http::OPTIONS,
     linotp::OPTIONS,
     local::OPTIONS,
     &privacyidea::EDUMFA,
     &privacyidea::PRIVACYIDEA,
+    radius::OPTIONS,
     yubico::OPTIONS,
 ];
 /// The longest wait for one answer that a provider's `timeout` may ask for, in seconds.
@@ -76,6 +81,10 @@ pub struct Subject<'a> {
     pub session_id: Option<&'a str>,
     /// The connection policy.
     pub connection_name: Option<&'a str>,
+    /// The client's address.
+    pub client_ip: Option<&'a str>,
+    /// What the user typed, by key.
+    pub typed: &'a BTreeMap<String, SecretString>,
     /// What the identity is.
     pub naming: Naming,
 }
@@ -171,7 +180,7 @@ pub trait MfaClient {
 
 /// The sections that describe a server, each with its line in [`service`]. A forward token may lead to one, and a
 /// four-eyes realm may be one's.
-pub const SERVICES: [&str; 5] = ["http", "edumfa", "privacyidea", "linotp", "yubico"];
+pub const SERVICES: [&str; 6] = ["http", "edumfa", "privacyidea", "linotp", "radius", "yubico"];
 
 /// Makes the client of a server from the section of this name; `None` where no provider has such a section.
 fn service<'a>(
@@ -184,6 +193,7 @@ fn service<'a>(
         "edumfa" => Box::new(privacyidea(&privacyidea::EDUMFA)?),
         "http" => Box::new(http::Http::from_settings(tools, disable_echo)?),
         "linotp" => Box::new(linotp::LinOtp::from_settings(tools, disable_echo)?),
+        "radius" => Box::new(radius::Radius::from_settings(tools, disable_echo)?),
         "yubico" => Box::new(yubico::Yubico::from_settings(tools)?),
         "privacyidea" => Box::new(privacyidea(&privacyidea::PRIVACYIDEA)?),
         _ => return Ok(None),
@@ -199,10 +209,7 @@ pub fn client<'a>(tools: Tools<'a>, disable_echo: bool) -> Result<Box<dyn MfaCli
     let local = || {
         local::Local::from_settings(tools, disable_echo).map(|local| Box::new(local) as Box<dyn MfaClient>)
     };
-    let mut providers = SERVICES.to_vec();
-    providers.insert(1, "none");
-    providers.push("local");
-    let name = tools.settings.choice(&PROVIDER, &providers)?;
+    let name = provider(tools.settings)?;
     if name == "none" {
         return Ok(Box::new(none::NoFactor::new(tools.log)));
     }
@@ -211,6 +218,22 @@ pub fn client<'a>(tools: Tools<'a>, disable_echo: bool) -> Result<Box<dyn MfaCli
         return Ok(Box::new(fallback::WithFallback { service: client, fallback: local()?, log: tools.log }));
     }
     Ok(client)
+}
+
+fn provider(settings: &Settings<'_>) -> Result<&'static str, SettingError> {
+    let mut providers = SERVICES.to_vec();
+    providers.insert(1, "none");
+    providers.push("local");
+    settings.choice(&PROVIDER, &providers)
+}
+
+/// Returns the keys under which the first password may come instead of `otp`; the first that is there counts. A
+/// provider that is none has no such keys; that it is none is said when it is asked.
+pub fn password_keys(settings: &Settings<'_>) -> &'static [&'static str] {
+    match provider(settings) {
+        Ok("radius") => &radius::PASSWORD_KEYS,
+        Ok(_) | Err(_) => &[],
+    }
 }
 
 /// Tells whether the local tokens answer for a service that cannot be reached.

@@ -14,12 +14,10 @@ use crate::net::{HttpClient, NetError, Reply, Request, Url};
 
 const MAX_RETRY_AFTER: f64 = 86_400.0;
 
-/// The servers of one service.
+/// The servers of one service that speaks HTTP.
 pub(super) struct Servers<'a> {
-    tools: Tools<'a>,
+    turns: Turns<'a>,
     all: Vec<(Url, HttpClient<'a>)>,
-    retry_after: f64,
-    has_fallback: bool,
 }
 
 /// Whether a request may be sent to a second server though the first may have got it.
@@ -53,8 +51,7 @@ impl<'a> Servers<'a> {
             let client = HttpClient::new(settings, tools.http_proxy, tools.log, tools.budget, &url, timeout)?;
             all.push((url, client));
         }
-        let retry_after = settings.seconds(&RETRY_AFTER, MAX_RETRY_AFTER)?.as_secs_f64();
-        Ok(Self { tools, all, retry_after, has_fallback: super::fallback(settings)? })
+        Ok(Self { turns: Turns::from_settings(tools)?, all })
     }
 
     /// Asks the servers in turn; `request` is made for each anew.
@@ -66,53 +63,100 @@ impl<'a> Servers<'a> {
         repeat: Repeat,
         request: impl Fn(&Url) -> Request<'r>,
     ) -> Result<Reply, MfaError> {
-        let mut last = None;
-        for (url, client) in self.in_turn()? {
-            match client.send(&request(url)) {
-                Ok(reply) => return Ok(reply),
-                Err(error) => {
-                    let next = matches!(
+        self.turns.ask(
+            &self.all,
+            |(url, _)| url.host(),
+            |(url, client)| {
+                client.send(&request(url)).map_err(|error| Missed {
+                    is_down: matches!(error, NetError::Unreachable { .. }),
+                    may_ask_next: matches!(
                         error,
                         NetError::Unreachable { may_have_arrived, .. }
                             if repeat == Repeat::Freely || !may_have_arrived
-                    );
-                    if matches!(error, NetError::Unreachable { .. }) && self.is_remembering() {
+                    ),
+                    error: sort(error),
+                })
+            },
+        )
+    }
+}
+
+/// Why one server gave no answer, and what follows from it.
+pub(super) struct Missed {
+    /// What is said where it was the last.
+    pub(super) error: MfaError,
+    /// Whether the next hook should not wait for it.
+    pub(super) is_down: bool,
+    /// Whether another may be asked the same.
+    pub(super) may_ask_next: bool,
+}
+
+/// Who is asked after whom, whatever they speak.
+pub(super) struct Turns<'a> {
+    tools: Tools<'a>,
+    retry_after: f64,
+    has_fallback: bool,
+}
+
+impl<'a> Turns<'a> {
+    /// # Errors
+    /// Options of `[mfa]` that are unusable.
+    pub(super) fn from_settings(tools: Tools<'a>) -> Result<Self, SettingError> {
+        let retry_after = tools.settings.seconds(&RETRY_AFTER, MAX_RETRY_AFTER)?.as_secs_f64();
+        Ok(Self { tools, retry_after, has_fallback: super::fallback(tools.settings)? })
+    }
+
+    /// Asks one after the other until one answers, or the next must not be asked.
+    ///
+    /// # Errors
+    /// That of the last that was asked.
+    pub(super) fn ask<S, T>(
+        &self,
+        all: &[S],
+        name: impl Fn(&S) -> &str,
+        ask: impl Fn(&S) -> Result<T, Missed>,
+    ) -> Result<T, MfaError> {
+        // Whether it matters to the next hook that a server is down; if not, no state is kept.
+        let is_remembering = all.len() > 1 || self.has_fallback;
+        let mut last = None;
+        for server in self.in_turn(all, &name, is_remembering)? {
+            match ask(server) {
+                Ok(answer) => return Ok(answer),
+                Err(Missed { error, is_down, may_ask_next }) => {
+                    if is_down && is_remembering {
                         self.tools.log.warning(format_args!("{}", Chain(&error)));
-                        self.tools.store.mark_server_down(url.host())?;
+                        self.tools.store.mark_server_down(name(server))?;
                     }
-                    if !next {
-                        return Err(sort(error));
+                    if !may_ask_next {
+                        return Err(error);
                     }
                     last = Some(error);
                 }
             }
         }
-        Err(last.map_or(
-            MfaError::ServiceUnreachable {
-                reason: "all servers were down a moment ago".to_owned(),
-                source: None,
-            },
-            sort,
-        ))
-    }
-
-    /// Whether it matters to the next hook that a server is down; if not, no state is kept.
-    fn is_remembering(&self) -> bool {
-        self.all.len() > 1 || self.has_fallback
+        Err(last.unwrap_or(MfaError::ServiceUnreachable {
+            reason: "all servers were down a moment ago".to_owned(),
+            source: None,
+        }))
     }
 
     /// The servers that are not known to be down; where all are, all or, with a fallback, none.
-    fn in_turn(&self) -> Result<Vec<&(Url, HttpClient<'a>)>, MfaError> {
-        if !self.is_remembering() {
-            return Ok(self.all.iter().collect());
+    fn in_turn<'s, S>(
+        &self,
+        all: &'s [S],
+        name: impl Fn(&S) -> &str,
+        is_remembering: bool,
+    ) -> Result<Vec<&'s S>, MfaError> {
+        if !is_remembering {
+            return Ok(all.iter().collect());
         }
         let mut up = Vec::new();
-        for server in &self.all {
-            if !self.tools.store.is_server_down(server.0.host(), self.retry_after)? {
+        for server in all {
+            if !self.tools.store.is_server_down(name(server), self.retry_after)? {
                 up.push(server);
             }
         }
-        Ok(if up.is_empty() && !self.has_fallback { self.all.iter().collect() } else { up })
+        Ok(if up.is_empty() && !self.has_fallback { all.iter().collect() } else { up })
     }
 }
 

@@ -98,8 +98,14 @@ fn password(
     arguments: &Arguments,
     cookie: &Cookie<AaProgress>,
 ) -> Result<SecretString, Stop> {
-    let key = cookie.progress.answer_key.as_deref().unwrap_or(OTP);
-    if let Some(password) = arguments.key_value_pairs.get(key) {
+    let typed = |key: &str| arguments.key_value_pairs.get(key);
+    let password = match (cookie.progress.answer_key.as_deref(), cookie.progress.stage) {
+        (Some(key), _) => typed(key),
+        // An answer comes under the key that was asked for, and under no other.
+        (None, Stage::Factor) => typed(OTP),
+        (None, _) => mfa::password_keys(context.settings).iter().copied().chain([OTP]).find_map(typed),
+    };
+    if let Some(password) = password {
         return Ok(password.clone());
     }
     let protocol = arguments.protocol.as_deref().unwrap_or_default().to_lowercase();
@@ -143,6 +149,8 @@ fn factor(
         session_id: arguments.session_id.as_deref(),
         connection_name: arguments.connection_name.as_deref(),
         naming: Naming::User,
+        client_ip: arguments.client_ip.as_deref(),
+        typed: &arguments.key_value_pairs,
     };
     let answer =
         if push { client.push_authenticate(subject) } else { client.otp_authenticate(subject, password) };

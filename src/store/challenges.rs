@@ -14,6 +14,8 @@ pub enum ChallengeKind {
     Forward,
     /// The approvals of others.
     FourEyes,
+    /// What a server asks; the data are its provider's.
+    Remote,
 }
 
 impl ChallengeKind {
@@ -22,6 +24,7 @@ impl ChallengeKind {
             Self::Otp => "otp",
             Self::Forward => "forward",
             Self::FourEyes => "4eyes",
+            Self::Remote => "remote",
         }
     }
 }
@@ -39,7 +42,7 @@ pub struct Challenge {
     pub user: String,
     /// The user's realm.
     pub realm: String,
-    /// What the answer is held against, as JSON. Serials, never secrets.
+    /// What the answer is held against, as JSON. Serials and what a server gave along, never secrets.
     pub data: String,
     /// Until when it holds.
     pub expires: UnixTime,
@@ -60,6 +63,7 @@ impl Store<'_> {
                 kind: match kind.as_str() {
                     "otp" => ChallengeKind::Otp,
                     "forward" => ChallengeKind::Forward,
+                    "remote" => ChallengeKind::Remote,
                     _ => ChallengeKind::FourEyes,
                 },
                 session_id: row.get(1)?,

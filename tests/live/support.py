@@ -145,8 +145,8 @@ class Session:
         self.session_id = f"live:{Session._number}"
         self.cookies: Json = {"cookie": {}, "session_cookie": {}}
 
-    def start(self, otp: str) -> subprocess.Popen[str]:
-        """Begin a call."""
+    def start(self, otp: str, key: str = "otp", **more: str) -> subprocess.Popen[str]:
+        """Begin a call; the answer to a question may have a key of its own."""
         process = subprocess.Popen(
             [os.environ["SPS_PLUGIN"]],
             stdin=subprocess.PIPE,
@@ -161,7 +161,7 @@ class Session:
             "connection_name": "live",
             "client_ip": "127.0.0.1",
             "gateway_user": self.user,
-            "key_value_pairs": {"otp": otp},
+            "key_value_pairs": {key: otp, **more},
             **self.cookies,
         }
         invocation = {"hook": "authenticate", "type": "aa", "arguments": arguments}
@@ -179,9 +179,9 @@ class Session:
         self.cookies = {name: response[name] for name in ("cookie", "session_cookie")}
         return Answer(response, log)
 
-    def say(self, otp: str) -> Answer:
+    def say(self, otp: str, key: str = "otp", **more: str) -> Answer:
         """Make a call."""
-        return self.finish(self.start(otp))
+        return self.finish(self.start(otp, key, **more))
 
 
 def manage(state: State, configuration: str, command: str) -> None:

@@ -5,7 +5,8 @@ use std::fs;
 use serde_json::json;
 
 use crate::Given;
-use crate::support::service::{NOBODY, Service};
+use crate::support::radius::{ACCEPT, Asked, CHALLENGE, Mac80, REJECT, RadiusServer, SECRET};
+use crate::support::service::{NOBODY, Service, reply};
 use crate::support::{Place, yubico};
 
 pub(crate) type Variation = (&'static str, fn(&mut Given));
@@ -23,7 +24,15 @@ pub(crate) struct Road {
 
 const FACTOR: &str = "[mfa]\nprovider=http\n[http]\nserver_url=http://SERVICE\ntoken=t0ken\n";
 
-pub(crate) const ROADS: [Road; 17] = [
+/// Puts another RADIUS server in the place of the one that is there.
+fn answering(given: &mut Given, script: fn(&Asked) -> Vec<u8>) {
+    let server = RadiusServer::answering(move |_, asked| vec![script(asked)]);
+    let before = given.radius.as_ref().map_or("RADIUS".to_owned(), |radius| radius.address.to_string());
+    given.instead(&before, &server.address.to_string());
+    given.radius = Some(server);
+}
+
+pub(crate) const ROADS: [Road; 18] = [
     Road {
         name: "user_list",
         what_it_takes: "a user whom the appliance's list names",
@@ -316,6 +325,67 @@ pub(crate) const ROADS: [Road; 17] = [
             }),
             ("a response without a signature", |given| given.replies(200, "status=OK\r\n")),
             ("another status of HTTP", |given| given.replies(404, "status=OK\r\n")),
+        ],
+    },
+    Road {
+        name: "factor",
+        what_it_takes: "a RADIUS server's accept that is signed twice, for this user and password",
+        given: || {
+            let mut given = Given::new(&format!(
+                "[mfa]\nprovider=radius\n[radius]\nserver=RADIUS\nsecret={SECRET}\nconn_timeout=0.2\nconn_retries=1\n"
+            ));
+            answering(&mut given, |asked| {
+                let known = asked.is_signed() && asked.text(1) == "alice" && asked.password() == "123456";
+                asked.answer(if known { ACCEPT } else { REJECT }, b"")
+            });
+            given.argument("key_value_pairs", json!({"otp": "123456"}));
+            given
+        },
+        verdict: "ACCEPT",
+        by: "radius otp",
+        with_one_thing_less: &[
+            ("another password", |given| given.argument("key_value_pairs", json!({"otp": "123457"}))),
+            ("an empty password", |given| given.argument("key_value_pairs", json!({"otp": ""}))),
+            ("another password under the key that goes first", |given| {
+                given.argument("key_value_pairs", json!({"otp": "123456", "rp": "123457"}))
+            }),
+            ("another user", |given| given.argument("gateway_user", json!("bob"))),
+            ("another user typed", |given| {
+                given.argument("key_value_pairs", json!({"otp": "123456", "ru": "bob"}))
+            }),
+            ("another secret", |given| given.instead("secret=", "secret=x")),
+            ("no secret", |given| given.instead(&format!("secret={SECRET}\n"), "")),
+            ("an empty secret", |given| given.instead(SECRET, "")),
+            ("no server", |given| given.instead("server=", "servers=")),
+            ("a server that is not there", |given| {
+                given.radius = None;
+                given.instead("server=127.0.0.1", "server=127.77.0.1");
+            }),
+            ("an accept without Message-Authenticator", |given| {
+                answering(given, |asked| asked.reply(ACCEPT, b"", Mac80::Absent))
+            }),
+            ("an accept with a wrong Message-Authenticator", |given| {
+                answering(given, |asked| asked.reply(ACCEPT, b"", Mac80::Wrong))
+            }),
+            ("an accept with a wrong Response Authenticator", |given| {
+                answering(given, |asked| {
+                    let mut reply = asked.answer(ACCEPT, b"");
+                    reply[19] ^= 0x80;
+                    reply
+                });
+            }),
+            ("an accept for another request", |given| {
+                answering(given, |asked| {
+                    let mut other = asked.clone();
+                    other.bytes[1] ^= 1;
+                    other.answer(ACCEPT, b"")
+                });
+            }),
+            ("an accept with a Proxy-State", |given| {
+                answering(given, |asked| asked.answer(ACCEPT, b"\x21\x03P"))
+            }),
+            ("a code that is none of the three", |given| answering(given, |asked| asked.answer(1, b""))),
+            ("a challenge without State", |given| answering(given, |asked| asked.answer(CHALLENGE, b""))),
         ],
     },
     Road {

@@ -395,6 +395,8 @@ impl Place<'_> {
             state,
             session_id: Some(self.session),
             connection_name: self.connection,
+            client_ip: None,
+            typed: &std::collections::BTreeMap::new(),
         };
         let answer = match text {
             "" => client.push_authenticate(subject),

@@ -1,0 +1,166 @@
+//! One request to one server after the other, each sent a few times, until a reply comes whose signatures hold.
+//!
+//! Anybody can send datagrams that look like the server's, so one that is not signed ends nothing: it is dropped (RFC
+//! 2865 section 4), and remembered as the reason in case nothing better comes. Somebody answers then, which is no
+//! outage, and nothing that `fallback` and `ignore_connection_error` are about.
+//!
+//! A request that was sent and not refused by the network may have arrived. It may have used a one-time code up, or
+//! started a push, so no other server gets it. The silent server is remembered as down, and the user's next attempt,
+//! with a new code, begins with another. A request is sent again to the same server only, with the same identifier
+//! and authenticator, so that the server knows it as the same (RFC 5080 section 2.2.2).
+
+use std::io;
+use std::time::Duration;
+
+use secrecy::{ExposeSecret, SecretString};
+
+use super::packet::{MAX_PACKET, Reply, Sent, Unusable};
+use crate::clock::Budget;
+use crate::logging::{Level, Log};
+use crate::mfa::MfaError;
+use crate::mfa::servers::Missed;
+use crate::net::udp::{self, Link, Peer};
+
+/// Says what became of a request. The server's name is for the log.
+#[derive(Debug, thiserror::Error)]
+enum Lost {
+    #[error("the RADIUS server {0} cannot be reached")]
+    Unreachable(String, #[source] io::Error),
+    #[error(
+        "the RADIUS server {0} does not answer: it is down, it does not know this client, or its secret for this client is another, which it must not say"
+    )]
+    Silent(String),
+    #[error("the RADIUS server {0} is lost")]
+    Broken(String, #[source] io::Error),
+    #[error("no time is left to ask the RADIUS server {0}; see [plugin] time_budget")]
+    NoTime(String),
+    #[error("the RADIUS server {0}")]
+    Unusable(String, #[source] Unusable),
+}
+
+/// How servers are asked.
+pub(super) struct Manner<'a> {
+    pub(super) log: &'a Log,
+    pub(super) budget: Budget<'a>,
+    pub(super) secret: SecretString,
+    /// How often a request is sent, with the first time.
+    pub(super) retries: u32,
+    /// How long a reply is waited for each time.
+    pub(super) timeout: Duration,
+    pub(super) require_message_authenticator: bool,
+}
+
+impl Manner<'_> {
+    /// Asks one server, on the first of its addresses that does not refuse.
+    pub(super) fn ask(&self, peer: &Peer, sent: &Sent) -> Result<Reply, Missed> {
+        let name = || peer.name().to_owned();
+        let addresses = peer
+            .addresses(self.budget.at_most(self.timeout))
+            .map_err(|error| missed(Lost::Unreachable(name(), error)))?;
+        let mut last = Lost::NoTime(name());
+        for address in addresses {
+            let result = match Link::open(address) {
+                Ok(link) => self.converse(peer, &link, sent),
+                Err(error) => Err(Lost::Unreachable(name(), error)),
+            };
+            match result {
+                Err(refused @ Lost::Unreachable(..)) => last = refused,
+                result => return result.map_err(missed),
+            }
+        }
+        Err(missed(last))
+    }
+
+    fn converse(&self, peer: &Peer, link: &Link, sent: &Sent) -> Result<Reply, Lost> {
+        // One byte more than a packet may have, to tell what is longer.
+        let mut room = [0_u8; MAX_PACKET + 1];
+        let (mut heard, mut is_sent) = (None, false);
+        for round in 0..self.retries {
+            let time = self.budget.at_most(self.timeout);
+            // Less than a microsecond is no time-out that the system has.
+            if time.remaining() < Duration::from_millis(1) {
+                break;
+            }
+            is_sent = true;
+            if round > 0 {
+                self.log.write(Level::Debug, format_args!("asking {} again", peer.name()));
+            }
+            match self.wait(link, sent, &mut room, time, &mut heard) {
+                Ok(Some(reply)) => return Ok(reply),
+                Ok(None) => {}
+                Err(Wrong::Signed(unusable)) => return Err(Lost::Unusable(peer.name().to_owned(), unusable)),
+                Err(Wrong::Network(error)) if heard.is_none() => {
+                    let arrived = round > 0 || !udp::says_that_nothing_arrived(&error);
+                    let name = peer.name().to_owned();
+                    return Err(if arrived {
+                        Lost::Broken(name, error)
+                    } else {
+                        Lost::Unreachable(name, error)
+                    });
+                }
+                Err(Wrong::Network(_)) => break,
+            }
+            // Whoever holds another secret says the same however often they are asked.
+            if heard == Some(Unusable::NotSigned) {
+                break;
+            }
+        }
+        let name = peer.name().to_owned();
+        Err(match heard {
+            Some(unusable) => Lost::Unusable(name, unusable),
+            None if is_sent => Lost::Silent(name),
+            None => Lost::NoTime(name),
+        })
+    }
+
+    /// Sends the request, and takes datagrams until one is the reply or the time is over.
+    fn wait(
+        &self,
+        link: &Link,
+        sent: &Sent,
+        room: &mut [u8],
+        time: Budget<'_>,
+        heard: &mut Option<Unusable>,
+    ) -> Result<Option<Reply>, Wrong> {
+        link.send(&sent.bytes, time).map_err(Wrong::Network)?;
+        while let Some(length) = link.receive(room, time).map_err(Wrong::Network)? {
+            let datagram = room.get(..length).unwrap_or_default();
+            let secret = self.secret.expose_secret().as_bytes();
+            match Reply::read(datagram, sent, secret, self.require_message_authenticator) {
+                Ok(reply) => return Ok(Some(reply)),
+                Err(unusable) if unusable.is_signed() => return Err(Wrong::Signed(unusable)),
+                // Of all that is dropped, a reply with another secret says most.
+                Err(unusable) if *heard != Some(Unusable::NotSigned) => *heard = Some(unusable),
+                Err(_) => {}
+            }
+        }
+        Ok(None)
+    }
+}
+
+enum Wrong {
+    Network(io::Error),
+    Signed(Unusable),
+}
+
+/// Sorts what became of a request into the two kinds that a provider has, and says what follows for other servers.
+fn missed(lost: Lost) -> Missed {
+    let reason = match &lost {
+        Lost::Unusable(_, unusable) => unusable.to_string(),
+        Lost::Silent(_) => {
+            "no answer; a RADIUS server does not answer either where its secret for this client is another"
+                .to_owned()
+        }
+        Lost::Unreachable(..) | Lost::Broken(..) | Lost::NoTime(_) => "no answer".to_owned(),
+    };
+    let is_down = matches!(lost, Lost::Unreachable(..) | Lost::Silent(_) | Lost::Broken(..));
+    let may_ask_next = matches!(lost, Lost::Unreachable(..));
+    let is_answer = matches!(lost, Lost::Unusable(..));
+    let source: Option<Box<dyn std::error::Error>> = Some(Box::new(lost));
+    let error = if is_answer {
+        MfaError::CommunicationError { reason, source }
+    } else {
+        MfaError::ServiceUnreachable { reason, source }
+    };
+    Missed { error, is_down, may_ask_next }
+}
