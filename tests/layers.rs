@@ -222,12 +222,12 @@ fn a_secret_is_opened_in_a_short_list_of_files() {
             "mfa/local.rs",
             // And the codes for use without the server, which are compared and kept.
             "mfa/privacyidea/offline.rs",
-            // A code's public id, and the key of a signature.
-            "mfa/yubico/mod.rs",
-            "mfa/yubico/wire.rs",
             // The password and the shared secret on their way into a packet.
             "mfa/radius/exchange.rs",
             "mfa/radius/mod.rs",
+            // A code's public id, and the key of a signature.
+            "mfa/yubico/mod.rs",
+            "mfa/yubico/wire.rs",
             // Headers and keys of a connection.
             "net.rs",
             // A user name typed under "gu", and an answer that the other plugins of the session read.
