@@ -13,9 +13,8 @@ use zeroize::Zeroizing;
 
 use self::wire::{Key, Said};
 use super::servers::{Repeat, Servers};
-use super::{Answer, Factor, MfaClient, MfaError, Subject, Tools, garbled};
+use super::{Answer, Factor, MfaClient, MfaError, Naming, Subject, Tools, garbled};
 use crate::config::settings::{At, Opt, SettingError, Settings};
-use crate::names::MfaIdentity;
 use crate::net::{Body, Request};
 
 const CLIENT_ID: Opt = Opt::new("yubikey", "client_id", "");
@@ -85,15 +84,22 @@ impl<'a> Yubico<'a> {
     }
 
     /// Tells whether a key is the user's: the user's identity is its public id or, where there is `[yubikey_ids]`, the id
-    /// stands there.
-    fn is_owner(&self, identity: &MfaIdentity, public_id: &str) -> Result<bool, SettingError> {
+    /// stands there. A forward token leads to a public id, or to somebody in the list; who approves has to stand there.
+    fn is_owner(&self, subject: Subject<'_>, public_id: &str) -> Result<bool, SettingError> {
+        let identity = subject.identity.as_str();
+        let has_list = self.settings.ini().has_section(IDS.section);
+        let (name, is_id) = match subject.naming {
+            Naming::User => (identity, !has_list),
+            Naming::Person => (identity, false),
+            Naming::Target => (identity.strip_suffix('@').unwrap_or(identity), !identity.contains('@')),
+        };
         if public_id.is_empty() {
             return Ok(false);
         }
-        if !self.settings.ini().has_section(IDS.section) {
-            return Ok(identity.as_str().eq_ignore_ascii_case(public_id));
+        if is_id {
+            return Ok(name.eq_ignore_ascii_case(public_id));
         }
-        let user = identity.as_str().to_lowercase();
+        let user = name.to_lowercase();
         let at = At::any(IDS.section, &user);
         let ids: Vec<_> = self.settings.list(at)?.iter().map(|id| id.to_ascii_lowercase()).collect();
         if ids.iter().any(|id| id.len() > MAX_ID || !is_modhex(id)) {
@@ -153,7 +159,7 @@ impl MfaClient for Yubico<'_> {
         let Some(otp) = Otp::parse(otp) else {
             return Ok(rejected("this is nothing that a YubiKey types"));
         };
-        if !self.is_owner(subject.identity, otp.public_id())? {
+        if !self.is_owner(subject, otp.public_id())? {
             return Ok(rejected("the YubiKey is not the user's"));
         }
         Ok(match self.ask(&otp)? {
