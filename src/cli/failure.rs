@@ -4,6 +4,7 @@ use anyhow::{Error, anyhow};
 
 use crate::answer::StartError;
 use crate::config::settings::SettingError;
+use crate::locker::{self, LockerError};
 use crate::store::StoreError;
 use crate::token::chain::ChainError;
 use crate::token::enroll::EnrollError;
@@ -41,7 +42,11 @@ impl Failure {
 
 impl From<StoreError> for Failure {
     fn from(error: StoreError) -> Self {
-        if matches!(error, StoreError::Exists(_)) { Self::mistake(error) } else { Self::fault(error) }
+        if matches!(error, StoreError::Exists(_) | StoreError::CredentialExists { .. }) {
+            Self::mistake(error)
+        } else {
+            Self::fault(error)
+        }
     }
 }
 
@@ -75,6 +80,22 @@ impl From<ResyncError> for Failure {
 impl From<ImportError> for Failure {
     fn from(error: ImportError) -> Self {
         if let ImportError::Store(error) = error { error.into() } else { Self::mistake(error) }
+    }
+}
+
+impl From<LockerError> for Failure {
+    fn from(error: LockerError) -> Self {
+        if let LockerError::Store(error) = error { error.into() } else { Self::fault(error) }
+    }
+}
+
+impl From<locker::import::ImportError> for Failure {
+    fn from(error: locker::import::ImportError) -> Self {
+        if let locker::import::ImportError::Store(error) = error {
+            error.into()
+        } else {
+            Self::mistake(error)
+        }
     }
 }
 

@@ -69,6 +69,11 @@ impl<'a> Input<'a> {
         read_bounded(self.stdin, most)
     }
 
+    /// Asks a person for a secret that exists already, so that once is enough.
+    pub(super) fn once(&mut self, what: &str) -> Result<Zeroizing<String>, Failure> {
+        self.ask(what, &format!("Enter {what}: "))
+    }
+
     fn ask_twice(&mut self, what: &str) -> Result<Zeroizing<String>, Failure> {
         let first = self.ask(what, &format!("Enter {what}: "))?;
         let second = self.ask(what, &format!("Enter {what} again: "))?;

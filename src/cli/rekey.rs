@@ -1,10 +1,10 @@
-//! `token rekey`.
+//! `token rekey` and `credential rotate-key`: there is one store with one key, so both do the same.
 
 use clap::Args;
 use serde_json::{Map, Value};
 
+use super::admin::{Admin, Text, line};
 use super::failure::Failure;
-use super::{Admin, Text, line};
 
 #[derive(Args)]
 pub(super) struct Arguments {
