@@ -253,3 +253,66 @@ fn a_client_certificate_may_be_an_entry_of_the_plugins_own_store() {
     let shown = desk.json("show --store x --account client_cert --asset tls --reveal");
     assert_eq!(shown["passwords"][0], "-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----");
 }
+
+#[test]
+fn no_secret_is_in_a_log_an_error_a_cookie_or_a_file() {
+    let desk = Desk::new();
+    let markers =
+        ["marker-password", "MRKRMRKRMRKRMRKR", "marker-additional", "marker-passphrase", "BEGIN OPENSSH"];
+    let key = desk.place.file("id", fixture("ed25519.openssh"));
+    let additional = desk.place.file("more.json", r#"{"token": "marker-additional"}"#);
+    let files = format!("--key-file {} --additional-file {}", key.display(), additional.display());
+    let set =
+        format!("set --account root --asset db1 --password-stdin --passphrase-stdin --totp-stdin {files}");
+    desk.ok(&set, "marker-password\nmarker-passphrase\nMRKRMRKRMRKRMRKR\n");
+    fs::remove_file(key).unwrap();
+    fs::remove_file(additional).unwrap();
+    let configuration = "[credentials]\nprovider = local\n[logging]\nlog_level = debug\n";
+    let mut cookie = json!({});
+    let mut handed_out = 0;
+    let mut said = String::new();
+    for hook in [
+        "get_password_list",
+        "get_private_key_list",
+        "get_totp_codes",
+        "get_remote_app_credentials",
+        "authentication_completed",
+        "session_ended",
+    ] {
+        let arguments = json!({"session_id": "s1", "server_username": "root", "server_hostname": "db1", "asset": "db1",
+            "cookie": cookie});
+        let invocation = json!({"hook": hook, "type": "credentialstore", "arguments": arguments, "configuration": configuration});
+        let ended = desk.place.hook(&invocation);
+        let response = ended.response();
+        handed_out += markers.iter().filter(|marker| response.to_string().contains(*marker)).count();
+        said += &ended.stderr;
+        if response.is_object() {
+            cookie = response["cookie"].clone();
+            said += &cookie.to_string();
+        }
+    }
+    assert_eq!(handed_out, 4, "a password, a key, and both of a remote application");
+    for (command, stdin) in [
+        (
+            "import - --format csv",
+            "account,asset,password,private_key\nroot,x,marker-password,marker-password\n",
+        ),
+        ("import - --format csv", "account,asset,marker-password\n"),
+        ("import - --format keepass", "<KeePassFile><marker-password/>marker-password"),
+        ("set --account root --asset db1 --totp-stdin", "marker-password\n"),
+        ("set --account root --asset db1 --key-file -", "marker-password\n"),
+        ("delete --account root --asset db2", ""),
+        ("list", ""),
+        ("show --account root --asset db1", ""),
+    ] {
+        let ended = desk.run(command, stdin);
+        said += &ended.stderr;
+        said += &String::from_utf8(ended.stdout).unwrap();
+    }
+    for file in desk.place.files() {
+        said += &String::from_utf8_lossy(&fs::read(file).unwrap());
+    }
+    for marker in markers {
+        assert!(!said.contains(marker), "{marker}");
+    }
+}
