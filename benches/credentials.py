@@ -19,7 +19,7 @@ PATTERNS = 20
 
 
 class Store:
-    """A state directory with entries in it, half of them exclusive, and the plugin at work on it."""
+    """A state directory with entries, half of them exclusive, and the plugin at work on it."""
 
     def __init__(self, programs: Programs, count: int) -> None:
         """Import the entries, as an administrator does."""
@@ -114,7 +114,8 @@ def credentials(programs: Programs, turns: int) -> list[str]:
         print(f"| {kind}, {count:,} entries | {cost.cells()} |")
     floor, durable = (statistics.median(cost.cpu) for cost in floor_costs.values())
     most = FLOOR_LIMIT * floor + max(durable - floor, 0)
-    print(f"\nLimit: {FLOOR_LIMIT} times the floor and one durable write, {most * 1e3:.2f} ms.", end=" ")
+    limit = f"{FLOOR_LIMIT} times the floor and one durable write, that is {most * 1e3:.2f} ms"
+    print(f"\nLimit: {limit}.", end=" ")
     found = []
     for kind in kinds:
         few, many = (costs[kind, count].median_cpu for count in (FEW, MANY))

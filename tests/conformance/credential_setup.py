@@ -115,7 +115,10 @@ def _own_credentials(dice: Dice, persons: list[Person], names: Names) -> list[Js
     known: dict[tuple[str, str], list[Json]] = {}
     for entry in _credentials(dice, persons, names):
         assert isinstance(entry, dict)
-        place = (str(entry["user"]), str(entry["host"]).lower())
+        place = (str(entry["user"]), folded(str(entry["host"])))
+        if place[0] != place[0].strip():
+            # CSV, by which our side is filled, has no blanks around names.
+            continue
         if place not in known:
             kinds: list[Json] = []
             if dice.chance(0.7):
@@ -130,10 +133,15 @@ def _own_credentials(dice: Dice, persons: list[Person], names: Names) -> list[Js
     return list(unique.values())
 
 
+def folded(asset: str) -> str:
+    """Write an asset as our own store compares it: without the case of A to Z."""
+    return "".join(letter.lower() if letter.isascii() else letter for letter in asset)
+
+
 def _spelt_otherwise(names: Names, asset: str) -> list[str]:
     """List the assets that our store takes for this one."""
     every = HOSTS + DOMAINS + [f"{name}.{names.domain_suffix}" for name in HOSTS + DOMAINS]
-    return [other for other in [*every, asset] if other.lower() == asset]
+    return [other for other in [*every, asset] if folded(other) == asset]
 
 
 def _kinds(dice: Dice) -> list[Json]:

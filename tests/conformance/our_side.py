@@ -8,6 +8,7 @@ import subprocess
 import tempfile
 from pathlib import Path
 
+from credential_setup import folded
 from service import ScriptedService
 from wire import Fault, Invocation, Json, Outcome
 
@@ -84,10 +85,10 @@ class OurSide:
         if process.returncode != 0:
             outcome.fault = Fault(f"exit status {process.returncode}")
         outcome.response, outcome.malformed = _one_line(process.stdout)
-        if own_store is not None and isinstance(outcome.response, dict):
-            # The reference knows no codes at all; our own store does, and has none here.
-            if outcome.response.get("totp_codes") == []:
-                del outcome.response["totp_codes"]
+        # The reference knows no codes at all; our own store does, and has none here.
+        response = outcome.response if own_store is not None else None
+        if isinstance(response, dict) and response.get("totp_codes") == []:
+            del response["totp_codes"]
         return outcome
 
     def _fill(self, entries: list[Json]) -> None:
@@ -102,7 +103,7 @@ class OurSide:
         known: set[tuple[str, str]] = set()
         for entry in entries:
             assert isinstance(entry, dict)
-            place = (str(entry["user"]), str(entry["host"]).lower())
+            place = (str(entry["user"]), folded(str(entry["host"])))
             if place in known or "" in place:
                 continue
             known.add(place)

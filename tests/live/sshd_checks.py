@@ -1,4 +1,4 @@
-"""Logs in to a real sshd with keys that the plugin hands out: stored, checked out, used, given back.
+"""Logs in to a real sshd with keys that the plugin hands out.
 
 Each key is made by ssh-keygen or openssl, with and without a passphrase; the plugin hands it out
 without one. sshd runs as this user, on a port of 127.0.0.1, with files of its own.
@@ -118,9 +118,7 @@ class Sshd:
         self.authorized = folder / "authorized_keys"
         self.authorized.touch(mode=0o600)
         host_key = folder / "host_key"
-        subprocess.run(
-            ["ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-f", host_key], check=True
-        )
+        subprocess.run(["ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-f", host_key], check=True)
         with socket.socket() as free:
             free.bind(("127.0.0.1", 0))
             self.port = int(free.getsockname()[1])
