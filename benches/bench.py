@@ -15,6 +15,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
+import credentials
 import servers
 import tokens
 from processes import Program, Run, count_disk_waits, run, run_for_peak
@@ -32,7 +33,8 @@ FLOOR, FLOOR_DURABLE, PLUGIN, SDK = "floor", "floor + write", "sps-plugin", "SDK
 # The SDK takes hundreds of times as long, so it takes part in one turn out of these.
 SDK_EVERY = 10
 PEAK_RUNS = 3
-ALL = [*SCENARIOS, *servers.SCENARIOS, *tokens.SCENARIOS]
+STORES = {**tokens.SCENARIOS, **credentials.SCENARIOS}
+ALL = [*SCENARIOS, *servers.SCENARIOS, *STORES]
 
 
 @dataclass
@@ -71,7 +73,7 @@ def main() -> int:
         elif name in servers.SCENARIOS:
             excesses += servers.SCENARIOS[name](server_programs(), turns)
         else:
-            excesses += tokens.SCENARIOS[name](token_programs(), turns)
+            excesses += STORES[name](token_programs(), turns)
     for excess in excesses:
         print(f"over the limit: {excess}", file=sys.stderr)
     return 1 if options.check and excesses else 0

@@ -59,6 +59,8 @@ CONFIGURATIONS = [
     "[connection_limit by=client_ip_gateway_user]\nlimit = 1\n",
     "[usermapping source=explicit]\nalice = a.smith\n[username_transform]\nappend_domain = x.org\n",
     "[credentials]\nprovider = appliance\nstore = local\n[assets]\ndomain_suffix = example.org\n",
+    "[credentials]\nprovider = local, appliance\nstore = local\non_error = next\n",
+    "[auth]\nprompt = $\n[credential_store]\nname = x\n[credential_store x]\nprovider = local\n",
 ]
 APPLIANCE = {
     "user_lists": {"vip": {"allow": "no_user", "except": ["root"]}},
@@ -180,6 +182,27 @@ def csv_texts() -> list[str]:
     return [f"{columns}\n{totp}\r\n{hotp}\n", f"secret, SERIAL\n{secret},A\n"]
 
 
+def private_key_texts() -> list[str]:
+    """Take the keys of the tests: every type in every form."""
+    return [path.read_text("utf-8") for path in sorted(ROOT.glob("tests/fixtures/keys/*"))]
+
+
+def credential_texts() -> list[str]:
+    """Make a file of KeePass with all that is looked for, and CSV with every column."""
+
+    def entry(**strings: str) -> str:
+        pairs = [f"<String><Key>{k}</Key><Value>{v}</Value></String>" for k, v in strings.items()]
+        return f"<Entry>{''.join(pairs)}<History><Entry>{pairs[0]}</Entry></History></Entry>"
+
+    entries = entry(UserName="root", Password="p&lt;", URL="ssh://a@db1:22/x", otp="GEZDGNBV")
+    bin_id = "<Meta><RecycleBinUUID>B</RecycleBinUUID></Meta>"
+    group = f"<Group><UUID>B</UUID>{entry(Title='t', UserName='u', Password='p')}</Group>"
+    keepass = f"<KeePassFile>{bin_id}<Root><Group>{entries}{group}</Group></Root></KeePassFile>"
+    columns = "account,asset,password,totp,checkout,launch_information,host_app,description,store"
+    line = 'root,*.lan,"a ""b""",GEZDGNBV,exclusive,--cmd x,app,note,plugin'
+    return [keepass, f" {columns}\n{line}\n", " asset,account,password\r\ndb1,root,x\r\n"]
+
+
 def otpauth_texts() -> list[str]:
     """Make URIs as apps write them."""
     secret = "GEZDGNBVGY3TQOJQGEZDGNBVGY3TQOJQ"
@@ -228,6 +251,8 @@ def main() -> None:
         "cookie": cookie_texts(),
         "ini": ini_texts(),
         "pskc": pskc_texts(),
+        "private_key": private_key_texts(),
+        "credentials": credential_texts(),
         "csv": csv_texts(),
         "otpauth": otpauth_texts(),
         "yubico": yubico_texts(),

@@ -9,16 +9,16 @@ use std::path::{Path, PathBuf};
 use secrecy::{ExposeSecret, SecretString};
 use serde_json::{Map, Value};
 
-use crate::appliance::{Appliance, Credential, StoreEntry};
+use crate::appliance::Appliance;
 use crate::clock::{Budget, Clock};
 use crate::config::ini::{Ini, IniError};
-use crate::config::reference::{Lookup, ReferenceError};
 use crate::config::settings::{Opt, SettingError, Settings};
 use crate::config::unknown;
 use crate::logging::{Chain, Log};
 use crate::pipeline::checkout::{self, CheckoutProgress};
 use crate::pipeline::evidence::Evidence;
 use crate::pipeline::{AaProgress, Context, Fault, Stop, authenticate, authorize, session_ended};
+use crate::policies::Policies;
 use crate::protocol::cookie::{Cookie, Progress};
 use crate::protocol::invocation::{Arguments, Hook, Invocation, PluginType};
 use crate::protocol::response::{Cookies, Fault as Closed, GatewayUser, Metadata, Response, Verdict};
@@ -104,7 +104,7 @@ fn start(invocation: &Invocation, given: &Given, world: &World<'_>) -> Result<An
     let log = world.log;
     log.set_session(invocation.arguments.session_id.as_deref());
     let ini = configuration(invocation.configuration.as_ref(), given, world)?;
-    let lookup = Policies { appliance: &invocation.appliance, environment: world.environment };
+    let lookup = Policies::new(&invocation.appliance, world.environment, world.clock);
     let settings = Settings::new(ini, &lookup);
     log.configure(&settings)?;
     warn_of_unknown_names(&settings, log);
@@ -130,7 +130,8 @@ pub(crate) fn administer<T>(
         Err(StartError::NoConfiguration) => Ini::new(),
         result => result?,
     };
-    let lookup = Policies { appliance: &Appliance::default(), environment: world.environment };
+    let appliance = Appliance::default();
+    let lookup = Policies::new(&appliance, world.environment, world.clock);
     let settings = Settings::new(ini, &lookup);
     warn_of_unknown_names(&settings, world.log);
     let budget = Budget::new(world.clock, settings.seconds(&TIME_BUDGET, MAX_BUDGET)?);
@@ -267,11 +268,11 @@ fn credential_store(context: &Context<'_>, invocation: &Invocation) -> Answer {
             Ok(Box::new(|cookies| Response::TotpCodes(codes, cookies)))
         }
         Hook::AuthenticationCompleted => {
-            checkout::authentication_completed(context, cookie)?;
+            checkout::authentication_completed(context, arguments, cookie)?;
             Ok(Box::new(Response::Cookies))
         }
         Hook::SessionEnded => {
-            session_ended::of_credential_store(context, cookie)?;
+            session_ended::of_credential_store(context, arguments, cookie)?;
             Ok(Box::new(|_| Response::Null))
         }
         Hook::Authenticate | Hook::Authorize => Ok(closed(invocation.hook)),
@@ -343,64 +344,5 @@ fn with_cookies<P: Progress>(
             };
             (Response::closed(Some(invocation.hook), closed, cookies), status)
         }
-    }
-}
-
-/// Answers the configuration's references from the invocation and the environment.
-struct Policies<'a> {
-    appliance: &'a Appliance,
-    environment: &'a dyn Environment,
-}
-
-impl Policies<'_> {
-    fn entries(&self, store: &str) -> Result<&[StoreEntry], ReferenceError> {
-        let entries = self.appliance.credential_stores.get(store).map(Vec::as_slice);
-        entries.ok_or_else(|| ReferenceError::NoStore(store.to_owned()))
-    }
-
-    fn credentials(
-        &self,
-        store: &str,
-        host: &str,
-        user: &str,
-    ) -> Result<impl Iterator<Item = &Credential>, ReferenceError> {
-        let (host, user) = (host.to_owned(), user.to_owned());
-        let entries =
-            self.entries(store)?.iter().filter(move |entry| entry.host == host && entry.user == user);
-        Ok(entries.flat_map(|entry| &entry.credentials))
-    }
-}
-
-impl Lookup for Policies<'_> {
-    fn credential(
-        &self,
-        store: &str,
-        host: &str,
-        user: &str,
-    ) -> Result<Option<SecretString>, ReferenceError> {
-        Ok(self.credentials(store, host, user)?.find_map(|credential| match credential {
-            Credential::Password(password) => Some(password.clone()),
-            Credential::PrivateKey { .. } | Credential::Certificate { .. } => None,
-        }))
-    }
-
-    fn certificate(
-        &self,
-        store: &str,
-        host: &str,
-        user: &str,
-    ) -> Result<Option<(String, SecretString)>, ReferenceError> {
-        Ok(self.credentials(store, host, user)?.find_map(|credential| match credential {
-            Credential::Certificate { certificate, key } => Some((certificate.clone(), key.clone())),
-            Credential::Password(_) | Credential::PrivateKey { .. } => None,
-        }))
-    }
-
-    fn trusted_ca_list(&self, name: &str) -> Option<Vec<String>> {
-        self.appliance.trusted_ca_lists.get(name).map(|list| list.certs.clone())
-    }
-
-    fn environment(&self, name: &str) -> Option<String> {
-        self.environment.get(name).and_then(|value| value.into_string().ok())
     }
 }

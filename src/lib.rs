@@ -19,11 +19,13 @@ pub mod config;
 pub mod credentials;
 pub mod directory;
 mod json;
+pub mod locker;
 pub mod logging;
 pub mod mfa;
 pub mod names;
 pub mod net;
 pub mod pipeline;
+mod policies;
 pub mod protocol;
 pub mod secret;
 pub mod store;
@@ -74,12 +76,13 @@ pub fn run(edge: Edge<'_>) -> Outcome {
 
 /// Returns every option that the program reads, module by module.
 pub fn known_options() -> impl Iterator<Item = &'static Opt> + Clone {
-    let lists: [&'static [Opt]; 6] = [
+    let lists: [&'static [Opt]; 7] = [
         answer::OPTIONS,
         config::settings::OPTIONS,
         directory::user_list::OPTIONS,
         logging::OPTIONS,
         net::OPTIONS,
+        policies::OPTIONS,
         store::OPTIONS,
     ];
     lists

@@ -20,7 +20,7 @@ use std::collections::BTreeSet;
 use source::{Source, all};
 
 /// Which modules of the crate a module may speak of, besides itself.
-const ARROWS: [(&str, &[&str]); 20] = [
+const ARROWS: [(&str, &[&str]); 22] = [
     ("clock", &[]),
     ("json", &[]),
     ("names", &[]),
@@ -54,7 +54,8 @@ const ARROWS: [(&str, &[&str]); 20] = [
             "token",
         ],
     ),
-    ("credentials", &["appliance", "config", "names", "terms"]),
+    ("locker", &["clock", "json", "logging", "names", "store", "terms", "token"]),
+    ("credentials", &["appliance", "config", "locker", "logging", "names", "store", "terms"]),
     (
         "pipeline",
         &[
@@ -72,8 +73,15 @@ const ARROWS: [(&str, &[&str]); 20] = [
             "terms",
         ],
     ),
-    ("answer", &["appliance", "clock", "config", "logging", "pipeline", "protocol", "store"]),
-    ("cli", &["answer", "clock", "config", "logging", "mfa", "protocol", "store", "terminal", "token"]),
+    ("policies", &["appliance", "clock", "config", "locker", "names", "store"]),
+    ("answer", &["appliance", "clock", "config", "logging", "pipeline", "policies", "protocol", "store"]),
+    (
+        "cli",
+        &[
+            "answer", "clock", "config", "locker", "logging", "mfa", "protocol", "store", "terminal",
+            "terms", "token",
+        ],
+    ),
     // Declares the others and hands out their options.
     (
         "lib",
@@ -88,6 +96,7 @@ const ARROWS: [(&str, &[&str]); 20] = [
             "mfa",
             "net",
             "pipeline",
+            "policies",
             "store",
             "terminal",
         ],
@@ -214,8 +223,13 @@ fn a_secret_is_opened_in_a_short_list_of_files() {
         &[
             // Hands the text of the configuration to its parser.
             "answer.rs",
+            // Shows an entry whose secrets somebody asked to see.
+            "cli/credential/list.rs",
             // Every option may be a secret and is read as one; most are none.
             "config/settings.rs",
+            // What is sealed, and the key of a code.
+            "locker/entry.rs",
+            "locker/totp.rs",
             // The bodies of requests, and the comparison with what is typed.
             "mfa/dialogue.rs",
             "mfa/http.rs",
@@ -233,6 +247,8 @@ fn a_secret_is_opened_in_a_short_list_of_files() {
             // A user name typed under "gu", and an answer that the other plugins of the session read.
             "pipeline/identity.rs",
             "pipeline/questions.rs",
+            // A file of secrets is handed to the configuration's parser; a PEM text is looked for a certificate.
+            "policies.rs",
             // The way out.
             "protocol/response.rs",
             "secret.rs",

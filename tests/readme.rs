@@ -104,7 +104,7 @@ fn check(file: &str, at_least: usize) {
 
 #[test]
 fn the_first_session_in_the_readme_goes_as_it_says() {
-    check("README.md", 6);
+    check("README.md", 7);
 }
 
 #[test]
@@ -115,6 +115,11 @@ fn the_commands_for_troubleshooting_print_what_they_say() {
 #[test]
 fn the_commands_for_tokens_print_what_they_say() {
     check("docs/tokens.md", 12);
+}
+
+#[test]
+fn the_commands_for_credentials_print_what_they_say() {
+    check("docs/credentials.md", 3);
 }
 
 #[test]

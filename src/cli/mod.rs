@@ -1,8 +1,13 @@
 //! What people and SPS type: without a command, or with `hook`, one hook is answered from stdin; `golden` plays
-//! recorded ones; `token` administers the local tokens.
+//! recorded ones; `token` administers the local tokens and `credential` the local credentials.
 
+mod admin;
+mod credential;
+mod failure;
 mod golden;
 mod hook;
+mod input;
+mod rekey;
 mod token;
 
 use std::ffi::OsString;
@@ -42,6 +47,8 @@ enum Command {
     Golden(golden::GoldenOptions),
     /// Administer the local tokens
     Token(token::TokenOptions),
+    /// Administer the local credentials for targets
+    Credential(credential::CredentialOptions),
 }
 
 #[derive(Args, Default)]
@@ -88,12 +95,15 @@ fn dispatch(edge: Edge<'_>) -> Outcome {
         }
         Ok(CommandLine { command: Some(Command::Golden(options)), .. }) => golden::run(edge, &options),
         Ok(CommandLine { command: Some(Command::Token(options)), .. }) => token::run(edge, options),
+        Ok(CommandLine { command: Some(Command::Credential(options)), .. }) => credential::run(edge, options),
         Err(error) if !error.use_stderr() => {
             Outcome { stdout: Zeroizing::new(error.to_string().into_bytes()), status: 0 }
         }
         // Nobody waits for a response here.
-        Err(error) if edge.arguments.first().is_some_and(|first| first == "token") => {
-            token::refuse(edge, &error)
+        Err(error)
+            if edge.arguments.first().is_some_and(|first| first == "token" || first == "credential") =>
+        {
+            admin::refuse(edge, &error)
         }
         Err(error) => hook::refuse(edge, &error.to_string()),
     }

@@ -12,24 +12,33 @@ use std::path::Path;
 use secrecy::SecretString;
 use zeroize::Zeroizing;
 
+use super::settings::Settings;
+
 /// The longest content of a `${file:PATH}`, in bytes.
 pub const MAX_FILE: u64 = 64 * 1024;
 
 /// Answers what a configuration refers to: the policies of the appliance and the process's environment.
 pub trait Lookup {
-    /// Returns the first password for host and user in the credential store, or `None` if it holds none.
+    /// Returns the first password for host and user in the credential store, or `None` if it holds none. `settings`
+    /// says what the store is, where nobody passed one of that name.
     ///
     /// # Errors
-    /// [`ReferenceError::NoStore`] where there is no credential store of that name.
-    fn credential(&self, store: &str, host: &str, user: &str)
-    -> Result<Option<SecretString>, ReferenceError>;
+    /// [`ReferenceError::NoStore`] where there is no credential store of that name; what that store says.
+    fn credential(
+        &self,
+        settings: &Settings<'_>,
+        store: &str,
+        host: &str,
+        user: &str,
+    ) -> Result<Option<SecretString>, ReferenceError>;
 
     /// Returns the first certificate with its key, both in PEM form, for host and user in the credential store.
     ///
     /// # Errors
-    /// [`ReferenceError::NoStore`] where there is no credential store of that name.
+    /// As [`Lookup::credential`].
     fn certificate(
         &self,
+        settings: &Settings<'_>,
         store: &str,
         host: &str,
         user: &str,
@@ -55,6 +64,19 @@ pub enum ReferenceError {
     /// option that was meant to have one is a mistake here.
     #[error("the credential store '{0}' holds no password with the section as host and the option as user")]
     NoCredential(String),
+    /// A store that would have to be asked for an option of its own, or for the state's place or key.
+    #[error(
+        "the credential store '{0}' cannot be asked for what is needed to open it; write that out, or use ${{env:...}} or ${{file:...}}"
+    )]
+    Circle(String),
+    /// The options of the credential store, or the file that it is, cannot be used.
+    #[error("the credential store '{store}'")]
+    Store {
+        /// Which.
+        store: String,
+        /// Why; from a layer that this one does not know.
+        source: Box<dyn std::error::Error + Send + Sync>,
+    },
     /// `${env:NAME}` of a variable that is not set, or is not UTF-8.
     #[error("the environment variable {0} is not set, or is not UTF-8")]
     NoVariable(String),
@@ -123,7 +145,7 @@ pub(super) fn ca_list_name(text: &str) -> Option<&str> {
 ///
 /// # Errors
 /// [`ReferenceError::File`] and [`ReferenceError::Unsafe`].
-pub(super) fn read_file(path: &str) -> Result<SecretString, ReferenceError> {
+pub fn read_file(path: &str) -> Result<SecretString, ReferenceError> {
     let failed = |source| ReferenceError::File { path: path.to_owned(), source };
     let refused = |reason| ReferenceError::Unsafe { path: path.to_owned(), reason };
     // O_NONBLOCK: opening a FIFO must not wait for a writer.

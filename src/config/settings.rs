@@ -325,7 +325,7 @@ impl<'a> Settings<'a> {
         if self.ini.get(at.section, at.option)?.as_deref() == Some("$") {
             let failed = |source| SettingError::Reference { place: self.place(at), source };
             let store = self.credential_store().map_err(failed)?;
-            let found = self.lookup.certificate(&store, at.section, at.option).map_err(failed)?;
+            let found = self.lookup.certificate(self, &store, at.section, at.option).map_err(failed)?;
             return found.map(Some).ok_or_else(|| failed(ReferenceError::NoCredential(store)));
         }
         Ok(self.secret(at)?.map(|pem| (pem.expose_secret().to_owned(), pem)))
@@ -338,7 +338,7 @@ impl<'a> Settings<'a> {
 
     fn credential(&self, at: At<'_>) -> Result<SecretString, ReferenceError> {
         let store = self.credential_store()?;
-        let found = self.lookup.credential(&store, at.section, at.option)?;
+        let found = self.lookup.credential(self, &store, at.section, at.option)?;
         found.ok_or(ReferenceError::NoCredential(store))
     }
 

@@ -1,18 +1,48 @@
-//! Credentials for the target: [`CredentialProvider`] and its providers, one file each.
+//! Credentials for the target: [`CredentialProvider`] and its providers, one file each, and the order in which they
+//! are asked.
 
 mod appliance;
+mod local;
 
 use secrecy::SecretString;
 use serde_json::{Map, Value};
 
 use crate::appliance::Appliance;
 use crate::config::settings::{Opt, SettingError, Settings};
+use crate::locker::LockerError;
+use crate::logging::{Chain, Log};
 use crate::names::{Account, Asset};
+use crate::store::{Store, StoreError};
 use crate::terms::{PrivateKey, TotpCode};
 
 const PROVIDER: Opt = Opt::new("credentials", "provider", "local");
+const ON_ERROR: Opt = Opt::new("credentials", "on_error", "stop");
 /// The options that this module and its providers read.
-pub const OPTIONS: [&[Opt]; 2] = [&[PROVIDER], appliance::OPTIONS];
+pub const OPTIONS: [&[Opt]; 3] = [&[PROVIDER, ON_ERROR], appliance::OPTIONS, local::OPTIONS];
+
+/// What a provider may use.
+#[derive(Clone, Copy)]
+pub struct Tools<'a> {
+    /// The configuration.
+    pub settings: &'a Settings<'a>,
+    /// The appliance's policies.
+    pub appliance: &'a Appliance,
+    /// The log.
+    pub log: &'a Log,
+    /// What survives, and the time.
+    pub store: &'a Store<'a>,
+    /// For whom.
+    pub session: Session<'a>,
+}
+
+/// For whom credentials are.
+#[derive(Clone, Copy)]
+pub struct Session<'a> {
+    /// The session's id.
+    pub id: Option<&'a str>,
+    /// The user at the gateway.
+    pub user: Option<&'a str>,
+}
 
 /// Says why a provider gave nothing. A fault, in contrast to an empty list.
 #[derive(Debug, thiserror::Error)]
@@ -20,6 +50,21 @@ pub enum CredentialError {
     /// The named store is nowhere.
     #[error("there is no credential store '{0}'")]
     NoStore(String),
+    /// An entry that one session may hold cannot be given to nobody.
+    #[error("an entry with checkout=exclusive needs the argument session_id")]
+    NoSession,
+    /// The plugin's own state cannot be used.
+    #[error("state")]
+    Store(#[from] StoreError),
+    /// An entry cannot be read.
+    #[error("local credentials")]
+    Locker(#[from] LockerError),
+    /// Something was checked out of a provider that the configuration does not name any more.
+    #[error("nothing can be given back to the provider '{0}'; this version does not have it")]
+    NoProvider(String),
+    /// The options of the provider that something has to be given back to.
+    #[error("configuration")]
+    Setting(#[from] Box<SettingError>),
 }
 
 /// Password and launch information for a remote application.
@@ -70,18 +115,141 @@ pub trait CredentialProvider {
     /// # Errors
     /// [`CredentialError`] where it could not be given back.
     fn check_in(&self, account: &Account, asset: &Asset) -> Result<(), CredentialError>;
+
+    /// Takes back what the session still holds though its cookie does not say so: the process was killed between the
+    /// check-out and the response.
+    ///
+    /// # Errors
+    /// [`CredentialError`] where it could not be given back.
+    fn end_session(&self) -> Result<(), CredentialError> {
+        Ok(())
+    }
 }
 
-/// Makes the provider that `[credentials] provider` names.
+/// Names a provider, as the configuration and the cookie do.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Provider {
+    /// A local credential store of the appliance.
+    Appliance,
+    /// The plugin's own store.
+    Local,
+}
+
+impl Provider {
+    /// The words for all of them.
+    pub const WORDS: [&str; 2] = ["appliance", "local"];
+
+    /// Returns the word for it.
+    pub fn word(self) -> &'static str {
+        match self {
+            Self::Appliance => "appliance",
+            Self::Local => "local",
+        }
+    }
+
+    /// Reads such a word.
+    pub fn from_word(word: &str) -> Option<Self> {
+        match word {
+            "appliance" => Some(Self::Appliance),
+            "local" => Some(Self::Local),
+            _ => None,
+        }
+    }
+
+    fn with<'a>(self, tools: Tools<'a>) -> Result<Box<dyn CredentialProvider + 'a>, SettingError> {
+        Ok(match self {
+            Self::Appliance => {
+                Box::new(appliance::LocalStore::from_settings(tools.settings, tools.appliance)?)
+            }
+            Self::Local => Box::new(local::Local::from_settings(tools)?),
+        })
+    }
+}
+
+/// The providers that `[credentials] provider` names, in their order.
+pub struct Providers<'a> {
+    tools: Tools<'a>,
+    in_turn: Vec<(Provider, Box<dyn CredentialProvider + 'a>)>,
+    goes_on: bool,
+}
+
+impl<'a> Providers<'a> {
+    /// Makes them; none of them is asked yet.
+    ///
+    /// # Errors
+    /// A provider that is none or stands there twice, or whose options are unusable.
+    pub fn from_settings(tools: Tools<'a>) -> Result<Self, SettingError> {
+        let settings = tools.settings;
+        let mut in_turn: Vec<(Provider, Box<dyn CredentialProvider + 'a>)> = Vec::new();
+        for word in settings.list(&PROVIDER)? {
+            let expected = || {
+                let known = Provider::WORDS.join(", ");
+                settings.invalid(&PROVIDER, format!("providers, each once, separated by commas: {known}"))
+            };
+            let provider = Provider::from_word(&word.to_lowercase()).ok_or_else(expected)?;
+            if in_turn.iter().any(|(known, _)| *known == provider) {
+                return Err(expected());
+            }
+            in_turn.push((provider, provider.with(tools)?));
+        }
+        let goes_on = settings.choice(&ON_ERROR, &["next", "stop"])? == "next";
+        Ok(Self { tools, in_turn, goes_on })
+    }
+
+    /// Asks one provider after the other; the first that has something wins. One that fails ends that, unless
+    /// `on_error=next`; then it is an error in the log, and the search has failed only if nobody had anything.
+    ///
+    /// # Errors
+    /// What the provider says.
+    pub fn first<T>(
+        &self,
+        ask: impl Fn(&dyn CredentialProvider) -> Result<Option<T>, CredentialError>,
+    ) -> Result<Option<(Provider, T)>, CredentialError> {
+        let mut failed = None;
+        for (provider, asked) in &self.in_turn {
+            match ask(asked.as_ref()) {
+                Ok(Some(found)) => return Ok(Some((*provider, found))),
+                Ok(None) => {}
+                Err(error) if self.goes_on => {
+                    let word = provider.word();
+                    self.tools.log.error(format_args!(
+                        "the provider {word} failed, the next one is asked: {}",
+                        Chain(&error)
+                    ));
+                    failed = Some(error);
+                }
+                Err(error) => return Err(error),
+            }
+        }
+        failed.map_or(Ok(None), Err)
+    }
+}
+
+/// Gives something back to the provider that it came from, whether the configuration still names it or not. `None` is
+/// what an older version of this program wrote into its cookie, which knew one provider.
 ///
 /// # Errors
-/// A provider that is none, or whose options are unusable.
-pub fn provider<'a>(
-    settings: &Settings<'_>,
-    policies: &'a Appliance,
-) -> Result<Box<dyn CredentialProvider + 'a>, SettingError> {
-    match settings.choice(&PROVIDER, &["appliance", "local"])? {
-        "appliance" => Ok(Box::new(appliance::LocalStore::from_settings(settings, policies)?)),
-        _ => Err(settings.invalid(&PROVIDER, "appliance; local is not there yet".to_owned())),
+/// [`CredentialError`].
+pub fn check_in(
+    tools: Tools<'_>,
+    provider: Option<&str>,
+    account: &Account,
+    asset: &Asset,
+) -> Result<(), CredentialError> {
+    let word = provider.unwrap_or(Provider::Appliance.word());
+    let provider = Provider::from_word(word).ok_or_else(|| CredentialError::NoProvider(word.to_owned()))?;
+    provider.with(tools).map_err(Box::new)?.check_in(account, asset)
+}
+
+/// Tells the providers that keep leases of their own that the session is over.
+///
+/// # Errors
+/// [`CredentialError`].
+pub fn end_session(tools: Tools<'_>) -> Result<(), CredentialError> {
+    let words = tools.settings.list(&PROVIDER).map_err(Box::new)?;
+    // A name that is none was refused when something was to be checked out; nothing hangs on it here.
+    if words.iter().any(|word| Provider::from_word(&word.to_lowercase()) == Some(Provider::Local)) {
+        Provider::Local.with(tools).map_err(Box::new)?.end_session()?;
     }
+    Ok(())
 }

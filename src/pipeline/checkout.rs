@@ -1,11 +1,13 @@
 //! Credentials for the target: which account, which asset, and back again exactly once.
 
+use std::cell::Cell;
+
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
 use super::{Context, Fault, Stop};
 use crate::config::settings::{At, Opt};
-use crate::credentials::{self, CredentialError, CredentialProvider};
+use crate::credentials::{self, CredentialError, CredentialProvider, Provider, Providers, Session, Tools};
 use crate::logging::Chain;
 use crate::names::{Account, Asset};
 use crate::protocol::cookie::{Cookie, Progress};
@@ -52,6 +54,9 @@ pub struct CheckoutProgress {
 #[derive(Clone, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 struct CheckedOut {
+    /// Who handed it out.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    provider: Option<String>,
     account: String,
     asset: String,
 }
@@ -74,21 +79,23 @@ pub fn fetch<T>(
 ) -> Result<Vec<T>, Stop> {
     cookie.progress.check_in_trigger = trigger(context, arguments)?;
     touch_as_the_sdk(cookie)?;
-    check_in(context, cookie, "the credential of an earlier call was not taken")?;
+    check_in(context, arguments, cookie, "the credential of an earlier call was not taken")?;
     cookie.set_text("account", None);
     cookie.set_text("asset", None);
-    let provider = credentials::provider(context.settings, context.appliance)?;
+    let providers = Providers::from_settings(tools(context, arguments))?;
     let account = account(context, arguments)?;
     for asset in assets(context, arguments)? {
-        let found = fetch(provider.as_ref(), &account, &asset)?;
-        if found.is_empty() {
+        let ask = |provider: &dyn CredentialProvider| {
+            fetch(provider, &account, &asset).map(|found| (!found.is_empty()).then_some(found))
+        };
+        let Some((provider, found)) = providers.first(ask)? else {
             context.log.info(format_args!("nothing for account {account} on asset {asset}"));
             continue;
-        }
+        };
         context.log.info(format_args!("checked out account {account} on asset {asset}"));
         cookie.set_text("account", Some(account.as_str()));
         cookie.set_text("asset", Some(asset.as_str()));
-        note(cookie, &account, &asset);
+        note(cookie, provider, &account, &asset);
         return Ok(found);
     }
     Ok(Vec::new())
@@ -109,8 +116,12 @@ fn touch(cookie: &mut Cookie<CheckoutProgress>, name: &str) {
     }
 }
 
-fn note(cookie: &mut Cookie<CheckoutProgress>, account: &Account, asset: &Asset) {
-    let item = CheckedOut { account: account.as_str().to_owned(), asset: asset.as_str().to_owned() };
+fn note(cookie: &mut Cookie<CheckoutProgress>, provider: Provider, account: &Account, asset: &Asset) {
+    let item = CheckedOut {
+        provider: Some(provider.word().to_owned()),
+        account: account.as_str().to_owned(),
+        asset: asset.as_str().to_owned(),
+    };
     cookie.progress.checked_out.push(item);
 }
 
@@ -120,31 +131,49 @@ fn note(cookie: &mut Cookie<CheckoutProgress>, account: &Account, asset: &Asset)
 /// [`Stop::Fault`].
 pub fn authentication_completed(
     context: &Context<'_>,
+    arguments: &Arguments,
     cookie: &mut Cookie<CheckoutProgress>,
 ) -> Result<(), Stop> {
     touch(cookie, "account");
     touch(cookie, "asset");
     match cookie.progress.check_in_trigger {
-        Trigger::AuthenticationCompleted => check_in(context, cookie, "the target has taken the credential"),
+        Trigger::AuthenticationCompleted => {
+            check_in(context, arguments, cookie, "the target has taken the credential")
+        }
         Trigger::SessionEnded => Ok(()),
     }
+}
+
+/// Gives back what is checked out, and what the cookie does not know of.
+///
+/// # Errors
+/// [`Stop::Fault`]; one does not keep the other from being given back.
+pub(super) fn end_session(
+    context: &Context<'_>,
+    arguments: &Arguments,
+    cookie: &mut Cookie<CheckoutProgress>,
+) -> Result<(), Stop> {
+    let checked_in = check_in(context, arguments, cookie, "the session is over");
+    credentials::end_session(tools(context, arguments))?;
+    checked_in
 }
 
 /// Gives back what is checked out, each once. What cannot be given back stays for the next hook to try.
 pub(super) fn check_in(
     context: &Context<'_>,
+    arguments: &Arguments,
     cookie: &mut Cookie<CheckoutProgress>,
     why: &'static str,
 ) -> Result<(), Stop> {
     if cookie.progress.checked_out.is_empty() {
         return Ok(());
     }
-    let provider = credentials::provider(context.settings, context.appliance)?;
+    let tools = tools(context, arguments);
     let mut failed = None;
     for item in std::mem::take(&mut cookie.progress.checked_out) {
         let (account, asset) = (Account::parse(item.account.as_str())?, Asset::parse(item.asset.as_str())?);
         context.log.info(format_args!("check-in of account {account} on asset {asset}: {why}"));
-        if let Err(error) = provider.check_in(&account, &asset) {
+        if let Err(error) = credentials::check_in(tools, item.provider.as_deref(), &account, &asset) {
             context.log.error(format_args!("check-in failed: {}", Chain(&error)));
             cookie.progress.checked_out.push(item);
             failed = Some(error);
@@ -175,17 +204,17 @@ pub fn remote_app(
         return Ok(RemoteApp { need_info: true, ..RemoteApp::default() });
     };
     let (account, asset) = (Account::parse(account)?, Asset::parse(asset)?);
-    let provider = credentials::provider(context.settings, context.appliance)?;
+    let providers = Providers::from_settings(tools(context, arguments))?;
     let mut answer = RemoteApp {
         account: Some(account.as_str().to_owned()),
         asset: Some(asset.as_str().to_owned()),
         ..RemoteApp::default()
     };
-    if let Some(found) = provider.remote_app(&account, &asset)? {
+    if let Some((provider, found)) = providers.first(|provider| provider.remote_app(&account, &asset))? {
         context
             .log
             .info(format_args!("checked out account {account} on asset {asset} for a remote application"));
-        note(cookie, &account, &asset);
+        note(cookie, provider, &account, &asset);
         answer.launch_information =
             launch_information(found.launch_information.as_deref(), found.host_app.as_deref());
         answer.passwords = found.passwords;
@@ -234,21 +263,34 @@ pub fn totp_codes(
     arguments: &Arguments,
     cookie: &Cookie<CheckoutProgress>,
 ) -> Result<Option<Vec<TotpCode>>, Stop> {
-    let provider = credentials::provider(context.settings, context.appliance)?;
+    let providers = Providers::from_settings(tools(context, arguments))?;
     let kept = (cookie.text("account")?, cookie.text("asset")?);
     let (account, assets) = match kept {
         (Some(account), Some(asset)) => (Account::parse(account)?, vec![Asset::parse(asset)?]),
         _ => (account(context, arguments)?, assets(context, arguments)?),
     };
-    let mut known = false;
+    let known = Cell::new(false);
     for asset in assets {
-        match provider.totp_codes(&account, &asset)? {
-            Some(codes) if !codes.is_empty() => return Ok(Some(codes)),
-            Some(_) => known = true,
-            None => {}
+        let ask = |provider: &dyn CredentialProvider| {
+            let codes = provider.totp_codes(&account, &asset)?;
+            known.set(known.get() || codes.is_some());
+            Ok(codes.filter(|codes| !codes.is_empty()))
+        };
+        if let Some((_, codes)) = providers.first(ask)? {
+            return Ok(Some(codes));
         }
     }
-    Ok(known.then(Vec::new))
+    Ok(known.get().then(Vec::new))
+}
+
+fn tools<'a>(context: &'a Context<'a>, arguments: &'a Arguments) -> Tools<'a> {
+    Tools {
+        settings: context.settings,
+        appliance: context.appliance,
+        log: context.log,
+        store: context.store,
+        session: Session { id: arguments.session_id.as_deref(), user: arguments.gateway_username.as_deref() },
+    }
 }
 
 fn trigger(context: &Context<'_>, arguments: &Arguments) -> Result<Trigger, Stop> {

@@ -108,7 +108,20 @@ pub enum Fault {
     Provider(#[source] MfaError),
     /// A credential provider failed.
     #[error("credentials")]
-    Credential(#[from] CredentialError),
+    Credential(#[source] CredentialError),
+}
+
+impl From<CredentialError> for Fault {
+    fn from(error: CredentialError) -> Self {
+        match error {
+            CredentialError::Store(error) => error.into(),
+            CredentialError::Setting(error) => (*error).into(),
+            CredentialError::NoStore(_)
+            | CredentialError::NoSession
+            | CredentialError::Locker(_)
+            | CredentialError::NoProvider(_) => Self::Credential(error),
+        }
+    }
 }
 
 impl From<MfaError> for Fault {

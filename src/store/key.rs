@@ -24,6 +24,7 @@ const BEGUN: &str = "master.key.part";
 pub type MasterKey = Zeroizing<[u8; 32]>;
 
 /// Where the master key comes from.
+#[derive(Clone)]
 pub enum KeySource {
     /// `[state] key`, resolved.
     Configured(SecretString),

@@ -5,8 +5,10 @@
 //! happen once happens as one compare-and-set in one transaction that is on the disk before the call returns.
 
 mod challenges;
+mod credentials;
 mod directory;
 mod key;
+mod leases;
 mod offline;
 mod seal;
 mod sessions;
@@ -22,8 +24,10 @@ use std::path::{Path, PathBuf};
 use rusqlite::Connection;
 
 pub use challenges::{Challenge, ChallengeKind};
+pub use credentials::{CredentialChange, CredentialName, EntryId, Kept};
 pub use directory::{Environment, Places};
 pub use key::{KeySource, MasterKey};
+pub use leases::{Holder, Lease};
 pub use offline::{OfflineChange, OfflineCodes, OfflineKey};
 pub use seal::{Binding, Sealer};
 pub use sessions::{CacheLimits, ConnectionKey};
@@ -116,6 +120,14 @@ pub enum StoreError {
     /// A serial is taken.
     #[error("there is a token {0} already")]
     Exists(String),
+    /// There is an entry for this account on this asset.
+    #[error("there is an entry for account {account} on asset {asset} already; --replace overwrites it")]
+    CredentialExists {
+        /// The account.
+        account: String,
+        /// The asset.
+        asset: String,
+    },
     /// The system gives no random bytes.
     #[error("the system gives no random bytes")]
     NoRandomness,

@@ -101,6 +101,26 @@ pub(super) const STATE: &[&str] = &[
         PRIMARY KEY (provider, realm, user, serial)
     ) STRICT, WITHOUT ROWID;
 ",
+    // With a rowid, unlike the others: rows of some kilobytes would make a tree without one deep.
+    "
+    CREATE TABLE credentials (
+        owner  TEXT NOT NULL,
+        asset  TEXT NOT NULL,
+        sealed BLOB NOT NULL,
+        PRIMARY KEY (owner, asset)
+    ) STRICT;
+    CREATE TABLE leases (
+        owner      TEXT    NOT NULL,
+        entry      TEXT    NOT NULL,
+        session_id TEXT    NOT NULL,
+        account    TEXT    NOT NULL,
+        asset      TEXT    NOT NULL,
+        user       TEXT    NOT NULL,
+        expires    INTEGER NOT NULL,
+        PRIMARY KEY (owner, entry, session_id, account, asset)
+    ) STRICT, WITHOUT ROWID;
+    CREATE INDEX leases_session ON leases (session_id);
+",
 ];
 
 /// The steps that lead to the schema of `connections.sqlite3`.

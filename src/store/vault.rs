@@ -168,6 +168,7 @@ impl Store<'_> {
                 .map_err(database.failed())?;
         }
         count = count.saturating_add(database.reseal_offline_codes(&transaction, old, &new)?);
+        count = count.saturating_add(database.reseal_credentials(&transaction, old, &new)?);
         let check = new.seal(CHECK_BINDING, CHECK_TEXT)?;
         transaction
             .execute("UPDATE meta SET value = ?2 WHERE name = ?1", params![CHECK, check])

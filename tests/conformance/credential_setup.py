@@ -1,6 +1,7 @@
 """Random configurations of the credential store plugin, and the stores behind them."""
 
 from dataclasses import dataclass
+from pathlib import Path
 
 from common_setup import STORE, Setup, finished, put_common
 from dice import Dice
@@ -17,6 +18,11 @@ GENERATORS = ["hostname", "ip", "domain", "domain_asset_mapping"]
 # The three that the SDK hands out.
 KEY_TYPES = ["ssh-rsa", "ssh-dss", "ecdsa-sha2-nistp256"]
 OTHER_KEY_TYPES = ["ssh-ed25519", "ecdsa-sha2-nistp384", "ecdsa-sha2-nistp521"]
+# Keys that are keys, which our own store wants.
+KEYS = Path(__file__).resolve().parent.parent / "fixtures" / "keys"
+REAL_KEYS = [("ssh-rsa", "rsa.openssh"), ("ecdsa-sha2-nistp256", "nistp256.openssh")]
+# The member of the policies that says what our side puts into the plugin's own store.
+OWN_STORE = "own_store"
 TRIGGERS = ["session-ended", "authentication-completed"]
 
 
@@ -35,8 +41,10 @@ def credential_setup(dice: Dice) -> Setup:
     appliance: dict[str, Json] = {}
     persons = people(dice)
     put_common(dice, ini, appliance)
-    ini.put("credentials", "provider", "appliance")
-    ini.put("credentials", "store", STORE if dice.chance(0.97) else "nobody made")
+    own_store = dice.chance(0.3)
+    ini.put("credentials", "provider", "local" if own_store else "appliance")
+    is_made = own_store or dice.chance(0.97)
+    ini.put("credentials", "store", STORE if is_made else "nobody made")
     _put_triggers(dice, ini)
     if dice.chance(0.6):
         ini.put_perhaps_secret("assets", "generator", _generator(dice))
@@ -56,7 +64,12 @@ def credential_setup(dice: Dice) -> Setup:
         for domain in DOMAINS:
             if dice.chance(0.7):
                 ini.put_perhaps_secret("domain_asset_mapping", domain, dice.choice([*MAPPED, ""]))
-    appliance["credential_stores"] = {STORE: _credentials(dice, persons, names)}
+    if own_store:
+        entries = _own_credentials(dice, persons, names)
+        appliance[OWN_STORE] = entries
+    else:
+        entries = _credentials(dice, persons, names)
+    appliance["credential_stores"] = {STORE: entries}
     return finished(dice, CREDENTIAL_STORE, ini, appliance, persons)
 
 
@@ -94,6 +107,41 @@ def _credentials(dice: Dice, persons: list[Person], names: Names) -> list[Json]:
             for asset in dict.fromkeys([*dice.some(assets, 14), *MAPPED, *made_up]):
                 entries.append({"host": asset, "user": user, "credentials": _kinds(dice)})
     return entries
+
+
+def _own_credentials(dice: Dice, persons: list[Person], names: Names) -> list[Json]:
+    """Fill our own store: one password and key an entry, and the same for an asset in any case."""
+    entries: list[Json] = []
+    known: dict[tuple[str, str], list[Json]] = {}
+    for entry in _credentials(dice, persons, names):
+        assert isinstance(entry, dict)
+        place = (str(entry["user"]), folded(str(entry["host"])))
+        if place[0] != place[0].strip():
+            # CSV, by which our side is filled, has no blanks around names.
+            continue
+        if place not in known:
+            kinds: list[Json] = []
+            if dice.chance(0.7):
+                kinds.append(dice.choice(["hunter2", "pa ss", "jelszó", 'q"\\']))
+            if dice.chance(0.4) or not kinds:
+                kind, name = dice.choice(REAL_KEYS)
+                kinds.append({"type": kind, "key": (KEYS / name).read_text()})
+            known[place] = kinds
+        for host in dict.fromkeys([str(entry["host"]), *_spelt_otherwise(names, place[1])]):
+            entries.append({"host": host, "user": place[0], "credentials": known[place]})
+    unique = {(str(e["user"]), str(e["host"])): e for e in entries if isinstance(e, dict)}
+    return list(unique.values())
+
+
+def folded(asset: str) -> str:
+    """Write an asset as our own store compares it: without the case of A to Z."""
+    return "".join(letter.lower() if letter.isascii() else letter for letter in asset)
+
+
+def _spelt_otherwise(names: Names, asset: str) -> list[str]:
+    """List the assets that our store takes for this one."""
+    every = HOSTS + DOMAINS + [f"{name}.{names.domain_suffix}" for name in HOSTS + DOMAINS]
+    return [other for other in [*every, asset] if folded(other) == asset]
 
 
 def _kinds(dice: Dice) -> list[Json]:

@@ -8,6 +8,7 @@ from collections import Counter
 from collections.abc import Iterator
 
 from common_setup import Setup
+from credential_setup import OWN_STORE
 from wire import AA, Invocation, Outcome
 
 # Part of a line that the SDK logs, or that the reference notes: what it stands for.
@@ -98,6 +99,7 @@ LEAST: dict[str, int] = {
     "found by server_hostname": 8,
     "found by server_hostname with suffix": 10,
     "found by server_ip": 40,
+    "found in our own store": 20,
     "gateway user changed": 140,
     "mapped by LDAP": 10,
     "mapped explicitly": 40,
@@ -173,6 +175,8 @@ def _credential_events(setup: Setup, invocation: Invocation, sdk: Outcome) -> It
             if asset is None:
                 yield "nothing found"
                 return
+            if OWN_STORE in setup.appliance:
+                yield "found in our own store"
             suffix = setup.option("assets", "domain_suffix")
             for place in ("server_hostname", "server_ip", "server_domain"):
                 if arguments[place] is None:

@@ -1,11 +1,14 @@
 """Our side: a process of the real binary for each hook, as SPS would run it."""
 
+import csv
+import io
 import json
 import shutil
 import subprocess
 import tempfile
 from pathlib import Path
 
+from credential_setup import folded
 from service import ScriptedService
 from wire import Fault, Invocation, Json, Outcome
 
@@ -22,11 +25,13 @@ class OurSide:
         self._binary = binary.resolve()
         self._service = ScriptedService()
         self._folder: Path | None = None
+        self._is_filled = False
 
     def begin(self, group: str) -> None:
         """Forget all state: the next calls belong to another group of sessions."""
         self.end()
         self._folder = Path(tempfile.mkdtemp(prefix="conformance-ours-"))
+        self._is_filled = False
         self._service.begin(group)
         for name in ("persistent", "ephemeral"):
             (self._folder / name).mkdir(mode=0o700)
@@ -47,12 +52,16 @@ class OurSide:
         """Run one hook."""
         assert self._folder is not None, "begin() comes first"
         configuration = invocation.configuration.replace("@SERVICE@", self._service.url(service_up))
+        appliance = dict(invocation.appliance)
+        own_store = appliance.pop("own_store", None)
+        if isinstance(own_store, list):
+            self._fill(own_store)
         stdin = {
             "hook": invocation.hook,
             "type": invocation.plugin,
             "arguments": invocation.spelled,
             "configuration": configuration,
-            "appliance": invocation.appliance,
+            "appliance": appliance,
         }
         environment = {
             "SCB_PLUGIN_STATE_DIRECTORY": str(self._folder / "persistent"),
@@ -76,7 +85,44 @@ class OurSide:
         if process.returncode != 0:
             outcome.fault = Fault(f"exit status {process.returncode}")
         outcome.response, outcome.malformed = _one_line(process.stdout)
+        # The reference knows no codes at all; our own store does, and has none here.
+        response = outcome.response if own_store is not None else None
+        if isinstance(response, dict) and response.get("totp_codes") == []:
+            del response["totp_codes"]
         return outcome
+
+    def _fill(self, entries: list[Json]) -> None:
+        """Put the group's credentials into the plugin's own store, once."""
+        if self._is_filled:
+            return
+        assert self._folder is not None, "begin() comes first"
+        self._is_filled = True
+        text = io.StringIO()
+        writer = csv.writer(text)
+        writer.writerow(["account", "asset", "password", "private_key"])
+        known: set[tuple[str, str]] = set()
+        for entry in entries:
+            assert isinstance(entry, dict)
+            place = (str(entry["user"]), folded(str(entry["host"])))
+            if place in known or "" in place:
+                continue
+            known.add(place)
+            kinds = entry["credentials"]
+            assert isinstance(kinds, list)
+            passwords = [kind for kind in kinds if isinstance(kind, str)]
+            keys = [str(kind["key"]) for kind in kinds if isinstance(kind, dict)]
+            writer.writerow([*place, *(passwords or [""]), *(keys or [""])])
+        if not known:
+            return
+        done = subprocess.run(
+            [str(self._binary), "credential", "import", "-", "--format", "csv"],
+            input=text.getvalue().encode(),
+            capture_output=True,
+            env={"SCB_PLUGIN_STATE_DIRECTORY": str(self._folder / "persistent")},
+            timeout=PROCESS_SECONDS,
+            check=False,
+        )
+        assert done.returncode == 0, done.stderr.decode(errors="replace")
 
 
 def _one_line(stdout: bytes) -> tuple[Json, str | None]:

@@ -32,7 +32,7 @@ pub(super) struct Case {
     /// `config.ini`, from this folder or the nearest above it.
     pub(super) config: Option<Vec<u8>>,
     /// `setup`, from this folder or the nearest above it: commands that fill the state, one a line.
-    pub(super) setup: Vec<Vec<String>>,
+    pub(super) setup: Vec<Setup>,
     /// `http.json`.
     pub(super) http: Option<Vec<Scripted>>,
     /// `environment`.
@@ -81,7 +81,7 @@ struct Finder<'a> {
 #[derive(Clone, Copy, Default)]
 struct Inherited<'a> {
     config: Option<&'a [u8]>,
-    setup: Option<&'a [Vec<String>]>,
+    setup: Option<&'a [Setup]>,
 }
 
 impl Finder<'_> {
@@ -144,7 +144,7 @@ impl Finder<'_> {
             name: if name.is_empty() { ".".to_owned() } else { name },
             folder: folder.to_owned(),
             config: config.map(<[u8]>::to_vec),
-            setup: setup.map(<[Vec<String>]>::to_vec).unwrap_or_default(),
+            setup: setup.map(<[Setup]>::to_vec).unwrap_or_default(),
             http,
             environment,
             log: self.lines(files, "stderr")?,
@@ -239,13 +239,27 @@ fn is_of_a_case(name: &str) -> bool {
     }
 }
 
-/// Splits the lines of `setup` into words, at blanks. Only what fills the state may be set up.
-fn setup(lines: &[String]) -> anyhow::Result<Vec<Vec<String>>> {
-    let commands: Vec<Vec<String>> =
-        lines.iter().map(|line| line.split_whitespace().map(str::to_owned).collect()).collect();
-    for words in &commands {
-        let fills = words.first().is_some_and(|word| word == "token");
+/// A command that fills the state.
+#[derive(Clone)]
+pub(super) struct Setup {
+    pub(super) words: Vec<String>,
+    pub(super) stdin: String,
+}
+
+/// Splits the lines of `setup` into words, at blanks; lines that begin with `| ` are the stdin of the command above
+/// them. Only what fills the state may be set up.
+fn setup(lines: &[String]) -> anyhow::Result<Vec<Setup>> {
+    let mut commands: Vec<Setup> = Vec::new();
+    for line in lines {
+        if let (Some(text), Some(command)) = (line.strip_prefix("| "), commands.last_mut()) {
+            command.stdin.push_str(text);
+            command.stdin.push('\n');
+            continue;
+        }
+        let words: Vec<String> = line.split_whitespace().map(str::to_owned).collect();
+        let fills = words.first().is_some_and(|word| word == "token" || word == "credential");
         ensure!(fills, "setup: expected lines such as 'token enroll --type hotp ...'");
+        commands.push(Setup { words, stdin: String::new() });
     }
     Ok(commands)
 }

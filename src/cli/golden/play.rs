@@ -11,7 +11,7 @@ use std::time::Duration;
 use anyhow::{Context as _, bail};
 use serde_json::{Map, Value};
 
-use super::case::{Case, SERVER, Step};
+use super::case::{Case, SERVER, Setup, Step};
 use super::difference::{self, Difference};
 use super::scratch::Scratch;
 use super::server::Server;
@@ -43,9 +43,9 @@ pub(super) fn play(
         address,
         log: Captured::default(),
     };
-    for words in &case.setup {
+    for Setup { words, stdin } in &case.setup {
         let began = case.steps.first().map_or(clock.now(), |step| step.clock);
-        let outcome = world.run(words, &[], began);
+        let outcome = world.run(words, stdin.as_bytes(), began);
         if outcome.status != 0 {
             let log = world.log.text();
             bail!("{}: setup: '{}' fails: {}", case.name, words.join(" "), log.trim_end());

@@ -2,8 +2,8 @@
 
 use clap::Args;
 
-use super::failure::Failure;
 use super::{Admin, Text, known_servers};
+use crate::cli::failure::Failure;
 use crate::store::{Token, TokenType};
 use crate::token::chain;
 use crate::token::enroll::{self, EnrollError};

@@ -6,8 +6,8 @@ use qrcode::render::unicode::Dense1x2;
 use serde_json::Value;
 use zeroize::Zeroizing;
 
-use super::failure::Failure;
 use super::{Admin, Text, known_servers, line};
+use crate::cli::failure::Failure;
 use crate::clock::UnixTime;
 use crate::store::{Algorithm, Token, TokenType};
 use crate::terminal::Stream;

@@ -2,8 +2,9 @@
 
 use clap::Args;
 
-use super::failure::Failure;
 use super::{Admin, Text, line};
+use crate::cli::admin;
+use crate::cli::failure::Failure;
 use crate::clock::UnixTime;
 use crate::store::Token;
 use crate::token::members::members;
@@ -86,23 +87,5 @@ fn table(tokens: &[Token], now: UnixTime) -> String {
     }));
     // Where no token leads to another, there is no column for it.
     let has_targets = tokens.iter().any(|token| token.target.is_some());
-    let mut widths = [0_usize; 7];
-    for row in &rows {
-        for (width, cell) in widths.iter_mut().zip(row) {
-            *width = (*width).max(cell.chars().count());
-        }
-    }
-    let mut text = String::new();
-    for row in &rows {
-        let mut line = String::new();
-        for (number, (width, cell)) in widths.iter().zip(row).enumerate() {
-            if number == 5 && !has_targets {
-                continue;
-            }
-            line.push_str(&format!("{cell:width$}  ", width = *width));
-        }
-        text.push_str(line.trim_end());
-        text.push('\n');
-    }
-    text
+    admin::table(&rows, |column| column != 5 || has_targets)
 }

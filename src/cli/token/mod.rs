@@ -5,31 +5,19 @@
 
 mod change;
 mod enroll;
-mod failure;
-mod input;
 mod list;
 mod progress;
-mod rekey;
 mod resync;
 mod transfer;
 
-use std::path::PathBuf;
-
-use clap::error::ErrorKind;
 use clap::{Args, Subcommand};
-use serde_json::{Map, Value};
-use zeroize::Zeroizing;
 
-use self::failure::Failure;
-use self::input::Input;
-use super::FixedClock;
-use crate::answer::{self, Given, World};
-use crate::clock::UnixTime;
-use crate::config::settings::Settings;
-use crate::logging::{Log, Short};
+use super::admin::{self, Admin, Common, Text, line};
+use super::failure::Failure;
+use super::rekey;
+use crate::logging::Short;
 use crate::mfa::{LOCAL_REALM, SERVICES};
-use crate::store::{Store, Token};
-use crate::terminal::{Stream, Terminal};
+use crate::store::Token;
 use crate::token::Owner;
 use crate::token::elsewhere::Target;
 use crate::token::members::members;
@@ -41,15 +29,8 @@ use crate::{Edge, Outcome};
 pub(super) struct TokenOptions {
     #[command(subcommand)]
     command: Command,
-    /// Write JSON, for programs
-    #[arg(long, global = true)]
-    json: bool,
-    /// The configuration file (else $SPS_PLUGIN_CONFIG, else plugin.ini beside the executable, else none)
-    #[arg(long, value_name = "FILE", global = true)]
-    config: Option<PathBuf>,
-    /// A fixed time for tests: RFC 3339 or Unix seconds
-    #[arg(long, value_name = "TIME", value_parser = UnixTime::parse, allow_negative_numbers = true, global = true)]
-    clock: Option<UnixTime>,
+    #[command(flatten)]
+    common: Common,
 }
 
 #[derive(Subcommand)]
@@ -82,62 +63,10 @@ enum Command {
     Rekey(rekey::Arguments),
 }
 
-/// What a command works with.
-struct Admin<'a> {
-    store: &'a Store<'a>,
-    settings: &'a Settings<'a>,
-    log: &'a Log,
-    terminal: &'a dyn Terminal,
-    input: Input<'a>,
-    json: bool,
-}
-
-/// What goes to stdout; it may hold a secret.
-type Text = Zeroizing<String>;
-
 /// Does what the command says.
 pub(super) fn run(edge: Edge<'_>, options: TokenOptions) -> Outcome {
-    let log = Log::new(edge.stderr);
-    let fixed = options.clock.map(|now| FixedClock { now, real: edge.clock });
-    if let Some(FixedClock { now, .. }) = &fixed {
-        log.warning(format_args!("--clock: it is always {now}; this is for tests"));
-    }
-    let world = World {
-        environment: edge.environment,
-        clock: match &fixed {
-            Some(fixed) => fixed,
-            None => edge.clock,
-        },
-        executable_folder: edge.executable_folder,
-        log: &log,
-    };
-    let given = Given { config: options.config, plugin_type: None };
-    let (stdin, terminal) = (edge.stdin, edge.terminal);
-    let done = answer::administer(&given, &world, |settings, store| {
-        let input = Input::new(stdin, terminal);
-        let mut admin = Admin { store, settings, log: &log, terminal, input, json: options.json };
-        dispatch(options.command, &mut admin)
-    });
-    match done.map_err(Failure::from).and_then(|result| result) {
-        Ok(mut text) => {
-            Outcome { stdout: Zeroizing::new(std::mem::take(&mut *text).into_bytes()), status: 0 }
-        }
-        Err(failure) => {
-            log.error(format_args!("{:#}", failure.error));
-            Outcome { stdout: Zeroizing::default(), status: failure.status }
-        }
-    }
-}
-
-/// Refuses a command line that makes no sense, in one sentence; the parser says it over several lines.
-pub(super) fn refuse(edge: Edge<'_>, error: &clap::Error) -> Outcome {
-    // Then the parser would show the whole help.
-    let is_missing = error.kind() == ErrorKind::DisplayHelpOnMissingArgumentOrSubcommand;
-    let message = if is_missing { "the command is missing".to_owned() } else { error.to_string() };
-    let first = message.split("\n\n").next().unwrap_or_default();
-    let words: Vec<&str> = first.split_whitespace().skip_while(|word| *word == "error:").collect();
-    Log::new(edge.stderr).error(format_args!("{}; see --help", words.join(" ")));
-    Outcome { stdout: Zeroizing::default(), status: 2 }
+    let TokenOptions { command, common } = options;
+    admin::run(edge, common, |admin| dispatch(command, admin))
 }
 
 fn dispatch(command: Command, admin: &mut Admin<'_>) -> Result<Text, Failure> {
@@ -168,10 +97,6 @@ impl Admin<'_> {
     fn report(&self, token: &Token, sentence: &str) -> Result<Text, Failure> {
         if self.json { line(&members(token, self.store.now())) } else { Ok(format!("{sentence}\n").into()) }
     }
-
-    fn is_terminal(&self, stream: Stream) -> bool {
-        self.terminal.is_terminal(stream)
-    }
 }
 
 /// Refuses a token that leads to a server, or asks for approvals in the realm of one, that no provider knows.
@@ -187,11 +112,4 @@ fn known_servers(token: &Token) -> Result<(), Failure> {
             Err(Failure::because(format!("{} is no server's section; known are {known}", Short(name))))
         }
     }
-}
-
-/// Writes an object as one line.
-fn line(members: &Map<String, Value>) -> Result<Text, Failure> {
-    let mut line = Zeroizing::new(serde_json::to_string(members).map_err(Failure::fault)?);
-    line.push('\n');
-    Ok(line)
 }

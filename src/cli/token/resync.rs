@@ -2,8 +2,8 @@
 
 use clap::Args;
 
-use super::failure::Failure;
 use super::{Admin, Text};
+use crate::cli::failure::Failure;
 use crate::token::resync;
 
 #[derive(Args)]

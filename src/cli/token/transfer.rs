@@ -8,10 +8,10 @@ use data_encoding::HEXLOWER_PERMISSIVE;
 use serde_json::{Map, Value};
 use zeroize::Zeroizing;
 
-use super::failure::Failure;
-use super::input::read_bounded;
 use super::progress::Bar;
 use super::{Admin, Text, line};
+use crate::cli::failure::Failure;
+use crate::cli::input::read_bounded;
 use crate::logging::Short;
 use crate::mfa::LOCAL_REALM;
 use crate::terminal::Stream;

@@ -65,12 +65,19 @@ impl Clock for TestClock {
 struct Nothing;
 
 impl Lookup for Nothing {
-    fn credential(&self, _: &str, _: &str, _: &str) -> Result<Option<SecretString>, ReferenceError> {
+    fn credential(
+        &self,
+        _: &Settings<'_>,
+        _: &str,
+        _: &str,
+        _: &str,
+    ) -> Result<Option<SecretString>, ReferenceError> {
         Ok(None)
     }
 
     fn certificate(
         &self,
+        _: &Settings<'_>,
         _: &str,
         _: &str,
         _: &str,

@@ -1,0 +1,100 @@
+//! Assets as they are compared: host names, so the case of A to Z does not matter; `*` stands for any characters, also
+//! none, and `?` for one.
+
+use std::cmp::Ordering;
+
+/// Returns an asset as it is compared.
+pub(super) fn folded(asset: &str) -> String {
+    asset.to_ascii_lowercase()
+}
+
+/// Tells whether an asset that somebody types is a pattern.
+pub(super) fn is_pattern(asset: &str) -> bool {
+    asset.contains(['*', '?'])
+}
+
+/// Compares two patterns that fit: the greater one wins. That is the longer one, else the first in the alphabet.
+pub(super) fn rank(one: &str, other: &str) -> Ordering {
+    one.chars().count().cmp(&other.chars().count()).then_with(|| other.cmp(one))
+}
+
+/// Tells whether a pattern fits a whole asset. The work is at most the product of their lengths.
+pub(super) fn fits(pattern: &str, asset: &str) -> bool {
+    let (mut pattern, mut asset) = (pattern.chars(), asset.chars());
+    // Behind the last star, and the first character that it does not take yet.
+    let mut back: Option<(std::str::Chars<'_>, std::str::Chars<'_>)> = None;
+    loop {
+        let rest = asset.clone();
+        match (pattern.next(), asset.next()) {
+            (None, None) => return true,
+            (Some('*'), _) => {
+                back = Some((pattern.clone(), rest.clone()));
+                asset = rest;
+            }
+            (Some(wanted), Some(found)) if wanted == '?' || wanted == found => {}
+            (_, _) => {
+                let Some((after_star, mut taken)) = back.take() else { return false };
+                if taken.next().is_none() {
+                    return false;
+                }
+                (pattern, asset) = (after_star.clone(), taken.clone());
+                back = Some((after_star, taken));
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_star_stands_for_any_characters_and_a_question_mark_for_one() {
+        for (pattern, asset) in [
+            ("*", ""),
+            ("*", "db1"),
+            ("*.lan", "db1.lan"),
+            ("*.lan", "a.b.lan"),
+            ("*.lan", ".lan"),
+            ("db?", "db1"),
+            ("d*b*1", "dxbbx1"),
+            ("a*a", "aa"),
+            ("**", "x"),
+            ("*ab", "aab"),
+            ("10.0.*.?", "10.0.12.3"),
+            ("db-ä?", "db-äö"),
+        ] {
+            assert!(fits(pattern, asset), "{pattern} {asset}");
+        }
+        for (pattern, asset) in [
+            ("*.lan", "lan"),
+            ("*.lan", "db1.lan.example.org"),
+            ("db?", "db"),
+            ("db?", "db12"),
+            ("?", ""),
+            ("a*a", "a"),
+            ("*b", "abc"),
+            ("", "a"),
+            ("d*b*1", "db12"),
+        ] {
+            assert!(!fits(pattern, asset), "{pattern} {asset}");
+        }
+    }
+
+    #[test]
+    fn a_pattern_made_to_be_slow_is_not() {
+        // With backtracking into every star this would not end.
+        let pattern = "a*".repeat(300) + "b";
+        assert!(!fits(&pattern, &"a".repeat(1024)));
+    }
+
+    #[test]
+    fn the_longest_pattern_wins_and_then_the_first_in_the_alphabet() {
+        let best = |patterns: &[&'static str]| {
+            patterns.iter().copied().max_by(|one, other| rank(one, other)).unwrap()
+        };
+        assert_eq!(best(&["*", "*.lan", "*.b.lan"]), "*.b.lan");
+        assert_eq!(best(&["*.ab", "a*.b"]), "*.ab");
+        assert_eq!(best(&["a*.b", "*.ab"]), "*.ab");
+    }
+}

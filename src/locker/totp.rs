@@ -1,0 +1,157 @@
+//! The one-time codes that a target asks for: a TOTP secret (RFC 6238) that we have instead of its owner's device.
+
+use percent_encoding::percent_decode_str;
+use secrecy::{ExposeSecret, SecretString};
+use zeroize::Zeroizing;
+
+use crate::clock::UnixTime;
+use crate::store::Algorithm;
+use crate::terms::TotpCode;
+use crate::token::import::base32;
+use crate::token::oath::{CodeMaker, time_step};
+
+/// Says why something is no TOTP secret. Holds nothing of it.
+#[derive(Debug, thiserror::Error, PartialEq, Eq)]
+pub enum TotpError {
+    /// Neither base32 nor a URI.
+    #[error(
+        "the TOTP secret has to be base32 (A to Z and 2 to 7) or a URI otpauth://totp/LABEL?secret=BASE32"
+    )]
+    Secret,
+    /// A part with a value that no code has.
+    #[error("{0}")]
+    Range(&'static str),
+}
+
+/// A TOTP secret of an account.
+pub struct Totp {
+    /// In base32.
+    pub secret: SecretString,
+    /// The hash.
+    pub algorithm: Algorithm,
+    /// The length of a code.
+    pub digits: u8,
+    /// The length of a time step, in seconds.
+    pub period: u32,
+}
+
+impl Totp {
+    /// Reads base32, in groups or not, or what a QR code holds.
+    ///
+    /// # Errors
+    /// [`TotpError`].
+    pub fn read(text: &str) -> Result<Self, TotpError> {
+        let text = text.trim();
+        let mut totp =
+            Self { secret: SecretString::default(), algorithm: Algorithm::Sha1, digits: 6, period: 30 };
+        let scheme = "otpauth://totp/";
+        match text.get(..scheme.len()).filter(|begin| begin.eq_ignore_ascii_case(scheme)) {
+            Some(_) => totp.read_uri(text)?,
+            None => totp.secret = secret(text)?,
+        }
+        totp.check()?;
+        Ok(totp)
+    }
+
+    fn read_uri(&mut self, uri: &str) -> Result<(), TotpError> {
+        let (_, query) = uri.split_once('?').ok_or(TotpError::Secret)?;
+        let query = query.split_once('#').map_or(query, |(query, _)| query);
+        let mut found = None;
+        for (name, value) in query.split('&').filter_map(|pair| pair.split_once('=')) {
+            let value = percent_decode_str(value).decode_utf8().map_err(|_| TotpError::Secret)?;
+            let value = Zeroizing::new(value.into_owned());
+            match name.to_ascii_lowercase().as_str() {
+                "secret" if found.is_none() => found = Some(secret(&value)?),
+                "secret" => return Err(TotpError::Secret),
+                "algorithm" => {
+                    self.algorithm = Algorithm::from_word(&value.to_ascii_lowercase())
+                        .ok_or(TotpError::Range("the algorithm has to be sha1, sha256 or sha512"))?;
+                }
+                "digits" => self.digits = value.parse().unwrap_or_default(),
+                "period" => self.period = value.parse().unwrap_or_default(),
+                _ => {}
+            }
+        }
+        self.secret = found.ok_or(TotpError::Secret)?;
+        Ok(())
+    }
+
+    /// Checks what can be set beside the secret.
+    ///
+    /// # Errors
+    /// [`TotpError::Range`].
+    pub fn check(&self) -> Result<(), TotpError> {
+        if !(6..=8).contains(&self.digits) {
+            return Err(TotpError::Range("a TOTP code has 6 to 8 digits"));
+        }
+        if !(1..=3600).contains(&self.period) {
+            return Err(TotpError::Range("a TOTP code holds for 1 to 3600 seconds"));
+        }
+        Ok(())
+    }
+
+    /// Returns the code that holds now and the one after it, for whoever types it late.
+    pub fn codes(&self, now: UnixTime) -> Vec<TotpCode> {
+        let Ok(secret) = base32(self.secret.expose_secret()) else { return Vec::new() };
+        let Some(maker) = CodeMaker::new(self.algorithm, &secret, self.digits) else { return Vec::new() };
+        let step = time_step(now.as_secs(), self.period);
+        let code = |step: u64| TotpCode {
+            unix_time: i64::try_from(step.saturating_mul(u64::from(self.period))).unwrap_or(i64::MAX),
+            period: self.period,
+            code: SecretString::from(maker.code(step)),
+        };
+        vec![code(step), code(step.saturating_add(1))]
+    }
+}
+
+fn secret(text: &str) -> Result<SecretString, TotpError> {
+    let separates = |c: char| c.is_whitespace() || c == '-';
+    let mut plain = Zeroizing::new(String::with_capacity(text.len()));
+    plain.extend(text.chars().filter(|c| !separates(*c)).map(|c| c.to_ascii_uppercase()));
+    match base32(&plain) {
+        Ok(bytes) if !bytes.is_empty() => Ok(SecretString::from(plain.trim_end_matches('=').to_owned())),
+        Ok(_) | Err(_) => Err(TotpError::Secret),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_codes_of_rfc_6238_come_with_their_beginning() {
+        let totp = Totp::read("otpauth://totp/x?secret=GEZDGNBVGY3TQOJQGEZDGNBVGY3TQOJQ&digits=8").unwrap();
+        let codes = totp.codes(UnixTime::from_secs(59));
+        let read: Vec<_> =
+            codes.iter().map(|code| (code.unix_time, code.period, code.code.expose_secret())).collect();
+        assert_eq!(read, [(30, 30, "94287082"), (60, 30, "37359152")]);
+    }
+
+    #[test]
+    fn a_secret_may_be_typed_in_groups() {
+        let totp = Totp::read(" gezd gnbv-gy3t qojq \n").unwrap();
+        assert_eq!(totp.secret.expose_secret(), "GEZDGNBVGY3TQOJQ");
+        assert_eq!((totp.digits, totp.period), (6, 30));
+    }
+
+    #[test]
+    fn what_is_no_secret_is_refused_without_being_repeated() {
+        for bad in [
+            "",
+            "  ",
+            "s3cret!",
+            "otpauth://totp/x",
+            "otpauth://totp/x?secret=",
+            "otpauth://totp/x?secret=1",
+            "otpauth://hotp/x?secret=GEZDGNBV&counter=1",
+            "otpauth://totp/x?secret=GEZDGNBV&secret=GEZDGNBV",
+            "otpauth://totp/x?secret=GEZDGNBV&digits=5",
+            "otpauth://totp/x?secret=GEZDGNBV&period=0",
+            "otpauth://totp/x?secret=GEZDGNBV&digits=x",
+            "otpauth://totp/x?secret=GEZDGNBV&algorithm=md5",
+        ] {
+            let error = Totp::read(bad).err().unwrap_or_else(|| panic!("{bad}")).to_string();
+            assert!(!error.contains("s3cret") && !error.contains("GEZDGNBV"), "{error}");
+        }
+    }
+}
