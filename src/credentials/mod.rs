@@ -1,18 +1,57 @@
 //! Credentials for the target: [`CredentialProvider`] and its providers, one file each.
 
 mod appliance;
+mod vault;
 
 use secrecy::SecretString;
 use serde_json::{Map, Value};
 
 use crate::appliance::Appliance;
+use crate::clock::Budget;
 use crate::config::settings::{Opt, SettingError, Settings};
+use crate::logging::Log;
 use crate::names::{Account, Asset};
 use crate::terms::{PrivateKey, TotpCode};
 
 const PROVIDER: Opt = Opt::new("credentials", "provider", "local");
 /// The options that this module and its providers read.
-pub const OPTIONS: [&[Opt]; 2] = [&[PROVIDER], appliance::OPTIONS];
+pub const OPTIONS: [&[Opt]; 9] = [
+    &[PROVIDER],
+    appliance::OPTIONS,
+    vault::OPTIONS[0],
+    vault::OPTIONS[1],
+    vault::OPTIONS[2],
+    vault::OPTIONS[3],
+    vault::OPTIONS[4],
+    vault::OPTIONS[5],
+    vault::OPTIONS[6],
+];
+
+/// What a provider may use.
+#[derive(Clone, Copy)]
+pub struct Tools<'a> {
+    /// The configuration.
+    pub settings: &'a Settings<'a>,
+    /// The appliance's policies.
+    pub appliance: &'a Appliance,
+    /// The log.
+    pub log: &'a Log,
+    /// The time of this hook.
+    pub budget: Budget<'a>,
+}
+
+/// Who asks.
+#[derive(Clone, Copy, Default)]
+pub struct Caller<'a> {
+    /// The user at the gateway.
+    pub gateway_username: Option<&'a str>,
+    /// The password of the user at the gateway.
+    pub gateway_password: Option<&'a SecretString>,
+    /// The target's address.
+    pub server_ip: Option<&'a str>,
+    /// The path of the secret, as the user typed it.
+    pub typed_path: Option<&'a str>,
+}
 
 /// Says why a provider gave nothing. A fault, in contrast to an empty list.
 #[derive(Debug, thiserror::Error)]
@@ -20,6 +59,9 @@ pub enum CredentialError {
     /// The named store is nowhere.
     #[error("there is no credential store '{0}'")]
     NoStore(String),
+    /// Vault gave nothing.
+    #[error("vault")]
+    Vault(#[from] vault::VaultError),
 }
 
 /// Password and launch information for a remote application.
@@ -77,11 +119,13 @@ pub trait CredentialProvider {
 /// # Errors
 /// A provider that is none, or whose options are unusable.
 pub fn provider<'a>(
-    settings: &Settings<'_>,
-    policies: &'a Appliance,
+    tools: Tools<'a>,
+    caller: Caller<'a>,
 ) -> Result<Box<dyn CredentialProvider + 'a>, SettingError> {
-    match settings.choice(&PROVIDER, &["appliance", "local"])? {
-        "appliance" => Ok(Box::new(appliance::LocalStore::from_settings(settings, policies)?)),
+    let settings = tools.settings;
+    match settings.choice(&PROVIDER, &["appliance", "vault", "local"])? {
+        "appliance" => Ok(Box::new(appliance::LocalStore::from_settings(settings, tools.appliance)?)),
+        "vault" => Ok(Box::new(vault::Vault::from_settings(tools, caller)?)),
         _ => Err(settings.invalid(&PROVIDER, "appliance; local is not there yet".to_owned())),
     }
 }

@@ -70,14 +70,15 @@ pub fn fetch<T>(
     context: &Context<'_>,
     arguments: &Arguments,
     cookie: &mut Cookie<CheckoutProgress>,
+    session_cookie: &Map<String, Value>,
     fetch: impl Fn(&dyn CredentialProvider, &Account, &Asset) -> Result<Vec<T>, CredentialError>,
 ) -> Result<Vec<T>, Stop> {
     cookie.progress.check_in_trigger = trigger(context, arguments)?;
     touch_as_the_sdk(cookie)?;
-    check_in(context, cookie, "the credential of an earlier call was not taken")?;
+    check_in(context, arguments, cookie, "the credential of an earlier call was not taken")?;
     cookie.set_text("account", None);
     cookie.set_text("asset", None);
-    let provider = credentials::provider(context.settings, context.appliance)?;
+    let provider = provider(context, arguments, session_cookie)?;
     let account = account(context, arguments)?;
     for asset in assets(context, arguments)? {
         let found = fetch(provider.as_ref(), &account, &asset)?;
@@ -92,6 +93,23 @@ pub fn fetch<T>(
         return Ok(found);
     }
     Ok(Vec::new())
+}
+
+/// Makes the provider for whoever asks.
+fn provider<'a>(
+    context: &'a Context<'a>,
+    arguments: &'a Arguments,
+    session_cookie: &'a Map<String, Value>,
+) -> Result<Box<dyn CredentialProvider + 'a>, Stop> {
+    let Context { settings, appliance, log, budget, .. } = *context;
+    let typed = session_cookie.get("questions").and_then(|answers| answers.get("vp")).and_then(Value::as_str);
+    let caller = credentials::Caller {
+        gateway_username: arguments.gateway_username.as_deref(),
+        gateway_password: arguments.gateway_password.as_ref(),
+        server_ip: arguments.server_ip.as_deref(),
+        typed_path: typed,
+    };
+    Ok(credentials::provider(credentials::Tools { settings, appliance, log, budget }, caller)?)
 }
 
 /// Brings forth the members that the SDK's cookie has after it has looked at them.
@@ -120,12 +138,13 @@ fn note(cookie: &mut Cookie<CheckoutProgress>, account: &Account, asset: &Asset)
 /// [`Stop::Fault`].
 pub fn authentication_completed(
     context: &Context<'_>,
+    arguments: &Arguments,
     cookie: &mut Cookie<CheckoutProgress>,
 ) -> Result<(), Stop> {
     touch(cookie, "account");
     touch(cookie, "asset");
     match cookie.progress.check_in_trigger {
-        Trigger::AuthenticationCompleted => check_in(context, cookie, "the target has taken the credential"),
+        Trigger::AuthenticationCompleted => check_in(context, arguments, cookie, "the target has taken the credential"),
         Trigger::SessionEnded => Ok(()),
     }
 }
@@ -133,13 +152,15 @@ pub fn authentication_completed(
 /// Gives back what is checked out, each once. What cannot be given back stays for the next hook to try.
 pub(super) fn check_in(
     context: &Context<'_>,
+    arguments: &Arguments,
     cookie: &mut Cookie<CheckoutProgress>,
     why: &'static str,
 ) -> Result<(), Stop> {
     if cookie.progress.checked_out.is_empty() {
         return Ok(());
     }
-    let provider = credentials::provider(context.settings, context.appliance)?;
+    let nothing_asked = Map::new();
+    let provider = provider(context, arguments, &nothing_asked)?;
     let mut failed = None;
     for item in std::mem::take(&mut cookie.progress.checked_out) {
         let (account, asset) = (Account::parse(item.account.as_str())?, Asset::parse(item.asset.as_str())?);
@@ -175,7 +196,7 @@ pub fn remote_app(
         return Ok(RemoteApp { need_info: true, ..RemoteApp::default() });
     };
     let (account, asset) = (Account::parse(account)?, Asset::parse(asset)?);
-    let provider = credentials::provider(context.settings, context.appliance)?;
+    let provider = provider(context, arguments, session_cookie)?;
     let mut answer = RemoteApp {
         account: Some(account.as_str().to_owned()),
         asset: Some(asset.as_str().to_owned()),
@@ -233,8 +254,9 @@ pub fn totp_codes(
     context: &Context<'_>,
     arguments: &Arguments,
     cookie: &Cookie<CheckoutProgress>,
+    session_cookie: &Map<String, Value>,
 ) -> Result<Option<Vec<TotpCode>>, Stop> {
-    let provider = credentials::provider(context.settings, context.appliance)?;
+    let provider = provider(context, arguments, session_cookie)?;
     let kept = (cookie.text("account")?, cookie.text("asset")?);
     let (account, assets) = match kept {
         (Some(account), Some(asset)) => (Account::parse(account)?, vec![Asset::parse(asset)?]),

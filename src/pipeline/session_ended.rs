@@ -18,6 +18,10 @@ pub fn of_aa(context: &Context<'_>, arguments: &Arguments, cookie: &Cookie<AaPro
 ///
 /// # Errors
 /// [`Stop::Fault`].
-pub fn of_credential_store(context: &Context<'_>, cookie: &mut Cookie<CheckoutProgress>) -> Result<(), Stop> {
-    checkout::check_in(context, cookie, "the session is over")
+pub fn of_credential_store(
+    context: &Context<'_>,
+    arguments: &Arguments,
+    cookie: &mut Cookie<CheckoutProgress>,
+) -> Result<(), Stop> {
+    checkout::check_in(context, arguments, cookie, "the session is over")
 }
