@@ -61,7 +61,19 @@ pub enum CredentialError {
     NoStore(String),
     /// Vault gave nothing.
     #[error("vault")]
-    Vault(#[from] vault::VaultError),
+    Vault(#[source] vault::VaultError),
+    /// An option is unusable.
+    #[error("configuration")]
+    Setting(#[from] SettingError),
+}
+
+impl From<vault::VaultError> for CredentialError {
+    fn from(error: vault::VaultError) -> Self {
+        match error {
+            vault::VaultError::Setting(error) => error.into(),
+            error => Self::Vault(error),
+        }
+    }
 }
 
 /// Password and launch information for a remote application.

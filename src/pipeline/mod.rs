@@ -108,7 +108,16 @@ pub enum Fault {
     Provider(#[source] MfaError),
     /// A credential provider failed.
     #[error("credentials")]
-    Credential(#[from] CredentialError),
+    Credential(#[source] CredentialError),
+}
+
+impl From<CredentialError> for Fault {
+    fn from(error: CredentialError) -> Self {
+        match error {
+            CredentialError::Setting(error) => error.into(),
+            error => Self::Credential(error),
+        }
+    }
 }
 
 impl From<MfaError> for Fault {
