@@ -247,15 +247,17 @@ fn credential_store(context: &Context<'_>, invocation: &Invocation) -> Answer {
     let arguments = &invocation.arguments;
     with_cookies::<CheckoutProgress>(context, invocation, |cookie, session_cookie| match invocation.hook {
         Hook::GetPasswordList => {
-            let passwords = checkout::fetch(context, arguments, cookie, session_cookie, |provider, account, asset| {
-                provider.passwords(account, asset)
-            })?;
+            let passwords =
+                checkout::fetch(context, arguments, cookie, session_cookie, |provider, account, asset| {
+                    provider.passwords(account, asset)
+                })?;
             Ok(Box::new(|cookies| Response::Passwords(passwords, cookies)))
         }
         Hook::GetPrivateKeyList => {
-            let keys = checkout::fetch(context, arguments, cookie, session_cookie, |provider, account, asset| {
-                provider.private_keys(account, asset)
-            })?;
+            let keys =
+                checkout::fetch(context, arguments, cookie, session_cookie, |provider, account, asset| {
+                    provider.private_keys(account, asset)
+                })?;
             Ok(Box::new(|cookies| Response::PrivateKeys(keys, cookies)))
         }
         Hook::GetRemoteAppCredentials => {

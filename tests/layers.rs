@@ -54,7 +54,10 @@ const ARROWS: [(&str, &[&str]); 20] = [
             "token",
         ],
     ),
-    ("credentials", &["appliance", "config", "names", "terms"]),
+    (
+        "credentials",
+        &["appliance", "clock", "config", "json", "logging", "names", "net", "secret", "store", "terms"],
+    ),
     (
         "pipeline",
         &[
@@ -216,6 +219,8 @@ fn a_secret_is_opened_in_a_short_list_of_files() {
             "answer.rs",
             // Every option may be a secret and is read as one; most are none.
             "config/settings.rs",
+            // The bodies of logins.
+            "credentials/vault/login.rs",
             // The bodies of requests, and the comparison with what is typed.
             "mfa/http.rs",
             "mfa/local.rs",
@@ -242,8 +247,6 @@ fn nothing_is_unsafe() {
         only_in(piece, &[]);
     }
 }
-
-/// Files that were longer when the rule came, with the lines that they may have until they are split.
 
 #[test]
 fn no_file_is_longer_than_500_lines() {

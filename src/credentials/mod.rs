@@ -15,17 +15,8 @@ use crate::terms::{PrivateKey, TotpCode};
 
 const PROVIDER: Opt = Opt::new("credentials", "provider", "local");
 /// The options that this module and its providers read.
-pub const OPTIONS: [&[Opt]; 9] = [
-    &[PROVIDER],
-    appliance::OPTIONS,
-    vault::OPTIONS[0],
-    vault::OPTIONS[1],
-    vault::OPTIONS[2],
-    vault::OPTIONS[3],
-    vault::OPTIONS[4],
-    vault::OPTIONS[5],
-    vault::OPTIONS[6],
-];
+pub const OPTIONS: [&[Opt]; 2] = [&[PROVIDER], appliance::OPTIONS];
+pub use vault::OPTIONS as VAULT_OPTIONS;
 
 /// What a provider may use.
 #[derive(Clone, Copy)]

@@ -144,7 +144,9 @@ pub fn authentication_completed(
     touch(cookie, "account");
     touch(cookie, "asset");
     match cookie.progress.check_in_trigger {
-        Trigger::AuthenticationCompleted => check_in(context, arguments, cookie, "the target has taken the credential"),
+        Trigger::AuthenticationCompleted => {
+            check_in(context, arguments, cookie, "the target has taken the credential")
+        }
         Trigger::SessionEnded => Ok(()),
     }
 }

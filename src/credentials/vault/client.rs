@@ -116,7 +116,8 @@ impl<'a> Client<'a> {
     ) -> Result<Option<Envelope>, VaultError> {
         let Some(seconds) = self.wrap_ttl else { return self.call(path, call, Some(token)) };
         let Some(wrapped) = self.send(path, call, Some(token), Some(seconds))? else { return Ok(None) };
-        let info = wrapped.wrap_info.ok_or_else(|| self.garbled("is not wrapped, though wrap_ttl asks for it"))?;
+        let info =
+            wrapped.wrap_info.ok_or_else(|| self.garbled("is not wrapped, though wrap_ttl asks for it"))?;
         if info.creation_path != path {
             return Err(self.garbled("is a wrapping of another path"));
         }

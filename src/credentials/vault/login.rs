@@ -49,13 +49,27 @@ pub(super) struct Login {
 }
 
 enum How {
-    Password { username: String, password: SecretString },
+    Password {
+        username: String,
+        password: SecretString,
+    },
     /// The Python plugin's way: a token that may read the role's id and make a secret id.
-    AppRole { role: String, token: SecretString },
-    AppRoleIds { role_id: SecretString, secret_id: SecretString },
+    AppRole {
+        role: String,
+        token: SecretString,
+    },
+    AppRoleIds {
+        role_id: SecretString,
+        secret_id: SecretString,
+    },
     Token(SecretString),
-    Jwt { role: String, jwt: SecretString },
-    Certificate { name: String },
+    Jwt {
+        role: String,
+        jwt: SecretString,
+    },
+    Certificate {
+        name: String,
+    },
 }
 
 /// A token to read with.
@@ -72,13 +86,12 @@ impl Login {
     /// A method that is none; options of it that are missing; [`VaultError::NoGatewayCredential`].
     pub(super) fn from_settings(settings: &Settings<'_>, caller: &Caller<'_>) -> Result<Self, VaultError> {
         let method = settings.optional_choice(&METHOD, &METHODS)?;
-        let method = method.ok_or_else(|| settings.invalid(&METHOD, format!("one of {}", METHODS.join(", "))))?;
+        let method =
+            method.ok_or_else(|| settings.invalid(&METHOD, format!("one of {}", METHODS.join(", "))))?;
         let how = match method {
             "approle" => app_role(settings)?,
             "cert" => How::Certificate { name: settings.text(&CERT_NAME)?.unwrap_or_default() },
-            "jwt" => {
-                How::Jwt { role: settings.required(&JWT_ROLE)?, jwt: settings.required_secret(&JWT)? }
-            }
+            "jwt" => How::Jwt { role: settings.required(&JWT_ROLE)?, jwt: settings.required_secret(&JWT)? },
             "token" => How::Token(settings.required_secret(&TOKEN)?),
             _ => password(settings, caller)?,
         };
@@ -171,7 +184,9 @@ fn token(client: &Client<'_>, path: &str, body: serde_json::Value) -> Result<Ses
         Some(auth) if !auth.client_token.expose_secret().is_empty() => {
             Ok(Session { token: auth.client_token, is_ours: true })
         }
-        Some(_) | None => Err(client.garbled("to the login has no token in it; is the auth method enabled there?")),
+        Some(_) | None => {
+            Err(client.garbled("to the login has no token in it; is the auth method enabled there?"))
+        }
     }
 }
 

@@ -43,7 +43,7 @@ const KV2_MOUNT: Opt = Opt::new("engine-kv-v2", "mount", "");
 const DATABASE: OptionsOf<1> = [Opt::new("engine-database", SECRETS_PATH, "")];
 const SSH: OptionsOf<1> = [Opt::new("engine-ssh", SECRETS_PATH, "")];
 /// The options of this provider.
-pub(super) const OPTIONS: [&[Opt]; 7] =
+pub const OPTIONS: [&[Opt]; 7] =
     [client::OPTIONS, &login::OPTIONS, &KV1, &KV2, &[KV2_MOUNT], &DATABASE, &SSH];
 
 /// Says why Vault gave nothing. Neither a secret nor the server's words are in it.
@@ -194,7 +194,8 @@ impl<'a> Vault<'a> {
     /// Finds out where to read what; `None` where the user asked for the other kind.
     fn place(&self, kind: Kind, account: &Account, asset: &Asset) -> Result<Option<Place>, PlaceError> {
         let settings = self.tools.settings;
-        let Engine::KeyValue { fields: [_, password_field, key_field, default_type], version_2 } = &self.engine
+        let Engine::KeyValue { fields: [_, password_field, key_field, default_type], version_2 } =
+            &self.engine
         else {
             if kind == Kind::Key {
                 return Ok(None);
@@ -216,7 +217,9 @@ impl<'a> Vault<'a> {
             (None, None) => return Ok(None),
         };
         let path = match version_2 {
-            true => path.in_version_2(settings.text(&KV2_MOUNT)?.filter(|mount| !mount.is_empty()).as_deref()),
+            true => {
+                path.in_version_2(settings.text(&KV2_MOUNT)?.filter(|mount| !mount.is_empty()).as_deref())
+            }
             false => path,
         };
         let option = match kind {
@@ -284,10 +287,14 @@ impl<'a> Vault<'a> {
         match members.remove(field) {
             Some(Field::Text(text)) if !crate::secret::is_empty(&text) => Ok(Some(text)),
             Some(Field::Text(_) | Field::Null) | None => {
-                self.tools.log.info(format_args!("the secret at {path} has no field of the name that is asked for"));
+                self.tools
+                    .log
+                    .info(format_args!("the secret at {path} has no field of the name that is asked for"));
                 Ok(None)
             }
-            Some(Field::Members(_) | Field::Other) => Err(client.garbled("has something else than a text as secret")),
+            Some(Field::Members(_) | Field::Other) => {
+                Err(client.garbled("has something else than a text as secret"))
+            }
         }
     }
 

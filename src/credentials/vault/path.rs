@@ -42,8 +42,11 @@ impl SecretPath {
     /// is its last segment, as in the Python plugin.
     pub(super) fn of_entry(template: &str, account: &Account, asset: &Asset) -> Result<Self, PathError> {
         let named = template.contains("{account}") || template.contains("{asset}");
-        let whole =
-            if named { template.trim_matches('/').to_owned() } else { format!("{}/{{account}}", template.trim_matches('/')) };
+        let whole = if named {
+            template.trim_matches('/').to_owned()
+        } else {
+            format!("{}/{{account}}", template.trim_matches('/'))
+        };
         let mut segments = Vec::new();
         for segment in whole.split('/') {
             check_segment(segment)?;
@@ -144,11 +147,8 @@ impl Typed {
             Some(_) | None => (rest, None),
         };
         let path = path.replace("##", "#").replace("//", "\0");
-        let segments: Vec<String> = path
-            .trim_matches('/')
-            .split('/')
-            .map(|segment| segment.replace('\0', "/"))
-            .collect();
+        let segments: Vec<String> =
+            path.trim_matches('/').split('/').map(|segment| segment.replace('\0', "/")).collect();
         for segment in &segments {
             // Vault takes the encoded slash for a slash, so each part has to be a name.
             segment.split('/').try_for_each(check_segment)?;
@@ -242,7 +242,10 @@ mod tests {
         };
         let field = |text: &str| Some(text.to_owned());
         assert_eq!(typed("secret/a"), ("secret/a".to_owned(), None, None));
-        assert_eq!(typed("password://secret/a#pw"), ("secret/a".to_owned(), Some(Kind::Password), field("pw")));
+        assert_eq!(
+            typed("password://secret/a#pw"),
+            ("secret/a".to_owned(), Some(Kind::Password), field("pw"))
+        );
         assert_eq!(typed("k://secret/a"), ("secret/a".to_owned(), Some(Kind::Key), None));
         assert_eq!(typed("secret/a//b"), ("secret/a%2Fb".to_owned(), None, None));
         assert_eq!(typed("secret/a##b"), ("secret/a%23b".to_owned(), None, None));
@@ -252,7 +255,14 @@ mod tests {
 
     #[test]
     fn a_typed_path_stays_among_the_secrets() {
-        for text in ["sys/raw/x", "/SYS/health", "auth/token/lookup-self", "identity/entity", "cubbyhole/x", "sys//raw"] {
+        for text in [
+            "sys/raw/x",
+            "/SYS/health",
+            "auth/token/lookup-self",
+            "identity/entity",
+            "cubbyhole/x",
+            "sys//raw",
+        ] {
             assert_eq!(Typed::parse(text), Err(PathError::Reserved), "{text}");
         }
         for text in ["secret/../sys/x", "..", "secret/..//x", "", "secret/./a", "#f", "secret/..//..//sys"] {
