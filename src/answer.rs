@@ -248,15 +248,17 @@ fn credential_store(context: &Context<'_>, invocation: &Invocation) -> Answer {
     let arguments = &invocation.arguments;
     with_cookies::<CheckoutProgress>(context, invocation, |cookie, session_cookie| match invocation.hook {
         Hook::GetPasswordList => {
-            let passwords = checkout::fetch(context, arguments, cookie, |provider, account, asset| {
-                provider.passwords(account, asset)
-            })?;
+            let passwords =
+                checkout::fetch(context, arguments, cookie, session_cookie, |provider, account, asset| {
+                    provider.passwords(account, asset)
+                })?;
             Ok(Box::new(|cookies| Response::Passwords(passwords, cookies)))
         }
         Hook::GetPrivateKeyList => {
-            let keys = checkout::fetch(context, arguments, cookie, |provider, account, asset| {
-                provider.private_keys(account, asset)
-            })?;
+            let keys =
+                checkout::fetch(context, arguments, cookie, session_cookie, |provider, account, asset| {
+                    provider.private_keys(account, asset)
+                })?;
             Ok(Box::new(|cookies| Response::PrivateKeys(keys, cookies)))
         }
         Hook::GetRemoteAppCredentials => {
@@ -264,7 +266,7 @@ fn credential_store(context: &Context<'_>, invocation: &Invocation) -> Answer {
             Ok(Box::new(|cookies| Response::RemoteApp(app, cookies)))
         }
         Hook::GetTotpCodes => {
-            let codes = checkout::totp_codes(context, arguments, cookie)?;
+            let codes = checkout::totp_codes(context, arguments, cookie, session_cookie)?;
             Ok(Box::new(|cookies| Response::TotpCodes(codes, cookies)))
         }
         Hook::AuthenticationCompleted => {

@@ -91,5 +91,6 @@ pub fn known_options() -> impl Iterator<Item = &'static Opt> + Clone {
         .chain(pipeline::OPTIONS)
         .chain(mfa::OPTIONS)
         .chain(credentials::OPTIONS)
+        .chain(credentials::VAULT_OPTIONS)
         .flatten()
 }

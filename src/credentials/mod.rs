@@ -3,11 +3,13 @@
 
 mod appliance;
 mod local;
+mod vault;
 
 use secrecy::SecretString;
 use serde_json::{Map, Value};
 
 use crate::appliance::Appliance;
+use crate::clock::Budget;
 use crate::config::settings::{Opt, SettingError, Settings};
 use crate::locker::LockerError;
 use crate::logging::{Chain, Log};
@@ -19,6 +21,7 @@ const PROVIDER: Opt = Opt::new("credentials", "provider", "local");
 const ON_ERROR: Opt = Opt::new("credentials", "on_error", "stop");
 /// The options that this module and its providers read.
 pub const OPTIONS: [&[Opt]; 3] = [&[PROVIDER, ON_ERROR], appliance::OPTIONS, local::OPTIONS];
+pub use vault::OPTIONS as VAULT_OPTIONS;
 
 /// What a provider may use.
 #[derive(Clone, Copy)]
@@ -29,7 +32,9 @@ pub struct Tools<'a> {
     pub appliance: &'a Appliance,
     /// The log.
     pub log: &'a Log,
-    /// What survives, and the time.
+    /// The time of this hook.
+    pub budget: Budget<'a>,
+    /// What survives, and the time of day.
     pub store: &'a Store<'a>,
     /// For whom.
     pub session: Session<'a>,
@@ -42,6 +47,12 @@ pub struct Session<'a> {
     pub id: Option<&'a str>,
     /// The user at the gateway.
     pub user: Option<&'a str>,
+    /// The password of the user at the gateway.
+    pub password: Option<&'a SecretString>,
+    /// The target's address.
+    pub server_ip: Option<&'a str>,
+    /// The path of the secret, as the user typed it.
+    pub typed_path: Option<&'a str>,
 }
 
 /// Says why a provider gave nothing. A fault, in contrast to an empty list.
@@ -59,12 +70,25 @@ pub enum CredentialError {
     /// An entry cannot be read.
     #[error("local credentials")]
     Locker(#[from] LockerError),
+    /// Vault gave nothing.
+    #[error("vault")]
+    Vault(#[source] vault::VaultError),
     /// Something was checked out of a provider that the configuration does not name any more.
     #[error("nothing can be given back to the provider '{0}'; this version does not have it")]
     NoProvider(String),
     /// The options of the provider that something has to be given back to.
     #[error("configuration")]
     Setting(#[from] Box<SettingError>),
+}
+
+impl From<vault::VaultError> for CredentialError {
+    fn from(error: vault::VaultError) -> Self {
+        match error {
+            vault::VaultError::Setting(error) => Self::Setting(Box::new(error)),
+            vault::VaultError::Store(error) => error.into(),
+            error => Self::Vault(error),
+        }
+    }
 }
 
 /// Password and launch information for a remote application.
@@ -133,17 +157,20 @@ pub enum Provider {
     Appliance,
     /// The plugin's own store.
     Local,
+    /// HashiCorp Vault or OpenBao.
+    Vault,
 }
 
 impl Provider {
     /// The words for all of them.
-    pub const WORDS: [&str; 2] = ["appliance", "local"];
+    pub const WORDS: [&str; 3] = ["appliance", "local", "vault"];
 
     /// Returns the word for it.
     pub fn word(self) -> &'static str {
         match self {
             Self::Appliance => "appliance",
             Self::Local => "local",
+            Self::Vault => "vault",
         }
     }
 
@@ -152,6 +179,7 @@ impl Provider {
         match word {
             "appliance" => Some(Self::Appliance),
             "local" => Some(Self::Local),
+            "vault" => Some(Self::Vault),
             _ => None,
         }
     }
@@ -162,6 +190,7 @@ impl Provider {
                 Box::new(appliance::LocalStore::from_settings(tools.settings, tools.appliance)?)
             }
             Self::Local => Box::new(local::Local::from_settings(tools)?),
+            Self::Vault => Box::new(vault::Vault::from_settings(tools)?),
         })
     }
 }
@@ -248,8 +277,13 @@ pub fn check_in(
 pub fn end_session(tools: Tools<'_>) -> Result<(), CredentialError> {
     let words = tools.settings.list(&PROVIDER).map_err(Box::new)?;
     // A name that is none was refused when something was to be checked out; nothing hangs on it here.
-    if words.iter().any(|word| Provider::from_word(&word.to_lowercase()) == Some(Provider::Local)) {
-        Provider::Local.with(tools).map_err(Box::new)?.end_session()?;
+    let mut ended = Ok(());
+    for provider in words.iter().filter_map(|word| Provider::from_word(&word.to_lowercase())) {
+        if matches!(provider, Provider::Local | Provider::Vault) {
+            // One that fails keeps nobody from telling the others.
+            let result = provider.with(tools).map_err(Box::new)?.end_session();
+            ended = ended.and(result);
+        }
     }
-    Ok(())
+    ended
 }

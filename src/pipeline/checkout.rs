@@ -22,6 +22,8 @@ const PREFIX: Opt = Opt::new("account", "prefix", "");
 const SUFFIX: Opt = Opt::new("account", "suffix", "");
 const GENERATOR: Opt = Opt::new("assets", "generator", "hostname, ip, domain, domain_asset_mapping");
 const DOMAIN_SUFFIX: Opt = Opt::new("assets", "domain_suffix", "");
+/// The key of the question for the path of a secret (the Python plugin for HashiCorp Vault).
+const TYPED_PATH: &str = "vp";
 const MAPPING_SECTION: &str = "domain_asset_mapping";
 const MAPPING: Opt = Opt::new(MAPPING_SECTION, "<domain>", "");
 pub(super) const OPTIONS: &[Opt] =
@@ -75,6 +77,7 @@ pub fn fetch<T>(
     context: &Context<'_>,
     arguments: &Arguments,
     cookie: &mut Cookie<CheckoutProgress>,
+    session_cookie: &Map<String, Value>,
     fetch: impl Fn(&dyn CredentialProvider, &Account, &Asset) -> Result<Vec<T>, CredentialError>,
 ) -> Result<Vec<T>, Stop> {
     cookie.progress.check_in_trigger = trigger(context, arguments)?;
@@ -82,7 +85,7 @@ pub fn fetch<T>(
     check_in(context, arguments, cookie, "the credential of an earlier call was not taken")?;
     cookie.set_text("account", None);
     cookie.set_text("asset", None);
-    let providers = Providers::from_settings(tools(context, arguments))?;
+    let providers = Providers::from_settings(tools_with_path(context, arguments, session_cookie))?;
     let account = account(context, arguments)?;
     for asset in assets(context, arguments)? {
         let ask = |provider: &dyn CredentialProvider| {
@@ -204,7 +207,7 @@ pub fn remote_app(
         return Ok(RemoteApp { need_info: true, ..RemoteApp::default() });
     };
     let (account, asset) = (Account::parse(account)?, Asset::parse(asset)?);
-    let providers = Providers::from_settings(tools(context, arguments))?;
+    let providers = Providers::from_settings(tools_with_path(context, arguments, session_cookie))?;
     let mut answer = RemoteApp {
         account: Some(account.as_str().to_owned()),
         asset: Some(asset.as_str().to_owned()),
@@ -262,8 +265,9 @@ pub fn totp_codes(
     context: &Context<'_>,
     arguments: &Arguments,
     cookie: &Cookie<CheckoutProgress>,
+    session_cookie: &Map<String, Value>,
 ) -> Result<Option<Vec<TotpCode>>, Stop> {
-    let providers = Providers::from_settings(tools(context, arguments))?;
+    let providers = Providers::from_settings(tools_with_path(context, arguments, session_cookie))?;
     let kept = (cookie.text("account")?, cookie.text("asset")?);
     let (account, assets) = match kept {
         (Some(account), Some(asset)) => (Account::parse(account)?, vec![Asset::parse(asset)?]),
@@ -288,9 +292,28 @@ fn tools<'a>(context: &'a Context<'a>, arguments: &'a Arguments) -> Tools<'a> {
         settings: context.settings,
         appliance: context.appliance,
         log: context.log,
+        budget: context.budget,
         store: context.store,
-        session: Session { id: arguments.session_id.as_deref(), user: arguments.gateway_username.as_deref() },
+        session: Session {
+            id: arguments.session_id.as_deref(),
+            user: arguments.gateway_username.as_deref(),
+            password: arguments.gateway_password.as_ref(),
+            server_ip: arguments.server_ip.as_deref(),
+            typed_path: None,
+        },
     }
+}
+
+/// The same with the path that the user typed, in answer to a question of the other plugin.
+fn tools_with_path<'a>(
+    context: &'a Context<'a>,
+    arguments: &'a Arguments,
+    session_cookie: &'a Map<String, Value>,
+) -> Tools<'a> {
+    let tools = tools(context, arguments);
+    let answers = session_cookie.get("questions");
+    let typed_path = answers.and_then(|answers| answers.get(TYPED_PATH)).and_then(Value::as_str);
+    Tools { session: Session { typed_path, ..tools.session }, ..tools }
 }
 
 fn trigger(context: &Context<'_>, arguments: &Arguments) -> Result<Trigger, Stop> {

@@ -119,6 +119,7 @@ impl From<CredentialError> for Fault {
             CredentialError::NoStore(_)
             | CredentialError::NoSession
             | CredentialError::Locker(_)
+            | CredentialError::Vault(_)
             | CredentialError::NoProvider(_) => Self::Credential(error),
         }
     }

@@ -10,6 +10,7 @@ mod directory;
 mod key;
 mod leases;
 mod offline;
+mod receipts;
 mod seal;
 mod sessions;
 mod settle;
@@ -29,6 +30,7 @@ pub use directory::{Environment, Places};
 pub use key::{KeySource, MasterKey};
 pub use leases::{Holder, Lease};
 pub use offline::{OfflineChange, OfflineCodes, OfflineKey};
+pub use receipts::Receipt;
 pub use seal::{Binding, Sealer};
 pub use sessions::{CacheLimits, ConnectionKey};
 #[cfg(test)]

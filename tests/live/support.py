@@ -136,6 +136,7 @@ class Session:
     """One session at the gateway: calls of the real binary, cookies handed on as SPS does."""
 
     _number = 0
+    plugin_type = "aa"
 
     def __init__(self, configuration: str, user: str, state: State | None = None) -> None:
         Session._number += 1
@@ -146,7 +147,11 @@ class Session:
         self.cookies: Json = {"cookie": {}, "session_cookie": {}}
 
     def start(self, otp: str, key: str = "otp", **more: str) -> subprocess.Popen[str]:
-        """Begin a call; the answer to a question may have a key of its own."""
+        """Begin an authentication, or go on with it; an answer may have a key of its own."""
+        return self.begin("authenticate", {"key_value_pairs": {key: otp, **more}})
+
+    def begin(self, hook: str, arguments: Json) -> subprocess.Popen[str]:
+        """Begin a call of any hook."""
         process = subprocess.Popen(
             [os.environ["SPS_PLUGIN"]],
             stdin=subprocess.PIPE,
@@ -161,22 +166,23 @@ class Session:
             "connection_name": "live",
             "client_ip": "127.0.0.1",
             "gateway_user": self.user,
-            "key_value_pairs": {key: otp, **more},
             **self.cookies,
+            **arguments,
         }
-        invocation = {"hook": "authenticate", "type": "aa", "arguments": arguments}
+        invocation = {"hook": hook, "type": self.plugin_type, "arguments": arguments}
         assert process.stdin
         process.stdin.write(json.dumps({**invocation, "configuration": self.configuration}))
         process.stdin.close()
         process.stdin = None
         return process
 
-    def finish(self, process: subprocess.Popen[str]) -> Answer:
+    def finish(self, process: subprocess.Popen[str], status: int = 0) -> Answer:
         """Wait for a call's answer."""
         out, log = process.communicate(timeout=120)
-        expect(process.returncode == 0, f"exit status {process.returncode}", out, log)
+        expect(process.returncode == status, f"exit status {process.returncode}", out, log)
         response = json.loads(out)
-        self.cookies = {name: response[name] for name in ("cookie", "session_cookie")}
+        if response is not None:
+            self.cookies = {name: response[name] for name in ("cookie", "session_cookie")}
         return Answer(response, log)
 
     def say(self, otp: str, key: str = "otp", **more: str) -> Answer:

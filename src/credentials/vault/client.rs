@@ -1,0 +1,182 @@
+//! One Vault: which of the addresses answers, and requests to it.
+
+use std::time::Duration;
+
+use secrecy::SecretString;
+
+use super::VaultError;
+use super::wire::{self, Envelope};
+use crate::config::settings::{Opt, SettingError, Settings};
+use crate::credentials::Tools;
+use crate::logging::Chain;
+use crate::net::{Body, HttpClient, Request, Url};
+
+const ADDRESS: Opt = Opt::new("hashicorp", "address", "");
+const PORT: Opt = Opt::new("hashicorp", "port", "8200");
+const NAMESPACE: Opt = Opt::new("hashicorp", "namespace", "");
+const TIMEOUT: Opt = Opt::new("hashicorp", "timeout", "10");
+const WRAP_TTL: Opt = Opt::new("hashicorp", "wrap_ttl", "");
+const TLS_ENABLED: Opt = Opt::new("tls", "enabled", "yes");
+pub(super) const OPTIONS: &[Opt] = &[ADDRESS, PORT, NAMESPACE, TIMEOUT, WRAP_TTL];
+
+/// The longest wait for one answer that `timeout` may ask for, in seconds.
+const MAX_TIMEOUT: f64 = 600.0;
+
+/// One address of Vault that can be used.
+pub(super) struct Client<'a> {
+    url: Url,
+    http: HttpClient<'a>,
+    namespace: Option<String>,
+    wrap_ttl: Option<i64>,
+}
+
+/// What is sent.
+#[derive(Clone, Copy)]
+pub(super) enum Call<'c> {
+    /// Reads.
+    Get,
+    /// Sends JSON.
+    Post(&'c [u8]),
+}
+
+impl<'a> Client<'a> {
+    /// Takes the first address whose `sys/health` says that it is the active node (200) or a performance standby
+    /// (473), as the Python plugin does; where none is, a standby (429), which passes requests on.
+    ///
+    /// # Errors
+    /// Options that are unusable; [`VaultError::NoneUsable`], and the log says what is wrong with each.
+    pub(super) fn choose(tools: &Tools<'a>) -> Result<Self, VaultError> {
+        let settings = tools.settings;
+        let timeout = settings.seconds(&TIMEOUT, MAX_TIMEOUT)?;
+        let namespace = settings.text(&NAMESPACE)?.filter(|namespace| !namespace.is_empty());
+        let wrap_ttl = match settings.text(&WRAP_TTL)? {
+            Some(text) if !text.is_empty() => Some(settings.integer(&WRAP_TTL, 1, 3600)?),
+            Some(_) | None => None,
+        };
+        let mut standby = None;
+        for url in addresses(settings)? {
+            let client = Self::at(tools, url, timeout, namespace.clone(), wrap_ttl)?;
+            match client.health() {
+                Ok(200 | 473) => return Ok(client),
+                Ok(status) => {
+                    let host = client.url.host();
+                    tools.log.warning(format_args!("Vault at {host} {} (sys/health)", wire::meaning(status)));
+                    if status == 429 && standby.is_none() {
+                        standby = Some(client);
+                    }
+                }
+                Err(error) => tools.log.warning(format_args!("Vault: {}", Chain(&error))),
+            }
+        }
+        standby.ok_or(VaultError::NoneUsable)
+    }
+
+    fn at(
+        tools: &Tools<'a>,
+        url: Url,
+        timeout: Duration,
+        namespace: Option<String>,
+        wrap_ttl: Option<i64>,
+    ) -> Result<Self, SettingError> {
+        let proxy = tools.appliance.http_proxy.as_ref();
+        let http = HttpClient::new(tools.settings, proxy, tools.log, tools.budget, &url, timeout)?;
+        Ok(Self { url, http, namespace, wrap_ttl })
+    }
+
+    /// Asks without a namespace, in which there is no `sys/health`.
+    fn health(&self) -> Result<u16, VaultError> {
+        let url = self.url.join("v1/sys/health");
+        Ok(self.http.send(&Request { url, headers: Vec::new(), body: Body::Get })?.status)
+    }
+
+    /// Sends a request and reads the answer of status 200; `None` where there is nothing (404), and for an answer
+    /// without content (204).
+    ///
+    /// # Errors
+    /// [`VaultError`] for every other status, and for what is no answer of Vault.
+    pub(super) fn call(
+        &self,
+        path: &str,
+        call: Call<'_>,
+        token: Option<&SecretString>,
+    ) -> Result<Option<Envelope>, VaultError> {
+        self.send(path, call, token, None)
+    }
+
+    /// As [`Client::call`] for a secret: where `wrap_ttl` is set, the answer comes wrapped, and is unwrapped here,
+    /// which fails if anybody else did so before. The wrapping has to be of this very path.
+    ///
+    /// # Errors
+    /// As [`Client::call`].
+    pub(super) fn call_for_secret(
+        &self,
+        path: &str,
+        call: Call<'_>,
+        token: &SecretString,
+    ) -> Result<Option<Envelope>, VaultError> {
+        let Some(seconds) = self.wrap_ttl else { return self.call(path, call, Some(token)) };
+        let Some(wrapped) = self.send(path, call, Some(token), Some(seconds))? else { return Ok(None) };
+        let info =
+            wrapped.wrap_info.ok_or_else(|| self.garbled("is not wrapped, though wrap_ttl asks for it"))?;
+        if info.creation_path != path {
+            return Err(self.garbled("is a wrapping of another path"));
+        }
+        self.call("sys/wrapping/unwrap", Call::Post(b"{}"), Some(&info.token))
+    }
+
+    fn send(
+        &self,
+        path: &str,
+        call: Call<'_>,
+        token: Option<&SecretString>,
+        wrap_ttl: Option<i64>,
+    ) -> Result<Option<Envelope>, VaultError> {
+        // Vault Agent may be told to insist on the first one.
+        let mut headers = vec![("X-Vault-Request", SecretString::from("true"))];
+        if let Some(token) = token {
+            headers.push(("X-Vault-Token", token.clone()));
+        }
+        if let Some(namespace) = &self.namespace {
+            headers.push(("X-Vault-Namespace", SecretString::from(namespace.clone())));
+        }
+        if let Some(seconds) = wrap_ttl {
+            headers.push(("X-Vault-Wrap-TTL", SecretString::from(seconds.to_string())));
+        }
+        let body = match call {
+            Call::Get => Body::Get,
+            Call::Post(json) => Body::Json(json),
+        };
+        let reply = self.http.send(&Request { url: self.url.join(&format!("v1/{path}")), headers, body })?;
+        match reply.status {
+            200 => wire::read(reply).map(Some).ok_or_else(|| self.garbled("is not that of Vault")),
+            204 | 404 => Ok(None),
+            status => Err(VaultError::Status { host: self.url.host().to_owned(), status }),
+        }
+    }
+
+    /// Makes the error for an answer that makes no sense.
+    pub(super) fn garbled(&self, what: &'static str) -> VaultError {
+        VaultError::Garbled { host: self.url.host().to_owned(), what }
+    }
+}
+
+/// Reads the addresses: hosts, which get scheme and port, or whole addresses.
+fn addresses(settings: &Settings<'_>) -> Result<Vec<Url>, SettingError> {
+    let port = settings.integer(&PORT, 1, 65535)?;
+    let scheme = if settings.boolean(&TLS_ENABLED)? { "https" } else { "http" };
+    let mut urls = Vec::new();
+    for text in settings.required(&ADDRESS)?.split(',').map(str::trim) {
+        let is_bare_ipv6 = text.parse::<std::net::Ipv6Addr>().is_ok();
+        let whole = match text {
+            text if text.contains("://") => text.to_owned(),
+            text if is_bare_ipv6 => format!("{scheme}://[{text}]:{port}"),
+            text => format!("{scheme}://{text}:{port}"),
+        };
+        let invalid = || {
+            let expected = "host names or addresses of Vault servers, separated by commas".to_owned();
+            settings.invalid(&ADDRESS, expected)
+        };
+        urls.push(Url::parse(&whole).ok_or_else(invalid)?);
+    }
+    Ok(urls)
+}

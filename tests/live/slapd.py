@@ -1,0 +1,117 @@
+"""A slapd of our own: its own configuration, database and certificate, no system service."""
+
+from __future__ import annotations
+
+import base64
+import subprocess
+from pathlib import Path
+
+from support import Authority, Process
+
+SUFFIX = "dc=example,dc=org"
+CONFIG = """dn: cn=config
+objectClass: olcGlobal
+cn: config
+olcTLSCACertificateFile: {folder}/ca.pem
+olcTLSCertificateFile: {certificate}
+olcTLSCertificateKeyFile: {key}
+
+dn: cn=module,cn=config
+objectClass: olcModuleList
+cn: module
+olcModulePath: /usr/lib/ldap
+olcModuleLoad: back_mdb
+olcModuleLoad: memberof
+
+dn: cn=schema,cn=config
+objectClass: olcSchemaConfig
+cn: schema
+
+include: file:///etc/ldap/schema/core.ldif
+include: file:///etc/ldap/schema/cosine.ldif
+include: file:///etc/ldap/schema/inetorgperson.ldif
+include: file:///etc/ldap/schema/nis.ldif
+
+dn: olcDatabase={{1}}mdb,cn=config
+objectClass: olcDatabaseConfig
+objectClass: olcMdbConfig
+olcDatabase: {{1}}mdb
+olcDbDirectory: {folder}/db
+olcSuffix: {suffix}
+olcRootDN: cn=admin,{suffix}
+olcRootPW: admin
+olcDbIndex: objectClass,uid,cn,member eq
+olcAccess: to attrs=userPassword by anonymous auth by * none
+olcAccess: to * by users read by anonymous auth by * none
+
+dn: olcOverlay=memberof,olcDatabase={{1}}mdb,cn=config
+objectClass: olcOverlayConfig
+objectClass: olcMemberOf
+olcOverlay: memberof
+"""
+
+
+def entry(dn: str, **attributes: str | list[str]) -> str:
+    """Write an entry as LDIF (RFC 2849), every value encoded."""
+
+    def line(name: str, value: str) -> str:
+        return f"{name}:: {base64.b64encode(value.encode()).decode()}"
+
+    lines = [line("dn", dn)]
+    for name, values in attributes.items():
+        for value in [values] if isinstance(values, str) else values:
+            lines.append(line(name, value))
+    return "\n".join(lines) + "\n\n"
+
+
+def person(uid: str, password: str) -> str:
+    """Write a person."""
+    return entry(
+        f"uid={uid},ou=people,{SUFFIX}",
+        objectClass="inetOrgPerson",
+        uid=uid,
+        cn=uid,
+        sn=uid,
+        userPassword=password,
+    )
+
+
+def group(name: str, *members: str) -> str:
+    """Write a group of people."""
+    dns = [f"uid={member},ou=people,{SUFFIX}" for member in members]
+    return entry(f"cn={name},ou=groups,{SUFFIX}", objectClass="groupOfNames", cn=name, member=dns)
+
+
+class Slapd:
+    """The server with what is given to it, over TLS."""
+
+    def __init__(self, folder: Path, authority: Authority, port: int, entries: list[str]) -> None:
+        self.url = f"ldaps://127.0.0.1:{port}"
+        (folder / "config").mkdir(parents=True)
+        (folder / "db").mkdir()
+        (folder / "ca.pem").write_text(authority.pem)
+        certificate, key = authority.issue("127.0.0.1")
+        config = folder / "config.ldif"
+        config.write_text(
+            CONFIG.format(folder=folder, certificate=certificate, key=key, suffix=SUFFIX)
+        )
+        base = entry(SUFFIX, objectClass=["dcObject", "organization"], dc="example", o="Example")
+        for unit in ("people", "groups"):
+            base += entry(f"ou={unit},{SUFFIX}", objectClass="organizationalUnit", ou=unit)
+        data = folder / "data.ldif"
+        data.write_text(base + "".join(entries))
+        place = ["-F", str(folder / "config")]
+        for number, source in (("0", config), ("1", data)):
+            subprocess.run(
+                ["/usr/sbin/slapadd", "-n", number, *place, "-l", str(source)],
+                check=True,
+                capture_output=True,
+            )
+        # In the foreground, so that it is our child.
+        command = ["/usr/sbin/slapd", *place, "-h", self.url, "-d", "stats"]
+        self.process = Process(command, folder / "slapd.log", {"PATH": "/usr/bin:/bin"})
+        self.process.wait_for(port)
+
+    def stop(self) -> None:
+        """End it."""
+        self.process.stop()
