@@ -15,6 +15,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
+import servers
 import tokens
 from processes import Program, Run, count_disk_waits, run, run_for_peak
 from scenarios import SCENARIOS, Scenario
@@ -24,13 +25,14 @@ RELEASE = ROOT / "target/release"
 INSTALLED = ROOT / "target/bench/bin"
 SDK_PYTHON = ROOT / "target/tools/sdk/bin/python"
 SDK_HOOK = ROOT / "benches/sdk_hook.py"
+SDK_EDUMFA_HOOK = ROOT / "benches/sdk_edumfa_hook.py"
 STATE = ROOT / "target/bench/state"
 
 FLOOR, FLOOR_DURABLE, PLUGIN, SDK = "floor", "floor + write", "sps-plugin", "SDK on Python"
 # The SDK takes hundreds of times as long, so it takes part in one turn out of these.
 SDK_EVERY = 10
 PEAK_RUNS = 3
-ALL = [*SCENARIOS, *tokens.SCENARIOS]
+ALL = [*SCENARIOS, *servers.SCENARIOS, *tokens.SCENARIOS]
 
 
 @dataclass
@@ -66,6 +68,8 @@ def main() -> int:
     for name in options.scenarios or ALL:
         if name in SCENARIOS:
             excesses += measure(name, SCENARIOS[name], turns)
+        elif name in servers.SCENARIOS:
+            excesses += servers.SCENARIOS[name](server_programs(), turns)
         else:
             excesses += tokens.SCENARIOS[name](token_programs(), turns)
     for excess in excesses:
@@ -90,6 +94,12 @@ def token_programs() -> tokens.Programs:
     names = ("floor", "floor-durable", "sps-plugin")
     floor, floor_durable, plugin = (INSTALLED / name for name in names)
     return tokens.Programs(floor, floor_durable, plugin, RELEASE / "examples/seed_tokens", STATE)
+
+
+def server_programs() -> servers.Programs:
+    """Name what the scenarios with a server need."""
+    sdk = (SDK_PYTHON, SDK_EDUMFA_HOOK)
+    return servers.Programs(INSTALLED / "floor", INSTALLED / "sps-plugin", sdk, STATE)
 
 
 def machine() -> str:

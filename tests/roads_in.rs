@@ -66,6 +66,13 @@ impl Given {
         self.place.run(&["--clock", self.clock], invocation.to_string())
     }
 
+    /// Runs `sps-plugin token` with words that are separated by blanks.
+    fn token(&self, command: &str) {
+        let words: Vec<&str> = std::iter::once("token").chain(command.split(' ')).collect();
+        let ended = self.place.run(&words, "");
+        assert_eq!(ended.status, Some(0), "{command}: {ended:?}");
+    }
+
     /// Replaces a piece of the configuration, which has to be there.
     fn instead(&mut self, piece: &str, other: &str) {
         assert!(self.configuration.contains(piece), "{piece} is not in {}", self.configuration);

@@ -51,8 +51,10 @@ impl MfaClient for WithFallback<'_> {
         self.service.branded_name()
     }
 
+    /// Never: an outage of the service is the local tokens' to answer. What is left is that of a server that one of
+    /// these leads to, and that one is nobody's to ignore.
     fn ignore_connection_error(&self) -> bool {
-        self.service.ignore_connection_error()
+        false
     }
 
     fn push_authenticate(&self, subject: Subject<'_>) -> Result<Answer, MfaError> {

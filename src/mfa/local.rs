@@ -3,11 +3,14 @@
 use secrecy::{ExposeSecret, SecretString};
 use serde_json::Value;
 
+use super::elsewhere;
 use super::{Answer, Factor, MfaClient, MfaError, Subject, Tools};
 use crate::config::settings::{Opt, SettingError};
 use crate::store::{ChallengeKind, Token, TokenType};
 use crate::terms::Question;
-use crate::token::four_eyes::{self, Approvals, Asking, Demand, Distinct, First, Requester};
+use crate::token::elsewhere::Reply;
+use crate::token::forward::Forwarded;
+use crate::token::four_eyes::{self, Approvals, Asking, Ballot, Demand, Distinct, First, Next, Requester};
 use crate::token::pin::Hashing;
 use crate::token::realms::Realms;
 use crate::token::verify::{self, Codes, Earlier, Rest, Verifier};
@@ -46,6 +49,16 @@ const MAX_PASSWORD: usize = 4096;
 const MAX_VALIDITY: f64 = 86_400.0;
 /// The one reason that a denial has, whatever it was.
 const DENIED: &str = "no local token held";
+
+/// How far the store alone brings an attempt.
+enum Step<'p> {
+    /// To the end.
+    Settled(Outcome),
+    /// To a server that a forward token leads to.
+    Forward(Box<Forwarded<'p>>),
+    /// To the servers of those who approve.
+    Approve(Box<Ballot<'p>>),
+}
 
 /// The local tokens.
 pub(super) struct Local<'a> {
@@ -99,39 +112,84 @@ impl<'a> Local<'a> {
         let log = self.tools.log;
         let verifier = Verifier { store, log, hashing: &hashing, rules: self.rules };
         let approvals = Approvals { store, log, hashing: &hashing, rules: self.approvals, session };
-        let outcome = match subject.state {
-            _ if password.len() > MAX_PASSWORD => verifier.deny(Vec::new(), "the password is too long")?,
+        let step = match subject.state {
+            _ if password.len() > MAX_PASSWORD => {
+                Step::Settled(verifier.deny(Vec::new(), "the password is too long")?)
+            }
             None => self.first(subject, &verifier, &approvals, password)?,
             Some(Value::String(id)) => self.answer(subject, &verifier, &approvals, id, password)?,
-            Some(_) => verifier.deny(Vec::new(), "the cookie's state is no challenge")?,
+            Some(_) => Step::Settled(verifier.deny(Vec::new(), "the cookie's state is no challenge")?),
         };
-        Ok(match outcome {
+        match step {
+            Step::Settled(outcome) => Ok(self.told(outcome, None)),
+            Step::Forward(forwarded) => self.forward(subject, &verifier, session, *forwarded),
+            Step::Approve(ballot) => self.approve(subject, &approvals, *ballot),
+        }
+    }
+
+    /// Asks the server that a forward token leads to. Where it does not answer, nothing is settled.
+    fn forward(
+        &self,
+        subject: Subject<'_>,
+        verifier: &Verifier<'_>,
+        session: Session<'_>,
+        forwarded: Forwarded<'_>,
+    ) -> Result<Answer, MfaError> {
+        let (reply, question) = elsewhere::ask(self.tools, self.disable_echo, subject, &forwarded.enquiry)?;
+        Ok(self.told(verifier.conclude(session, forwarded, reply)?, question))
+    }
+
+    /// Asks the servers of those who approve, until one does not say yes.
+    fn approve(
+        &self,
+        subject: Subject<'_>,
+        approvals: &Approvals<'_>,
+        ballot: Ballot<'_>,
+    ) -> Result<Answer, MfaError> {
+        let mut yes = Vec::new();
+        for enquiry in &ballot.enquiries {
+            match elsewhere::ask(self.tools, self.disable_echo, subject, enquiry)?.0 {
+                Reply::Yes(serials) => yes.push(serials),
+                // A question is for whoever approves, who does not sit here for long: PIN and code, or nothing.
+                Reply::No | Reply::Asks(_) => return Ok(self.told(approvals.refuse(&ballot)?, None)),
+            }
+        }
+        Ok(self.told(approvals.count(ballot, yes)?, None))
+    }
+
+    fn told(&self, outcome: Outcome, servers: Option<Question>) -> Answer {
+        match outcome {
             Outcome::Accepted(serials) => Answer::Accepted(Factor { name: "local".to_owned(), serials }),
             Outcome::Denied => Answer::AuthenticationFailure { reason: DENIED.to_owned() },
             Outcome::Challenge { id, prompt } => Answer::NeedInfo {
-                question: Question { key: "otp".to_owned(), prompt, disable_echo: self.disable_echo },
+                question: servers.unwrap_or_else(|| Question {
+                    key: "otp".to_owned(),
+                    prompt,
+                    disable_echo: self.disable_echo,
+                }),
                 state: Some(Value::from(id)),
             },
-        })
+        }
     }
 
     /// The first password of a session: four eyes where the connection demands them, else one's own tokens, else
     /// one's four-eyes tokens.
-    fn first(
+    fn first<'p>(
         &self,
         subject: Subject<'_>,
         verifier: &Verifier<'_>,
         approvals: &Approvals<'_>,
-        password: &str,
-    ) -> Result<Outcome, MfaError> {
+        password: &'p str,
+    ) -> Result<Step<'p>, MfaError> {
         if let Some(demand) = self.policy(subject.connection_name)? {
             if password.is_empty() {
-                return Ok(approvals.begin(&demand)?);
+                return Ok(Step::Settled(approvals.begin(&demand)?));
             }
             return Ok(match approvals.first(&demand, password)? {
-                First::Settled(outcome) => outcome,
+                First::Settled(outcome) => Step::Settled(outcome),
+                First::Ask(ballot) => Step::Approve(ballot),
                 First::Nothing(named) | First::Wrong(named) => {
-                    approvals.deny(&demand, named, "no approval")?
+                    Step::Settled(approvals.deny(&demand, named, "no approval")?)
                 }
             });
         }
@@ -147,54 +205,76 @@ impl<'a> Local<'a> {
         let asking: Vec<_> = asking.into_iter().filter(|token| token.is_usable(now)).collect();
         let demands: Vec<_> = asking.iter().cloned().map(Demand::of).collect();
         let earlier = match verifier.with_code(&own, password)? {
-            Codes::Settled(outcome) => return Ok(outcome),
-            Codes::WrongPin(charges) if asking.is_empty() => return Ok(verifier.deny(charges, "wrong PIN")?),
+            Codes::Settled(outcome) => return Ok(Step::Settled(outcome)),
+            Codes::WrongPin(charges) if asking.is_empty() && !leads_out(&own) => {
+                return Ok(Step::Settled(verifier.deny(charges, "wrong PIN")?));
+            }
             Codes::WrongPin(charges) => Earlier { matched: true, charges },
             Codes::None => Earlier::default(),
         };
+        if let Some(forwarded) = verifier.with_server(&own, &asking, password, true)? {
+            return Ok(Step::Forward(Box::new(forwarded)));
+        }
         let demanded =
             demands.iter().zip(&asking).filter_map(|(demand, token)| Some((demand.as_ref()?, token)));
         let mut without_pin = demanded.clone().filter(|(_, token)| token.sealed_pin.is_none());
         if password.is_empty()
             && let Some((demand, _)) = without_pin.next()
         {
-            return Ok(approvals.begin(demand)?);
+            return Ok(Step::Settled(approvals.begin(demand)?));
         }
+        // What is one's own PIN or password is nobody's approval, and is not sent to the server of somebody's realm.
+        let servers = demands.iter().flatten().any(|demand| demand.realms.services().next().is_some());
+        let skips_approvals = servers && verifier.is_ones_own(&own, &asking, password)?;
+        let demanded = demanded.filter(|_| !skips_approvals);
         let earlier = match approvals_of(approvals, demanded, password, earlier)? {
-            Ok(outcome) => return Ok(outcome),
+            Ok(step) => return Ok(step),
             Err(earlier) => earlier,
         };
-        Ok(match verifier.without_code(approvals.session, &own, &asking, password, earlier)? {
-            Rest::Settled(outcome) => outcome,
-            Rest::Asks(number) => match demands.get(number).and_then(Option::as_ref) {
-                Some(demand) => approvals.begin(demand)?,
-                None => verifier.deny(Vec::new(), "the four-eyes token's realms make no sense")?,
+        if let Some(forwarded) = verifier.with_server(&own, &asking, password, earlier.matched)? {
+            return Ok(Step::Forward(Box::new(forwarded)));
+        }
+        Ok(Step::Settled(
+            match verifier.without_code(approvals.session, &own, &asking, password, earlier)? {
+                Rest::Settled(outcome) => outcome,
+                Rest::Asks(number) => match demands.get(number).and_then(Option::as_ref) {
+                    Some(demand) => approvals.begin(demand)?,
+                    None => verifier.deny(Vec::new(), "the four-eyes token's realms make no sense")?,
+                },
             },
-        })
+        ))
     }
 
-    fn answer(
+    fn answer<'p>(
         &self,
         subject: Subject<'_>,
         verifier: &Verifier<'_>,
         approvals: &Approvals<'_>,
         id: &str,
-        password: &str,
-    ) -> Result<Outcome, MfaError> {
+        password: &'p str,
+    ) -> Result<Step<'p>, MfaError> {
         let policy = self.policy(subject.connection_name)?;
+        let deny = |why| verifier.deny(Vec::new(), why).map(Step::Settled);
         let Some(challenge) = approvals.session.find(self.tools.store, id)? else {
-            return Ok(verifier.deny(Vec::new(), "there is no such challenge for this session")?);
+            return Ok(deny("there is no such challenge for this session")?);
         };
-        if challenge.kind == ChallengeKind::Otp {
-            return Ok(match policy {
-                None => verifier.answer(&challenge, password)?,
-                Some(_) => verifier.deny(Vec::new(), "the connection demands approvals by now")?,
-            });
-        }
-        match approvals.demand_of(&challenge, policy)? {
-            Some(demand) => Ok(approvals.answer(&demand, &challenge, password)?),
-            None => Ok(verifier.deny(Vec::new(), "nobody asks for these approvals any more")?),
-        }
+        Ok(match (challenge.kind, policy) {
+            (ChallengeKind::Otp | ChallengeKind::Forward, Some(_)) => {
+                deny("the connection demands approvals by now")?
+            }
+            (ChallengeKind::Otp, None) => Step::Settled(verifier.answer(&challenge, password)?),
+            (ChallengeKind::Forward, None) => match verifier.resume(&challenge, password)? {
+                Ok(forwarded) => Step::Forward(Box::new(forwarded)),
+                Err(outcome) => Step::Settled(outcome),
+            },
+            (ChallengeKind::FourEyes, policy) => match approvals.demand_of(&challenge, policy)? {
+                None => deny("nobody asks for these approvals any more")?,
+                Some(demand) => match approvals.answer(&demand, &challenge, password)? {
+                    Next::Settled(outcome) => Step::Settled(outcome),
+                    Next::Ask(ballot) => Step::Approve(ballot),
+                },
+            },
+        })
     }
 
     /// Returns the approvals that `[four_eyes]` demands for a connection policy.
@@ -211,6 +291,10 @@ impl<'a> Local<'a> {
         let realms = Realms::parse(&text.unwrap_or_default()).map_err(|_| {
             settings.invalid(&REALMS, "realms and counts such as realm1:2,realm2:1".to_owned())
         })?;
+        if let Some(unknown) = realms.services().find(|name| !super::SERVICES.contains(name)) {
+            let known = super::SERVICES.join(", ");
+            return Err(settings.invalid(&REALMS, format!("behind an @ one of {known}, not {unknown}")));
+        }
         // Without a name nobody can tell that the approvals are not demanded.
         if !connection_name.is_none_or(|name| patterns.iter().any(|pattern| pattern.matches(name))) {
             return Ok(None);
@@ -230,19 +314,20 @@ impl<'a> Local<'a> {
 /// Reads a first password as approvals for one four-eyes token after the other, and returns what else it may be.
 ///
 /// A code of one's own with a wrong PIN in front of it may still be one approval of several, or one with a name.
-fn approvals_of<'d>(
+fn approvals_of<'d, 'p>(
     approvals: &Approvals<'_>,
     demands: impl Iterator<Item = (&'d Demand, &'d Token)>,
-    password: &str,
+    password: &'p str,
     mut earlier: Earlier,
-) -> Result<Result<Outcome, Earlier>, MfaError> {
+) -> Result<Result<Step<'p>, Earlier>, MfaError> {
     let own_code = earlier.matched;
     for (demand, token) in demands {
         if own_code && !password.contains([demand.separator, ':']) {
             continue;
         }
         match approvals.first(demand, password)? {
-            First::Settled(outcome) => return Ok(Ok(outcome)),
+            First::Settled(outcome) => return Ok(Ok(Step::Settled(outcome))),
+            First::Ask(ballot) => return Ok(Ok(Step::Approve(ballot))),
             First::Wrong(mut charges) => {
                 charges.push(token.serial.clone());
                 return Ok(Err(Earlier { matched: true, charges }));
@@ -256,6 +341,11 @@ fn approvals_of<'d>(
         }
     }
     Ok(Err(earlier))
+}
+
+/// Whether one of the tokens may lead to a server.
+fn leads_out(tokens: &[Token]) -> bool {
+    tokens.iter().any(|token| token.token_type == TokenType::Forward)
 }
 
 impl MfaClient for Local<'_> {

@@ -3,6 +3,7 @@
 //! A provider answers a question; it does not decide. "The code is wrong" is an [`Answer`], "the server did not
 //! answer" is an [`MfaError`], and the two stay apart up to the one `match` in `pipeline::authenticate`.
 
+mod elsewhere;
 mod fallback;
 mod http;
 mod local;
@@ -67,6 +68,8 @@ pub struct Subject<'a> {
     pub session_id: Option<&'a str>,
     /// The connection policy.
     pub connection_name: Option<&'a str>,
+    /// Whether the identity is where a forward token leads. Then it may be a token's serial, where the service has such.
+    pub may_be_serial: bool,
 }
 
 /// What a provider found out.
@@ -147,6 +150,26 @@ pub trait MfaClient {
     fn otp_authenticate(&self, subject: Subject<'_>, otp: &SecretString) -> Result<Answer, MfaError>;
 }
 
+/// The sections that describe a server, each with its line in [`service`]. A forward token may lead to one, and a
+/// four-eyes realm may be one's.
+pub const SERVICES: [&str; 3] = ["http", "edumfa", "privacyidea"];
+
+/// Makes the client of a server from the section of this name; `None` where no provider has such a section.
+fn service<'a>(
+    name: &str,
+    tools: Tools<'a>,
+    disable_echo: bool,
+) -> Result<Option<Box<dyn MfaClient + 'a>>, SettingError> {
+    let privacyidea = |options| privacyidea::PrivacyIdea::from_settings(tools, options, disable_echo);
+    let client: Box<dyn MfaClient + 'a> = match name {
+        "edumfa" => Box::new(privacyidea(&privacyidea::EDUMFA)?),
+        "http" => Box::new(http::Http::from_settings(tools, disable_echo)?),
+        "privacyidea" => Box::new(privacyidea(&privacyidea::PRIVACYIDEA)?),
+        _ => return Ok(None),
+    };
+    Ok(Some(client))
+}
+
 /// Makes the client that `[mfa] provider` names. `disable_echo` is for questions of the service's own.
 ///
 /// # Errors
@@ -155,15 +178,14 @@ pub fn client<'a>(tools: Tools<'a>, disable_echo: bool) -> Result<Box<dyn MfaCli
     let local = || {
         local::Local::from_settings(tools, disable_echo).map(|local| Box::new(local) as Box<dyn MfaClient>)
     };
-    let privacyidea = |options| privacyidea::PrivacyIdea::from_settings(tools, options, disable_echo);
-    let providers = ["http", "none", "edumfa", "privacyidea", "local"];
-    let client: Box<dyn MfaClient> = match tools.settings.choice(&PROVIDER, &providers)? {
-        "edumfa" => Box::new(privacyidea(&privacyidea::EDUMFA)?),
-        "http" => Box::new(http::Http::from_settings(tools, disable_echo)?),
-        "privacyidea" => Box::new(privacyidea(&privacyidea::PRIVACYIDEA)?),
-        "none" => return Ok(Box::new(none::NoFactor::new(tools.log))),
-        _ => return local(),
-    };
+    let mut providers = SERVICES.to_vec();
+    providers.insert(1, "none");
+    providers.push("local");
+    let name = tools.settings.choice(&PROVIDER, &providers)?;
+    if name == "none" {
+        return Ok(Box::new(none::NoFactor::new(tools.log)));
+    }
+    let Some(client) = service(name, tools, disable_echo)? else { return local() };
     if fallback(tools.settings)? {
         return Ok(Box::new(fallback::WithFallback { service: client, fallback: local()?, log: tools.log }));
     }

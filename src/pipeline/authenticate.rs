@@ -142,6 +142,7 @@ fn factor(
         state: state.as_ref(),
         session_id: arguments.session_id.as_deref(),
         connection_name: arguments.connection_name.as_deref(),
+        may_be_serial: false,
     };
     let answer =
         if push { client.push_authenticate(subject) } else { client.otp_authenticate(subject, password) };

@@ -10,6 +10,8 @@ use crate::clock::UnixTime;
 pub enum ChallengeKind {
     /// The code of a token whose PIN was right.
     Otp,
+    /// The question of the server that a forward token leads to.
+    Forward,
     /// The approvals of others.
     FourEyes,
 }
@@ -18,6 +20,7 @@ impl ChallengeKind {
     pub(super) fn word(self) -> &'static str {
         match self {
             Self::Otp => "otp",
+            Self::Forward => "forward",
             Self::FourEyes => "4eyes",
         }
     }
@@ -54,10 +57,10 @@ impl Store<'_> {
             let kind: String = row.get(0)?;
             Ok(Challenge {
                 id: id.to_owned(),
-                kind: if kind == ChallengeKind::Otp.word() {
-                    ChallengeKind::Otp
-                } else {
-                    ChallengeKind::FourEyes
+                kind: match kind.as_str() {
+                    "otp" => ChallengeKind::Otp,
+                    "forward" => ChallengeKind::Forward,
+                    _ => ChallengeKind::FourEyes,
                 },
                 session_id: row.get(1)?,
                 user: row.get(2)?,

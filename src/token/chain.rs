@@ -1,5 +1,6 @@
 //! Chains of forward tokens: where one may lead, how long a chain may be, and that it ends.
 
+use super::elsewhere::Target;
 use super::held::MAX_FORWARDS;
 use crate::store::{Store, StoreError, TokenType};
 
@@ -38,6 +39,9 @@ pub fn check(store: &Store<'_>, serial: &str, target: &str) -> Result<(), ChainE
     let mut forwards = 1_usize;
     let mut next = target.to_owned();
     loop {
+        if Target::parse(&next).is_some() {
+            break;
+        }
         if next == serial {
             return Err(ChainError::Cycle(serial.to_owned()));
         }

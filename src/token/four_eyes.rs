@@ -6,19 +6,22 @@
 //! the tokens of the person it names), never to the rest of a realm.
 
 mod demand;
+mod elsewhere;
 mod reading;
 
 use serde::{Deserialize, Serialize};
 
 use demand::Vote;
 pub use demand::{Asking, Demand, Distinct, Requester, Rules};
-use reading::{Offer, Reading};
+pub use elsewhere::Ballot;
+use reading::{Found, Offer, Reading};
 
 use super::pin::Hashing;
 use super::{Outcome, Session};
 use crate::logging::Log;
 use crate::store::{
-    Advance, Challenge, ChallengeKind, ChallengeStep, GuessStep, Guesses, Settlement, Store, StoreError, Use,
+    Advance, Challenge, ChallengeKind, ChallengeStep, GuessStep, Guesses, Sealer, Settlement, Store,
+    StoreError, Use,
 };
 
 /// How many passwords a text that is typed all at once may have.
@@ -34,12 +37,22 @@ struct Progress {
 }
 
 /// What a first text was.
-pub enum First {
+pub enum First<'p> {
     /// No code matched, and nothing was computed or changed: the text may be something else. The tokens of the person
     /// it names, if it names one.
     Nothing(Vec<String>),
     /// Codes matched, but they are not the approvals. Nothing was changed; these tokens are to be charged.
     Wrong(Vec<String>),
+    /// Nothing is wrong that can be told here, and servers have to be asked.
+    Ask(Box<Ballot<'p>>),
+    /// It is settled.
+    Settled(Outcome),
+}
+
+/// What a later text was.
+pub enum Next<'p> {
+    /// Nothing is wrong that can be told here, and a server has to be asked.
+    Ask(Box<Ballot<'p>>),
     /// It is settled.
     Settled(Outcome),
 }
@@ -64,7 +77,7 @@ impl Approvals<'_> {
     /// # Errors
     /// [`StoreError`].
     pub fn begin(&self, demand: &Demand) -> Result<Outcome, StoreError> {
-        if self.store.sealer()?.is_none() {
+        if self.sealer(demand)?.is_none() {
             return self.deny(demand, Vec::new(), "there are no tokens to approve with");
         }
         if self.is_exhausted(demand)? {
@@ -79,22 +92,25 @@ impl Approvals<'_> {
     ///
     /// # Errors
     /// [`StoreError`].
-    pub fn first(&self, demand: &Demand, text: &str) -> Result<First, StoreError> {
+    pub fn first<'p>(&self, demand: &Demand, text: &'p str) -> Result<First<'p>, StoreError> {
         if self.is_exhausted(demand)? {
             return self.deny(demand, Vec::new(), "too many wrong answers").map(First::Settled);
         }
-        let Some(sealer) = self.store.sealer()? else { return Ok(First::Nothing(Vec::new())) };
+        let Some(sealer) = self.sealer(demand)? else { return Ok(First::Nothing(Vec::new())) };
         let most = usize::try_from(demand.count_missing(&[]).min(MAX_PARTS)).unwrap_or_default();
         let parts = text.split(demand.separator).filter(|part| !part.is_empty());
         let parts: Vec<_> = parts.take(most.saturating_add(1)).collect();
         if parts.len() > most {
             return Ok(First::Nothing(Vec::new()));
         }
-        let mut found = Vec::new();
+        let (mut found, mut voters) = (Vec::new(), Vec::new());
         for part in &parts {
-            found.push(self.candidates(sealer, demand, &[], part)?);
+            match self.find(sealer, demand, &[], part)? {
+                Found::Here(candidates) => found.push(candidates),
+                Found::Elsewhere(voter) => voters.push(voter),
+            }
         }
-        if found.iter().all(|found| found.tokens.is_empty()) {
+        if voters.is_empty() && found.iter().all(|found| found.tokens.is_empty()) {
             return Ok(First::Nothing(found.into_iter().next().map(|found| found.named).unwrap_or_default()));
         }
         let mut offers: Vec<Offer> = Vec::new();
@@ -110,36 +126,70 @@ impl Approvals<'_> {
         if let Some(named) = wrong {
             return Ok(First::Wrong(named));
         }
-        let votes: Vec<_> = offers.iter().map(|offer| offer.vote.clone()).collect();
+        let votes = offers.iter().map(|offer| &offer.vote);
+        let Some(ballot) = self.ballot(demand, None, Vec::new(), offers.clone(), &voters) else {
+            return Ok(First::Wrong(Vec::new()));
+        };
+        let votes: Vec<_> = votes.chain(ballot.voters()).cloned().collect();
         if parts.len() > 1 && demand.count_missing(&votes) > 0 {
             return Ok(First::Wrong(Vec::new()));
         }
-        self.go_on(demand, None, Vec::new(), offers).map(First::Settled)
+        if voters.is_empty() {
+            return self.go_on(demand, None, Vec::new(), offers).map(First::Settled);
+        }
+        Ok(First::Ask(Box::new(ballot)))
     }
 
     /// Takes the next answer of a chain.
     ///
     /// # Errors
     /// [`StoreError`].
-    pub fn answer(&self, demand: &Demand, challenge: &Challenge, text: &str) -> Result<Outcome, StoreError> {
+    pub fn answer<'p>(
+        &self,
+        demand: &Demand,
+        challenge: &Challenge,
+        text: &'p str,
+    ) -> Result<Next<'p>, StoreError> {
         let Ok(progress) = serde_json::from_str::<Progress>(&challenge.data) else {
-            return self.deny(demand, Vec::new(), "the chain is damaged");
+            return self.deny(demand, Vec::new(), "the chain is damaged").map(Next::Settled);
         };
         if self.is_exhausted(demand)? {
-            return self.deny(demand, Vec::new(), "too many wrong answers");
+            return self.deny(demand, Vec::new(), "too many wrong answers").map(Next::Settled);
         }
         let votes = self.standing(demand, progress.votes)?;
-        match self.read(demand, &votes, text)? {
-            Reading::Offer(offer) => self.go_on(demand, Some(challenge), votes, vec![offer]),
-            Reading::Wrong(named) => {
-                self.deny(demand, named, "no approval")?;
-                // The token that asks has paid; as long as it can, the answer may be tried again.
-                if self.is_exhausted(demand)? {
-                    return Ok(Outcome::Denied);
+        let reading = match self.sealer(demand)? {
+            None => Reading::Wrong(Vec::new()),
+            Some(sealer) => match self.find(sealer, demand, &votes, text)? {
+                Found::Here(candidates) => self.judge(demand, &votes, candidates)?,
+                Found::Elsewhere(voter) => {
+                    match self.ballot(demand, Some(challenge), votes.clone(), Vec::new(), &[voter]) {
+                        Some(ballot) => return Ok(Next::Ask(Box::new(ballot))),
+                        None => Reading::Wrong(Vec::new()),
+                    }
                 }
-                Ok(Outcome::Challenge { id: challenge.id.clone(), prompt: demand.prompt(&votes) })
-            }
+            },
+        };
+        let outcome = match reading {
+            Reading::Offer(offer) => self.go_on(demand, Some(challenge), votes, vec![offer]),
+            Reading::Wrong(named) => self.ask_again(demand, challenge, &votes, named),
+        };
+        outcome.map(Next::Settled)
+    }
+
+    /// Denies, and asks once more for what is missing: the token that asks has paid, and as long as it can, the answer
+    /// may be tried again.
+    fn ask_again(
+        &self,
+        demand: &Demand,
+        challenge: &Challenge,
+        votes: &[Vote],
+        named: Vec<String>,
+    ) -> Result<Outcome, StoreError> {
+        self.deny(demand, named, "no approval")?;
+        if self.is_exhausted(demand)? {
+            return Ok(Outcome::Denied);
         }
+        Ok(Outcome::Challenge { id: challenge.id.clone(), prompt: demand.prompt(votes) })
     }
 
     /// Finds what a chain in the store was begun for: the token that asks, or `policy`. `None` where that is not what
@@ -256,12 +306,21 @@ impl Approvals<'_> {
                 .is_some_and(|token| token.enabled && token.user == vote.user && token.realm == vote.realm);
             let requester = &self.session.owner.user;
             match self.rules.objection(demand, requester, &standing, &vote) {
-                None if is_theirs => standing.push(vote),
+                // A server's approval was used up there and cannot be asked for again.
+                None if is_theirs || vote.is_elsewhere() => standing.push(vote),
                 None => self.log.info(format_args!("the approval with {} counts no more", vote.serial)),
                 Some(why) => self.log.info(format_args!("token {} counts no more: {why}", vote.serial)),
             }
         }
         Ok(standing)
+    }
+
+    /// The key of the store. Where servers approve, there may be no tokens yet, and a chain needs the key all the same.
+    fn sealer(&self, demand: &Demand) -> Result<Option<&Sealer>, StoreError> {
+        if demand.realms.services().next().is_some() {
+            return self.store.sealer_or_create().map(Some);
+        }
+        self.store.sealer()
     }
 
     /// Tells whether whoever asks has given too many wrong answers, or may not ask any more.

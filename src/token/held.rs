@@ -5,6 +5,7 @@ use std::ops::Range;
 use subtle::ConstantTimeEq;
 use zeroize::Zeroizing;
 
+use super::elsewhere::Target;
 use super::oath::{self, CodeMaker};
 use super::pin::{KEPT, Purpose, Stretched, kept_length};
 use crate::clock::UnixTime;
@@ -25,6 +26,8 @@ pub(super) struct Held {
     /// The forward's target, and so on; the last one has the codes. Empty for others, and for a forward that leads
     /// nowhere or too far.
     pub(super) targets: Vec<Token>,
+    /// Where the last forward leads, if that is out of the store.
+    pub(super) elsewhere: Option<Target>,
     pin: Option<Zeroizing<Vec<u8>>>,
     /// What is kept of a static password.
     password: Option<Zeroizing<Vec<u8>>>,
@@ -39,9 +42,14 @@ pub(super) struct Match<'p> {
 
 impl Held {
     pub(super) fn new(store: &Store<'_>, sealer: &Sealer, token: Token) -> Result<Self, StoreError> {
-        let mut targets = Vec::new();
+        let mut targets: Vec<Token> = Vec::new();
+        let mut elsewhere = None;
         let mut next = token.target.clone().filter(|_| token.token_type == TokenType::Forward);
         while let Some(serial) = next {
+            elsewhere = Target::parse(&serial);
+            if elsewhere.is_some() {
+                break;
+            }
             let Some(target) = store.token(&serial)? else {
                 targets.clear();
                 break;
@@ -55,7 +63,7 @@ impl Held {
         }
         let pin = token.pin(sealer)?;
         let password = (token.token_type == TokenType::Pw).then(|| token.secret(sealer)).transpose()?;
-        Ok(Self { token, targets, pin, password })
+        Ok(Self { token, targets, elsewhere, pin, password })
     }
 
     /// The token whose codes count; `None` for a forward that leads nowhere, or to a token that is no device.
@@ -84,7 +92,9 @@ impl Held {
 
     /// Whether it and all that stands behind it may be used.
     pub(super) fn is_usable(&self, now: UnixTime) -> bool {
-        let leads_somewhere = self.token.token_type != TokenType::Forward || !self.targets.is_empty();
+        let leads_somewhere = self.token.token_type != TokenType::Forward
+            || !self.targets.is_empty()
+            || self.elsewhere.is_some();
         leads_somewhere
             && self.token.is_usable(now)
             && self.targets.iter().all(|target| target.is_usable(now))
@@ -123,7 +133,9 @@ impl Held {
     /// Whether a text of this length may be meant for this token at all.
     pub(super) fn fits(&self, length: usize) -> bool {
         let code = self.code_length().map(|code| self.pin_length().saturating_add(code));
-        self.fits_whole(length) || code == Some(length)
+        // How long the server's codes are is not known here.
+        let code_elsewhere = self.elsewhere.is_some() && length >= self.pin_length();
+        self.fits_whole(length) || code == Some(length) || code_elsewhere
     }
 
     /// Whether a text is the static password, with the PIN in front of it.
@@ -149,6 +161,13 @@ impl Held {
         let code = self.code_length()?;
         let length = text.chars().count();
         (self.pin_length().saturating_add(code) == length).then(|| split(text, code).map(|(pin, _)| pin))?
+    }
+
+    /// Takes a text apart into what would be the PIN and what would go to the server.
+    pub(super) fn pin_and_rest<'p>(&self, text: &'p str) -> Option<(&'p str, &'p str)> {
+        self.elsewhere.as_ref()?;
+        let mut ends = text.char_indices().map(|(at, _)| at).chain([text.len()]);
+        text.split_at_checked(ends.nth(self.pin_length())?)
     }
 
     /// Tells whether the PIN is this one; a token without PIN has the empty one.

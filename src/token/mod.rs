@@ -1,8 +1,10 @@
 //! The local tokens: one-time codes, PINs, forward and four-eyes tokens, on top of the store.
 
 pub mod chain;
+pub mod elsewhere;
 pub mod enroll;
 pub mod export;
+pub mod forward;
 pub mod four_eyes;
 mod held;
 pub mod import;

@@ -1,9 +1,13 @@
 //! How many approvals of which realms: `realm1:2,realm2:1` as text, `{"realm1": 2, "realm2": 1}` as a map.
+//!
+//! A realm of a server is named with the section that describes the server behind it: `realm1@edumfa`.
 
 use std::fmt;
 
 use serde::de::{Deserialize, Deserializer, Error as _, MapAccess, Visitor};
 use serde_json::{Map, Value};
+
+use super::elsewhere::is_service;
 
 /// How many realms there may be.
 pub const MAX_REALMS: usize = 20;
@@ -50,6 +54,11 @@ impl Realms {
         self.iter().map(|(realm, count)| (realm.to_owned(), Value::from(count))).collect()
     }
 
+    /// Goes through the sections of the servers whose realms are among them.
+    pub fn services(&self) -> impl Iterator<Item = &str> {
+        self.iter().filter_map(|(realm, _)| realm.split_once('@').map(|(_, service)| service))
+    }
+
     /// Goes through the realms.
     pub fn iter(&self) -> impl Iterator<Item = (&str, u32)> {
         self.0.iter().map(|(realm, count)| (realm.as_str(), *count))
@@ -57,10 +66,14 @@ impl Realms {
 
     fn add(&mut self, realm: &str, count: u32) -> Result<(), RealmsError> {
         let realm = realm.trim();
-        if realm.is_empty() || realm.contains([':', ',', '@']) || realm.chars().any(char::is_control) {
+        let (name, service) = realm.split_once('@').map_or((realm, None), |(name, of)| (name, Some(of)));
+        let is_name = !name.is_empty() && !name.contains([':', ',']) && !name.chars().any(char::is_control);
+        if !is_name || name != name.trim() || !service.is_none_or(is_service) {
             return Err(RealmsError::Name);
         }
-        if self.0.iter().any(|(known, _)| known == realm) {
+        // Servers do not tell realms in capitals apart.
+        let same = |known: &str| known == realm || (service.is_some() && known.eq_ignore_ascii_case(realm));
+        if self.0.iter().any(|(known, _)| same(known)) {
             return Err(RealmsError::Twice);
         }
         if !(1..=MAX_COUNT).contains(&count) || self.0.len() >= MAX_REALMS {
@@ -89,7 +102,9 @@ pub enum RealmsError {
     #[error("expected realms and counts such as realm1:2,realm2:1")]
     Form,
     /// A name that would read as something else.
-    #[error("a realm's name is not empty and has no ':', ',', '@' or control character")]
+    #[error(
+        "a realm's name is not empty and has no ':', ',' or control character, and '@' only before a server's section, as in realm1@edumfa"
+    )]
     Name,
     /// A realm that is named more than once.
     #[error("a realm is named twice")]
@@ -155,6 +170,7 @@ mod tests {
             ("realm1:2,realm2:1", r#"{"realm1":2,"realm2":1}"#),
             ("realm2:1", r#"{"realm2":1}"#),
             ("a b:20", r#"{"a b":20}"#),
+            ("a@edumfa:1,a:1,a@privacyidea:1", r#"{"a@edumfa":1,"a":1,"a@privacyidea":1}"#),
         ] {
             let realms = Realms::parse(text).unwrap();
             assert_eq!(realms.to_string(), text);
@@ -186,7 +202,12 @@ mod tests {
             ("realm1:1,", RealmsError::Form),
             ("a:b:1", RealmsError::Form),
             (":1", RealmsError::Name),
-            ("a@b:1", RealmsError::Name),
+            ("a@:1", RealmsError::Name),
+            ("@edumfa:1", RealmsError::Name),
+            ("a@B:1", RealmsError::Name),
+            ("a@b@edumfa:1", RealmsError::Name),
+            ("a@edu mfa:1", RealmsError::Name),
+            ("a@edumfa:1,A@edumfa:1", RealmsError::Twice),
             ("a\tb:1", RealmsError::Name),
             ("realm1:0", RealmsError::TooMany),
             ("realm1:21", RealmsError::TooMany),

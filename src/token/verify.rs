@@ -150,7 +150,10 @@ impl Verifier<'_> {
         if earlier.matched && !whole_fits {
             return self.deny(earlier.charges, "no token held").map(Rest::Settled);
         }
-        let pin = if whole_fits { None } else { held.iter().find_map(|one| one.pin_part(text)) };
+        // Where only a server has codes, the PIN that was compared already is looked at, and nothing is computed anew.
+        let here = || held.iter().find_map(|one| one.pin_part(text));
+        let elsewhere = || held.iter().find_map(|one| one.pin_and_rest(text).map(|(pin, _)| pin));
+        let pin = if whole_fits { None } else { here().or_else(elsewhere) };
         let stretched = self.hashing.of(pin.unwrap_or(text))?;
         let what = match (pin, stretched.as_deref()) {
             (Some(pin), stretched) => Without::Deny(self.charges_by_pin(&held, text, pin, stretched)),
@@ -211,7 +214,7 @@ impl Verifier<'_> {
         self.deny(charges, "the challenge's answer is wrong")
     }
 
-    fn hold(&self, sealer: &Sealer, tokens: &[Token]) -> Result<Vec<Held>, StoreError> {
+    pub(super) fn hold(&self, sealer: &Sealer, tokens: &[Token]) -> Result<Vec<Held>, StoreError> {
         tokens.iter().map(|token| Held::new(self.store, sealer, token.clone())).collect()
     }
 
@@ -263,7 +266,7 @@ impl Verifier<'_> {
     }
 
     /// The token, and its targets where the way to them is open: a locked forward must not lock its target as well.
-    fn with_targets(&self, one: &Held) -> Vec<String> {
+    pub(super) fn with_targets(&self, one: &Held) -> Vec<String> {
         let on_the_way = self.rules.forward_failcounter && one.is_usable(self.store.now());
         let targets = one.targets.iter().filter(|_| on_the_way);
         std::iter::once(&one.token).chain(targets).map(|token| token.serial.clone()).collect()
@@ -286,7 +289,7 @@ impl Verifier<'_> {
         self.settle_success(Settlement { uses: one.uses(advance), ..Settlement::default() }, one)
     }
 
-    fn settle_success(&self, settlement: Settlement, one: &Held) -> Result<Outcome, StoreError> {
+    pub(super) fn settle_success(&self, settlement: Settlement, one: &Held) -> Result<Outcome, StoreError> {
         if !self.store.settle(&settlement)? {
             return self.deny(Vec::new(), "the code was used, or its token locked, at the same time");
         }
@@ -310,7 +313,7 @@ impl Verifier<'_> {
 }
 
 /// Tells a token from what is enrolled later under its serial, or has another PIN, secret or target.
-fn mark(token: &Token) -> String {
+pub(super) fn mark(token: &Token) -> String {
     let pin = token.sealed_pin.as_deref().unwrap_or_default();
     let target = token.target.as_deref().unwrap_or_default();
     let mut hash = Sha256::new();

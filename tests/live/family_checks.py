@@ -20,6 +20,7 @@ from support import (
     free_port,
     hotp,
     indented,
+    manage,
     totp,
 )
 
@@ -56,7 +57,7 @@ class Site:
         self.server = Server(self.family, folder)
         self.port = self.server.start(free_port())
         self.api = api = Api(self.server, self.port)
-        users = "alice bob carol fiona flora frank fred gina gwen rob tessa"
+        users = "alice bob carol fiona flora frank fred gina gwen hal hanna hugo rob tessa"
         api.realm("realm1", users.split())
         api.realm("realm2", ["dave", "erin", "ivan", "judy"])
         api.post("/defaultrealm/realm1")
@@ -368,6 +369,71 @@ def killed_in_push(site: Site) -> None:
     while not site.dave.nonces() - before:
         expect(process.poll() is None, "it ended before a challenge came to the phone")
     site.while_down(lambda: session.finish(process).denied(UNREACHABLE))
+
+
+@checks.check
+def forwarded(site: Site) -> None:
+    """A local forward token has its PIN here and its code at the server, at once or later."""
+    name, token = site.family.name, site.token("LF1", "hanna", "")
+    state = State()
+    local = site.configure(mfa__provider="local", ignore_connection_error="yes")
+    manage(
+        state,
+        local,
+        f"enroll --type forward --serial FW1 --user fay --pin 1357 --target {name}:LF1",
+    )
+
+    def say(otp: str) -> Answer:
+        return Session(local, "fay", state).say(otp)
+
+    code = token.code()
+    say("1357" + code).accepted("local", f"FW1,{name}:LF1")
+    say("1357" + code).denied()
+    say("1357000000").denied()
+    failures = site.api.fail_counter("LF1")
+    say("2468" + token.code()).denied()
+    say(token.code()).denied()
+    expect(site.api.fail_counter("LF1") == failures, "expected that the server was not asked")
+    session = Session(local, "fay", state)
+    session.say("1357").asked()
+    session.say(token.code()).accepted("local", f"FW1,{name}:LF1")
+    site.while_down(lambda: say("1357" + token.code()).denied(UNREACHABLE))
+    say("1357" + token.code()).accepted("local", f"FW1,{name}:LF1")
+    phone = site.api.phone("LP1", "hanna", "realm1", "")
+    manage(state, local, f"assign FW1 --target {name}:LP1")
+    with_phone(Session(local, "fay", state), "1357", phone, True).accepted(
+        "local", f"FW1,{name}:LP1"
+    )
+    with_phone(Session(local, "fay", state), "1357", phone, False).denied()
+    manage(state, local, f"assign FW1 --target {name}:NOSUCH1")
+    say("1357" + token.code()).denied()
+
+
+@checks.check
+def approved(site: Site) -> None:
+    """A person at the server approves with PIN and code, once, however the name is written."""
+    name = site.family.name
+    hal, hugo = site.token("LF2", "hal", "halpin"), site.token("LG2", "hugo", "hugopin")
+    second = site.token("LF3", "hal", "otherpin")
+    options = {"four_eyes__realms": f"realm1@{name}:2", "four_eyes__connections": "*"}
+    options |= {"four_eyes__requester": "excluded", "ignore_connection_error": "yes"}
+    local = site.configure(mfa__provider="local", **options)
+    session = Session(local, "hanna")
+    session.say("").asked()
+    code = hal.code()
+    session.say("hal:halpin" + code).asked()
+    asked = session.say("hugo:hugopin000000").asked()
+    expect("(1)" in asked.response["question"][1], "expected one approval to be missing", asked)
+    for spelling in ("hal", "HAL", "hal@realm1", f"Hal@realm1@{name}", "hal@realm2"):
+        session.say(f"{spelling}:otherpin{second.code()}").asked()
+    session.say("hanna:0000").asked()
+    session.say("hugo:hugopin" + hugo.code()).accepted("local", f"{name}:LF2,{name}:LG2")
+    session = Session(local, "hugo")
+    session.say("").asked()
+    session.say("hal:halpin" + code).asked()
+    asked = session.say("hugo:hugopin" + hugo.code()).asked()
+    expect("(2)" in asked.response["question"][1], "expected both to be missing", asked)
+    site.while_down(lambda: session.say("hal:halpin" + hal.code()).denied(UNREACHABLE))
 
 
 @checks.check

@@ -184,6 +184,19 @@ class Session:
         return self.finish(self.start(otp))
 
 
+def manage(state: State, configuration: str, command: str) -> None:
+    """Run `sps-plugin token`, with words that are separated by blanks."""
+    with tempfile.NamedTemporaryFile("w", suffix=".ini") as file:
+        file.write(configuration)
+        file.flush()
+        words = [os.environ["SPS_PLUGIN"], "token", *command.split(), "--config", file.name]
+        environment = state.environment()
+        done = subprocess.run(
+            words, env=environment, capture_output=True, text=True, check=False, timeout=60
+        )
+    expect(done.returncode == 0, command, done.stdout, done.stderr)
+
+
 class Process:
     """A server that ends with us, and by nobody else's doing."""
 

@@ -23,7 +23,7 @@ pub(crate) struct Road {
 
 const FACTOR: &str = "[mfa]\nprovider=http\n[http]\nserver_url=http://SERVICE\ntoken=t0ken\n";
 
-pub(crate) const ROADS: [Road; 12] = [
+pub(crate) const ROADS: [Road; 15] = [
     Road {
         name: "user_list",
         what_it_takes: "a user whom the appliance's list names",
@@ -251,6 +251,136 @@ pub(crate) const ROADS: [Road; 12] = [
             ("no word", |given| given.instead("provider=none\n", "")),
             ("another section", |given| given.instead("[mfa]", "[MFA]")),
             ("no user", |given| given.argument("gateway_user", json!(null))),
+        ],
+    },
+    Road {
+        name: "factor",
+        what_it_takes: "a service that cannot be reached, local tokens that are to answer then, and one's own PIN",
+        given: || {
+            let mut given = Given::new(&format!(
+                "[mfa]\nprovider=http\nfallback=local\n[http]\nserver_url=http://{NOBODY}\nignore_connection_error=yes\n"
+            ));
+            given.token("enroll --type spass --serial S1 --user alice --pin 1357");
+            given.argument("key_value_pairs", json!({"otp": "1357"}));
+            given
+        },
+        verdict: "ACCEPT",
+        by: "local",
+        with_one_thing_less: &[
+            ("another PIN", |given| given.argument("key_value_pairs", json!({"otp": "1358"}))),
+            ("an empty PIN", |given| given.argument("key_value_pairs", json!({"otp": ""}))),
+            ("another user", |given| given.argument("gateway_user", json!("bob"))),
+            ("the token of another realm", |given| given.instead("[http]", "[local]\nrealm=realm2\n[http]")),
+            ("the token disabled", |given| given.token("disable S1")),
+            ("the token deleted", |given| given.token("delete S1")),
+            ("no fallback, and no outage that is ignored", |given| {
+                given.instead("fallback=local\n", "");
+                given.instead("=yes", "=no");
+            }),
+            ("another word", |given| given.instead("fallback=local", "fallback=yes")),
+            ("a service that is there and refuses", |given| {
+                let address = given.service.address.to_string();
+                given.instead(NOBODY, &address);
+            }),
+            ("a service that is there and answers nonsense", |given| {
+                given.service = Service::answering(&json!("ACCEPT"));
+                let address = given.service.address.to_string();
+                given.instead(NOBODY, &address);
+            }),
+            ("the state gone", |given| fs::remove_dir_all(given.place.state()).unwrap()),
+        ],
+    },
+    Road {
+        name: "factor",
+        what_it_takes: "a forward token's PIN here, and a code that the server it leads to accepts",
+        given: || {
+            let mut given = Given::new(&format!(
+                "{}ignore_connection_error=yes\n",
+                FACTOR.replace("provider=http", "provider=local")
+            ));
+            given.token("enroll --type forward --serial F1 --user bob --pin 1357 --target http:alice");
+            given.argument("gateway_user", json!("bob"));
+            given.argument("key_value_pairs", json!({"otp": "1357123456"}));
+            given
+        },
+        verdict: "ACCEPT",
+        by: "local",
+        with_one_thing_less: &[
+            ("another PIN", |given| given.argument("key_value_pairs", json!({"otp": "1358123456"}))),
+            ("no PIN", |given| given.argument("key_value_pairs", json!({"otp": "123456"}))),
+            ("another code", |given| given.argument("key_value_pairs", json!({"otp": "1357123457"}))),
+            ("the PIN alone", |given| given.argument("key_value_pairs", json!({"otp": "1357"}))),
+            ("a blank behind the code", |given| {
+                given.argument("key_value_pairs", json!({"otp": "1357123456 "}))
+            }),
+            ("the user whom the server knows", |given| given.argument("gateway_user", json!("alice"))),
+            ("another name at the server", |given| given.token("assign F1 --target http:bob")),
+            ("another server", |given| given.token("assign F1 --target edumfa:alice")),
+            ("the token disabled", |given| given.token("disable F1")),
+            ("the token nobody's", |given| given.token("assign F1 --nobody")),
+            ("a server that does not know us", |given| given.instead("t0ken", "token")),
+            ("a server that cannot be reached, though that is ignored elsewhere", |given| {
+                let address = given.service.address.to_string();
+                given.instead(&address, NOBODY);
+            }),
+            ("a server that answers nonsense", |given| {
+                let address = given.service.address.to_string();
+                given.service = Service::answering(&json!("ACCEPT"));
+                let other = given.service.address.to_string();
+                given.instead(&address, &other);
+            }),
+            ("no section for the server", |given| given.instead("[http]", "[https]")),
+        ],
+    },
+    Road {
+        name: "factor",
+        what_it_takes: "the approval of somebody at a server, where the connection demands one",
+        given: || {
+            let mut given = Given::new(
+                "[mfa]\nprovider=local\n[edumfa]\nserver_url=http://SERVICE\nignore_connection_error=yes\n\
+                 [four_eyes]\nrealms=realm1@edumfa:1\nconnections=legacy_*\nrequester=excluded\n",
+            );
+            let address = given.service.address.to_string();
+            given.service = Service::plain(|connection| {
+                while let Some(request) = connection.request() {
+                    let asked = request.json();
+                    let known =
+                        asked["user"] == "bob" && asked["realm"] == "realm1" && asked["pass"] == "pin123456";
+                    let answer =
+                        json!({"result": {"status": true, "value": known}, "detail": {"serial": "T1"}});
+                    connection.send(reply(200, "application/json", answer.to_string()));
+                }
+            });
+            let other = given.service.address.to_string();
+            given.instead(&address, &other);
+            given.argument("key_value_pairs", json!({"otp": "bob:pin123456"}));
+            given
+        },
+        verdict: "ACCEPT",
+        by: "local",
+        with_one_thing_less: &[
+            ("another password", |given| given.argument("key_value_pairs", json!({"otp": "bob:pin123457"}))),
+            ("no name", |given| given.argument("key_value_pairs", json!({"otp": "pin123456"}))),
+            ("another name", |given| given.argument("key_value_pairs", json!({"otp": "carl:pin123456"}))),
+            ("another realm", |given| {
+                given.argument("key_value_pairs", json!({"otp": "bob@realm2:pin123456"}))
+            }),
+            ("the one who asks", |given| given.argument("gateway_user", json!("bob"))),
+            ("the one who asks, in capitals", |given| given.argument("gateway_user", json!("BOB"))),
+            ("the one who asks, of another realm", |given| {
+                given.argument("gateway_user", json!("bob@realm2"))
+            }),
+            ("two approvals to give", |given| {
+                given.instead("edumfa:1", "edumfa:2");
+                given.argument("key_value_pairs", json!({"otp": "bob:pin123456 bob@realm1:pin123456"}));
+            }),
+            ("another realm of the server demanded", |given| given.instead("realm1@", "realm2@")),
+            ("a realm of no server", |given| given.instead("@edumfa", "")),
+            ("an unknown server", |given| given.instead("@edumfa", "@ldap")),
+            ("a server that cannot be reached, though that is ignored elsewhere", |given| {
+                let address = given.service.address.to_string();
+                given.instead(&address, NOBODY);
+            }),
         ],
     },
     Road {

@@ -3,7 +3,7 @@
 use clap::Args;
 
 use super::failure::Failure;
-use super::{Admin, Text};
+use super::{Admin, Text, known_servers};
 use crate::store::{Token, TokenType};
 use crate::token::chain;
 use crate::token::enroll::{self, EnrollError};
@@ -45,8 +45,8 @@ pub(super) struct AssignArguments {
     /// Take the token from its owner
     #[arg(long, conflicts_with = "user")]
     nobody: bool,
-    /// The new target of a forward token
-    #[arg(long, value_name = "SERIAL")]
+    /// The new target of a forward token: a token's serial, or a server's section and a name there
+    #[arg(long, value_name = "SERIAL", visible_alias = "target")]
     forward_serial: Option<String>,
 }
 
@@ -99,6 +99,8 @@ pub(super) fn assign(arguments: &AssignArguments, admin: &Admin<'_>) -> Result<T
     let is_named = realm.is_some() || user.as_ref().is_some_and(|user| user.contains('@'));
     let kept = Some(known.realm.as_str()).filter(|realm| !is_named && !realm.is_empty());
     let owner = user.as_ref().map(|user| admin.owner(user, realm.as_deref().or(kept))).transpose()?;
+    let leads_to = Token { target: forward_serial.clone(), ..known };
+    known_servers(&leads_to)?;
     let token = change(admin, serial, |token| {
         if let Some(owner) = &owner {
             (token.user, token.realm) = (owner.user.clone(), owner.realm.clone());

@@ -7,7 +7,7 @@ use serde_json::Value;
 use zeroize::Zeroizing;
 
 use super::failure::Failure;
-use super::{Admin, Text, line};
+use super::{Admin, Text, known_servers, line};
 use crate::clock::UnixTime;
 use crate::store::{Algorithm, Token, TokenType};
 use crate::terminal::Stream;
@@ -56,10 +56,10 @@ pub(super) struct Arguments {
     /// Read the PIN from a line of stdin, the last one
     #[arg(long)]
     pin_stdin: bool,
-    /// The token that a forward token leads to
-    #[arg(long, value_name = "SERIAL")]
+    /// Where a forward token leads: a token's serial, or a server's section and a name there, such as edumfa:TOTP0001
+    #[arg(long, value_name = "SERIAL", visible_alias = "target")]
     forward_serial: Option<String>,
-    /// The approvals that a 4eyes token needs, such as realm1:2,realm2:1
+    /// The approvals that a 4eyes token needs, such as realm1:2,realm2@edumfa:1
     #[arg(long)]
     realms: Option<String>,
     /// The character between the passwords of a 4eyes token that are typed at once; else a blank
@@ -138,6 +138,7 @@ pub(super) fn run(arguments: Arguments, admin: &mut Admin<'_>) -> Result<Text, F
         ..Wanted::new(kind)
     }
     .draft()?;
+    known_servers(&draft.token)?;
     let secret = draft.secret.clone();
     let token = draft.seal(admin.store, pin.as_ref().map(|pin| pin.as_str()))?;
     enroll::add(admin.store, &token)?;

@@ -76,14 +76,17 @@ fn state(token: &Token, now: UnixTime) -> &'static str {
 }
 
 fn table(tokens: &[Token], now: UnixTime) -> String {
-    let mut rows = vec![["SERIAL", "TYPE", "USER", "REALM", "STATE", "DESCRIPTION"]];
+    let mut rows = vec![["SERIAL", "TYPE", "USER", "REALM", "STATE", "TARGET", "DESCRIPTION"]];
     rows.extend(tokens.iter().map(|token| {
         let named = |name: &'static str| name;
         let shown = |text| if str::is_empty(text) { named("-") } else { text };
         let (user, realm) = (shown(&token.user), shown(&token.realm));
-        [&token.serial, token.token_type.word(), user, realm, state(token, now), &token.description]
+        let target = token.target.as_deref().unwrap_or("-");
+        [&token.serial, token.token_type.word(), user, realm, state(token, now), target, &token.description]
     }));
-    let mut widths = [0_usize; 6];
+    // Where no token leads to another, there is no column for it.
+    let has_targets = tokens.iter().any(|token| token.target.is_some());
+    let mut widths = [0_usize; 7];
     for row in &rows {
         for (width, cell) in widths.iter_mut().zip(row) {
             *width = (*width).max(cell.chars().count());
@@ -92,7 +95,10 @@ fn table(tokens: &[Token], now: UnixTime) -> String {
     let mut text = String::new();
     for row in &rows {
         let mut line = String::new();
-        for (width, cell) in widths.iter().zip(row) {
+        for (number, (width, cell)) in widths.iter().zip(row).enumerate() {
+            if number == 5 && !has_targets {
+                continue;
+            }
             line.push_str(&format!("{cell:width$}  ", width = *width));
         }
         text.push_str(line.trim_end());

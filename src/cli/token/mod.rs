@@ -26,13 +26,15 @@ use super::FixedClock;
 use crate::answer::{self, Given, World};
 use crate::clock::UnixTime;
 use crate::config::settings::Settings;
-use crate::logging::Log;
-use crate::mfa::LOCAL_REALM;
+use crate::logging::{Log, Short};
+use crate::mfa::{LOCAL_REALM, SERVICES};
 use crate::store::{Store, Token};
 use crate::terminal::{Stream, Terminal};
 use crate::token::Owner;
+use crate::token::elsewhere::Target;
 use crate::token::members::members;
 use crate::token::naming;
+use crate::token::realms::Realms;
 use crate::{Edge, Outcome};
 
 #[derive(Args)]
@@ -169,6 +171,21 @@ impl Admin<'_> {
 
     fn is_terminal(&self, stream: Stream) -> bool {
         self.terminal.is_terminal(stream)
+    }
+}
+
+/// Refuses a token that leads to a server, or asks for approvals in the realm of one, that no provider knows.
+fn known_servers(token: &Token) -> Result<(), Failure> {
+    let target = token.target.as_deref().and_then(Target::parse);
+    let realms = token.realms.as_deref().and_then(|text| Realms::parse(text).ok());
+    let realms = realms.iter().flat_map(Realms::services);
+    let mut named = target.iter().map(|target| target.service.as_str()).chain(realms);
+    match named.find(|name| !SERVICES.contains(name)) {
+        None => Ok(()),
+        Some(name) => {
+            let known = SERVICES.join(", ");
+            Err(Failure::because(format!("{} is no server's section; known are {known}", Short(name))))
+        }
     }
 }
 

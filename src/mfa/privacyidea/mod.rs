@@ -75,14 +75,28 @@ pub(super) struct PrivacyIdea<'a> {
 struct User<'a> {
     name: &'a str,
     realm: Option<&'a str>,
+    /// Whether the name is a token's serial, and no person's.
+    is_serial: bool,
 }
 
 impl<'a> User<'a> {
     /// Takes `erin@realm2` apart; without a realm in it, the configured one holds.
     fn parse(identity: &'a MfaIdentity, realm: Option<&'a str>) -> Self {
         match identity.as_str().rsplit_once('@') {
-            Some((name, own)) if !name.is_empty() && !own.is_empty() => Self { name, realm: Some(own) },
-            Some(_) | None => Self { name: identity.as_str(), realm },
+            Some((name, own)) if !name.is_empty() && !own.is_empty() => {
+                Self { name, realm: Some(own), is_serial: false }
+            }
+            Some(_) | None => Self { name: identity.as_str(), realm, is_serial: false },
+        }
+    }
+
+    /// Takes where a forward token leads: a serial, which has no `@`, or a person: `erin@realm2`, or `erin@` where the
+    /// configured realm holds.
+    fn of_target(identity: &'a MfaIdentity, realm: Option<&'a str>) -> Self {
+        match identity.as_str().strip_suffix('@') {
+            Some(name) => Self { name, realm, is_serial: false },
+            None if identity.as_str().contains('@') => Self::parse(identity, realm),
+            None => Self { name: identity.as_str(), realm: None, is_serial: true },
         }
     }
 }
@@ -108,13 +122,24 @@ impl Open {
 
 #[derive(Serialize)]
 struct Query<'a> {
-    user: &'a str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    user: Option<&'a str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    serial: Option<&'a str>,
     #[serde(skip_serializing_if = "Option::is_none")]
     realm: Option<&'a str>,
     #[serde(skip_serializing_if = "Option::is_none")]
     pass: Option<&'a str>,
     #[serde(skip_serializing_if = "Option::is_none")]
     transaction_id: Option<&'a str>,
+}
+
+impl<'a> Query<'a> {
+    fn about(user: User<'a>, pass: Option<&'a str>, transaction_id: Option<&'a str>) -> Self {
+        let User { name, realm, is_serial } = user;
+        let (user, serial) = if is_serial { (None, Some(name)) } else { (Some(name), None) };
+        Self { user, serial, realm, pass, transaction_id }
+    }
 }
 
 impl<'a> PrivacyIdea<'a> {
@@ -173,7 +198,8 @@ impl<'a> PrivacyIdea<'a> {
     }
 
     fn step(&self, subject: Subject<'_>, password: &str) -> Result<Answer, MfaError> {
-        let user = User::parse(subject.identity, self.realm.as_deref());
+        let parse = if subject.may_be_serial { User::of_target } else { User::parse };
+        let user = parse(subject.identity, self.realm.as_deref());
         let open = match subject.state.map(Open::read) {
             None => None,
             Some(Some(open)) => Some(open),
@@ -238,7 +264,7 @@ impl<'a> PrivacyIdea<'a> {
 
     /// Asks whether a password holds: by a code that was given out for use without a server, else by the server.
     fn check(&self, user: User<'_>, id: Option<&str>, password: &str) -> Result<Verdict, MfaError> {
-        let Some(offline) = self.offline.as_ref().filter(|_| !password.is_empty()) else {
+        let Some(offline) = self.offline.as_ref().filter(|_| !password.is_empty() && !user.is_serial) else {
             return self.ask(user, id, password);
         };
         match offline.hand(user, id.is_some(), password)? {
@@ -253,14 +279,19 @@ impl<'a> PrivacyIdea<'a> {
 
     /// `/validate/check`, the one request whose answer can be a yes.
     fn ask(&self, user: User<'_>, id: Option<&str>, password: &str) -> Result<Verdict, MfaError> {
-        let query = Query { user: user.name, realm: user.realm, pass: Some(password), transaction_id: id };
+        let query = Query::about(user, Some(password), id);
         let reply = self.post("validate/check", &query, self.api_key.as_ref())?;
         let (verdict, items) = wire::verdict(&reply)?;
-        match (&verdict, &self.offline) {
+        // Codes are kept for a person, who then types them with the PIN of the server.
+        match (&verdict, self.offline.as_ref().filter(|_| !user.is_serial)) {
             (Verdict::Accepted(_), _) if items.is_empty() => {}
             (Verdict::Accepted(accepted), Some(offline)) => {
                 offline.keep(user, id.is_some(), accepted, items)?;
             }
+            (Verdict::Accepted(_), None) if user.is_serial => self.tools.log.warning(format_args!(
+                "{} gives out codes of {} for use without it, which is not for forward tokens; detach the token",
+                self.name, user.name
+            )),
             (Verdict::Accepted(_), None) => self.tools.log.warning(format_args!(
                 "{0} gives out codes for use without it; set [{0}] offline=yes, or detach the token",
                 self.name
@@ -272,7 +303,7 @@ impl<'a> PrivacyIdea<'a> {
 
     /// Has the server send its challenges. Its answer is never a yes.
     fn trigger(&self, user: User<'_>, token: &SecretString) -> Result<Verdict, MfaError> {
-        let query = Query { user: user.name, realm: user.realm, pass: None, transaction_id: None };
+        let query = Query::about(user, None, None);
         wire::triggered(&self.post("validate/triggerchallenge", &query, Some(token))?)
     }
 
@@ -325,7 +356,7 @@ mod tests {
     use super::*;
 
     fn parsed<'a>(identity: &'a MfaIdentity, realm: Option<&'a str>) -> (&'a str, Option<&'a str>) {
-        let User { name, realm } = User::parse(identity, realm);
+        let User { name, realm, .. } = User::parse(identity, realm);
         (name, realm)
     }
 
@@ -341,6 +372,20 @@ mod tests {
         ] {
             let identity = MfaIdentity::parse(identity).unwrap();
             assert_eq!(parsed(&identity, realm), expected, "{identity}");
+        }
+    }
+
+    #[test]
+    fn a_target_is_a_serial_or_has_an_at_sign() {
+        for (identity, expected) in [
+            ("TOTP0001", ("TOTP0001", None, true)),
+            ("erin@realm2", ("erin", Some("realm2"), false)),
+            ("erin@", ("erin", Some("realm1"), false)),
+            ("erin@example.org@", ("erin@example.org", Some("realm1"), false)),
+        ] {
+            let identity = MfaIdentity::parse(identity).unwrap();
+            let User { name, realm, is_serial } = User::of_target(&identity, Some("realm1"));
+            assert_eq!((name, realm, is_serial), expected, "{identity}");
         }
     }
 

@@ -39,6 +39,7 @@ pub struct Rules {
 }
 
 /// Who demands the approvals, and pays for wrong answers.
+#[derive(Clone)]
 pub enum Asking {
     /// A four-eyes token.
     Token(Box<Token>),
@@ -50,6 +51,7 @@ pub enum Asking {
 }
 
 /// Approvals that are demanded.
+#[derive(Clone)]
 pub struct Demand {
     /// How many of which realms.
     pub realms: Realms,
@@ -74,8 +76,24 @@ pub(super) struct Vote {
 impl Vote {
     /// Tells whether a user is among the persons of this approval. The empty name is nobody's.
     fn is_by(&self, user: &str) -> bool {
-        let is = |name: &str| !name.is_empty() && same_person(name, user);
+        self.is_by_person(user, self.is_elsewhere())
+    }
+
+    fn is_by_person(&self, user: &str, by_core: bool) -> bool {
+        let same = |name: &str| if by_core { core(name) == core(user) } else { same_person(name, user) };
+        let is = |name: &str| !name.is_empty() && same(name);
         is(&self.user) || is(&self.holder)
+    }
+
+    /// Tells whether a person of this approval is a person of the other one.
+    fn shares_a_person_with(&self, other: &Self) -> bool {
+        let by_core = self.is_elsewhere() || other.is_elsewhere();
+        self.is_by_person(&other.user, by_core) || self.is_by_person(&other.holder, by_core)
+    }
+
+    /// Tells whether a server gave it. Only a server's realm has an `@` in its name.
+    pub(super) fn is_elsewhere(&self) -> bool {
+        self.realm.contains('@')
     }
 }
 
@@ -123,12 +141,16 @@ impl Rules {
         votes: &[Vote],
         vote: &Vote,
     ) -> Option<&'static str> {
-        let device = |other: &Vote| other.device == vote.device || other.serial == vote.serial;
+        let device = |other: &Vote| {
+            // Where the server does not say which device it was, it may have been the same.
+            let unknown = other.device == other.without_device() || vote.device == vote.without_device();
+            let same = other.device == vote.device || other.serial == vote.serial;
+            (same && !vote.device.is_empty()) || (unknown && vote.shares_a_person_with(other))
+        };
         if votes.iter().any(device) {
             return Some("its device has approved already");
         }
-        let person = |other: &Vote| vote.is_by(&other.user) || vote.is_by(&other.holder);
-        if self.distinct == Distinct::Users && votes.iter().any(person) {
+        if self.distinct == Distinct::Users && votes.iter().any(|other| vote.shares_a_person_with(other)) {
             return Some("its owner has approved already");
         }
         if self.requester == Requester::Excluded && vote.is_by(requester) {
@@ -150,6 +172,13 @@ impl Rules {
             Requester::Excluded => !votes.iter().any(|vote| vote.is_by(requester)),
         }
     }
+}
+
+/// The part of a name at a server that decides whose it is: servers take `bob@realm2` for `bob`, whatever realm is
+/// asked for, and know people by their mail addresses too.
+pub(super) fn core(name: &str) -> String {
+    let name = name.rsplit_once('\\').map_or(name, |(_, name)| name);
+    name.split('@').next().unwrap_or_default().to_lowercase()
 }
 
 /// Tells whether two user names may be one person's: directories do not tell `alice` and `Alice` apart.

@@ -2,11 +2,13 @@
 
 use super::Approvals;
 use super::demand::{Demand, Vote, same_person};
+use super::elsewhere::Voter;
 use crate::store::{Advance, Sealer, StoreError, Use};
 use crate::token::Owner;
 use crate::token::held::{Held, find_candidate_code, split};
 
 /// An approval that would count, with what it uses up.
+#[derive(Clone)]
 pub(super) struct Offer {
     pub(super) vote: Vote,
     pub(super) uses: Vec<Use>,
@@ -21,6 +23,14 @@ pub(super) struct Candidates<'t> {
     pub(super) named: Vec<String>,
 }
 
+/// Who can judge a typed password.
+pub(super) enum Found<'p> {
+    /// The store.
+    Here(Candidates<'p>),
+    /// A server.
+    Elsewhere(Voter<'p>),
+}
+
 /// What became of one typed password.
 pub(super) enum Reading {
     /// It is an approval.
@@ -30,25 +40,27 @@ pub(super) enum Reading {
 }
 
 impl Approvals<'_> {
-    /// Tells what a typed password is.
-    pub(super) fn read(&self, demand: &Demand, votes: &[Vote], text: &str) -> Result<Reading, StoreError> {
-        let Some(sealer) = self.store.sealer()? else { return Ok(Reading::Wrong(Vec::new())) };
-        let found = self.candidates(sealer, demand, votes, text)?;
-        self.judge(demand, votes, found)
-    }
-
-    /// Finds the tokens whose code a text ends in; their PINs are not looked at.
-    pub(super) fn candidates<'t>(
+    /// Finds the tokens whose code a text ends in; their PINs are not looked at. Or the person at a server whom it names.
+    ///
+    /// Whoever has tokens here is meant by the bare name, so that what was mistyped for one of them goes nowhere else.
+    pub(super) fn find<'t>(
         &self,
         sealer: &Sealer,
         demand: &Demand,
         votes: &[Vote],
         text: &'t str,
-    ) -> Result<Candidates<'t>, StoreError> {
-        let open: Vec<String> = demand.missing(votes).into_iter().map(|(realm, _)| realm).collect();
-        match self.named(sealer, &open, text)? {
-            Some(found) => Ok(found),
-            None => self.search(sealer, &open, text),
+    ) -> Result<Found<'t>, StoreError> {
+        let open = demand.missing(votes).into_iter().map(|(realm, _)| realm);
+        let (elsewhere, here): (Vec<String>, Vec<String>) = open.partition(|realm| realm.contains('@'));
+        if let Some(voter) = Voter::read(&elsewhere, text, true) {
+            return Ok(Found::Elsewhere(voter));
+        }
+        if let Some(found) = self.named(sealer, &here, text)? {
+            return Ok(Found::Here(found));
+        }
+        match Voter::read(&elsewhere, text, false) {
+            Some(voter) => Ok(Found::Elsewhere(voter)),
+            None => self.search(sealer, &here, text).map(Found::Here),
         }
     }
 

@@ -227,3 +227,43 @@ fn a_connection_that_demands_approvals_denies_at_the_same_cost() {
         assert_eq!(cost(|| site.answer("erin", &id, attempt)), (Outcome::Denied, 1, 1), "{attempt}");
     }
 }
+
+#[test]
+fn a_denial_before_a_server_is_asked_is_one_computation_and_one_write_too() {
+    let site = site(0, true);
+    site.forward("S", "served", "wpin", "edumfa:THERE1");
+    site.forward("SL", "servedlocked", "wpin", "edumfa:THERE1");
+    site.change("SL", |token| token.fail_counter = 10);
+    site.forward("SS", "servedtwice", "wpin", "S");
+    site.forward("FS", "twoforwards", "wpin", "edumfa:THERE1");
+    site.forward("FT", "twoforwards", "wpin", "privacyidea:THERE1");
+    for user in ["served", "servedlocked", "servedtwice", "twoforwards"] {
+        for text in ["nope000000", "x", "nope", "nöpe000000", ""] {
+            let found = cost(|| site.login(user, text));
+            assert_eq!(found, (Outcome::Denied, 1, 1), "{user} {text}");
+        }
+    }
+    assert_eq!(cost(|| site.login("servedlocked", "wpin000000")), (Outcome::Denied, 1, 1));
+    // Behind the right PIN the server is asked, which is not configured here; that too is one computation.
+    let before = COMPUTATIONS.get();
+    assert!(matches!(site.here().ask("served", None, "wpin000000"), Err(MfaError::Setting(_))));
+    assert_eq!(COMPUTATIONS.get() - before, 1);
+    assert_eq!((site.fails("S"), site.fails("SS"), site.fails("W")), (4, 4, 0));
+}
+
+#[test]
+fn whoever_has_a_device_here_beside_a_forward_elsewhere_pays_for_both_pins_at_most() {
+    let site = site(0, true);
+    site.hotp("H", "both", "longer pin");
+    site.forward("S", "both", "wpin", "edumfa:THERE1");
+    for (text, most) in [("nope000000", 2), ("longer pim000000", 2), ("x", 1), ("longer pim", 2)] {
+        let (outcome, computations, writes) = cost(|| site.login("both", text));
+        assert_eq!((outcome, writes), (Outcome::Denied, 1), "{text}");
+        assert!((1..=most).contains(&computations), "{text}: {computations}");
+    }
+    // The device here comes first, and its own PIN is charged to it alone.
+    let (fails, right) = (site.fails("S"), format!("longer pin{}", site.code("H", 0)));
+    assert_eq!(site.login("both", &right), accepted(&["H"]));
+    assert_eq!(site.login("both", "longer pin000000"), Outcome::Denied);
+    assert_eq!((site.fails("H"), site.fails("S")), (1, fails));
+}

@@ -390,6 +390,7 @@ impl Place<'_> {
         let client = mfa::client(tools, false)?;
         let identity = MfaIdentity::parse(identity).unwrap();
         let subject = Subject {
+            may_be_serial: false,
             identity: &identity,
             state,
             session_id: Some(self.session),

@@ -1,0 +1,130 @@
+//! Several servers, servers that were down a moment ago, and the local tokens in the place of a service.
+
+use serde_json::json;
+
+use crate::support::service::{NOBODY, Service};
+use crate::{Site, UNREACHABLE, by, hangs_up, service};
+
+const OTHER_NOBODY: &str = "127.77.0.2:9";
+
+/// Options of `[mfa]`, servers of `[http]` and more of its options; alice has a PIN among the local tokens.
+fn site(mfa: &str, servers: &[&str], more: &str) -> Site {
+    let urls: Vec<_> = servers.iter().map(|server| format!("http://{server}")).collect();
+    let urls = urls.join(",");
+    let site = Site::new(&format!("[mfa]\nprovider=http\n{mfa}[http]\nserver_url={urls}\n{more}"));
+    site.token("enroll --type spass --serial S1 --user alice --pin local");
+    site
+}
+
+fn address(service: &Service) -> String {
+    service.address.to_string()
+}
+
+#[test]
+fn the_next_server_is_asked_when_one_cannot_be_reached() {
+    let second = service("123456");
+    let site = site("", &[NOBODY, &address(&second)], "");
+    assert_eq!(by(&site.say("alice", "123456")), "http otp");
+    site.say("alice", "000000").assert_denied("N/A", 0);
+    assert_eq!(second.requests().len(), 2);
+}
+
+#[test]
+fn the_next_server_is_not_asked_after_a_denial_or_an_answer_without_sense() {
+    let second = service("123456");
+    for first in [service("654321"), Service::answering(&json!("ACCEPT"))] {
+        let site = site("", &[&address(&first), &address(&second)], "");
+        assert_eq!(site.say("alice", "123456").verdict(), "DENY");
+        assert_eq!((first.requests().len(), second.requests().len()), (1, 0));
+    }
+}
+
+#[test]
+fn a_code_that_a_server_may_have_used_up_is_sent_to_no_other_and_to_none_again() {
+    let (first, second) = (hangs_up(), service("123456"));
+    let site = site("", &[&address(&first), &address(&second)], "");
+    site.say("alice", "123456").assert_denied(UNREACHABLE, 0);
+    assert_eq!((first.requests().len(), second.requests().len()), (1, 0));
+    // The next login does not wait for it.
+    assert_eq!(site.say_at("1001", "123456").verdict(), "ACCEPT");
+    assert_eq!((first.requests().len(), second.requests().len()), (1, 1));
+}
+
+#[test]
+fn a_server_that_failed_is_left_alone_for_retry_after_seconds_and_then_asked_again() {
+    for (option, last, next) in [("", "1029.999999", "1030"), ("retry_after=5\n", "1004.999999", "1005")] {
+        let (first, second) = (hangs_up(), service("123456"));
+        let site = site(option, &[&address(&first), &address(&second)], "");
+        site.say_at("1000", "123456").assert_denied(UNREACHABLE, 0);
+        assert_eq!(site.say_at(last, "123456").verdict(), "ACCEPT");
+        assert_eq!(first.requests().len(), 1, "{option}");
+        site.say_at(next, "123456").assert_denied(UNREACHABLE, 0);
+        assert_eq!((first.requests().len(), second.requests().len()), (2, 1), "{option}");
+    }
+}
+
+#[test]
+fn a_server_whose_failure_lies_in_the_future_is_asked() {
+    let (first, second) = (hangs_up(), service("123456"));
+    let site = site("", &[&address(&first), &address(&second)], "");
+    site.say_at("1000", "123456").assert_denied(UNREACHABLE, 0);
+    site.say_at("999", "123456").assert_denied(UNREACHABLE, 0);
+    assert_eq!((first.requests().len(), second.requests().len()), (2, 0));
+}
+
+#[test]
+fn where_all_servers_were_down_a_moment_ago_they_are_asked_all_the_same() {
+    let (first, second) = (hangs_up(), hangs_up());
+    let site = site("", &[&address(&first), &address(&second)], "");
+    for (clock, asked) in [("1000", (1, 0)), ("1001", (1, 1)), ("1002", (2, 1))] {
+        site.say_at(clock, "123456").assert_denied(UNREACHABLE, 0);
+        assert_eq!((first.requests().len(), second.requests().len()), asked, "{clock}");
+    }
+}
+
+#[test]
+fn the_local_tokens_answer_when_all_servers_are_unreachable_and_only_then() {
+    let up = service("123456");
+    let fallback = "fallback=local\n";
+    let site_down = site(fallback, &[NOBODY, OTHER_NOBODY], "");
+    let ended = site_down.say("alice", "local");
+    assert_eq!((ended.verdict().as_str(), by(&ended).as_str()), ("ACCEPT", "local"), "{ended:?}");
+    ended.assert_logged(&["asking the local tokens"]);
+    site_down.say("alice", "123456").assert_denied("Authentication failed", 0);
+    let site_up = site(fallback, &[NOBODY, &address(&up)], "");
+    site_up.say("alice", "local").assert_denied("N/A", 0);
+    assert_eq!(by(&site_up.say("alice", "123456")), "http otp");
+    let without = site("", &[NOBODY], "");
+    without.say("alice", "local").assert_denied(UNREACHABLE, 0);
+}
+
+#[test]
+fn with_a_fallback_a_server_that_was_down_is_not_asked_until_its_time_is_over() {
+    let only = hangs_up();
+    let site = site("fallback=local\n", &[&address(&only)], "");
+    for (clock, asked) in [("1000", 1), ("1029", 1), ("1030", 2)] {
+        assert_eq!(by(&site.say_at(clock, "local")), "local", "{clock}");
+        assert_eq!(only.requests().len(), asked, "{clock}");
+    }
+}
+
+#[test]
+fn a_dialogue_that_the_fallback_began_is_the_fallbacks_to_the_end() {
+    let service = service("123456");
+    let mut site = site("fallback=local\nretry_after=1\n", &[NOBODY], "");
+    site.token("enroll --type hotp --serial H1 --user alice --pin pin --secret-hex 3132333435363738393031323334353637383930");
+    let asked = site.say("alice", "pin");
+    assert_eq!(asked.verdict(), "NEEDINFO", "{asked:?}");
+    site.configuration = site.configuration.replace(NOBODY, &address(&service));
+    let ended = site.go_on("alice", "755224", &asked.response()["cookie"], "1001");
+    assert_eq!((ended.verdict().as_str(), by(&ended).as_str()), ("ACCEPT", "local"), "{ended:?}");
+    assert_eq!(service.requests().len(), 0);
+}
+
+#[test]
+fn with_a_fallback_nobody_ignores_an_outage() {
+    let site = site("fallback=local\n", &[NOBODY], "ignore_connection_error=yes\n");
+    site.say("alice", "123456").assert_denied("Authentication failed", 0);
+    let without = self::site("", &[NOBODY], "ignore_connection_error=yes\n");
+    assert_eq!(by(&without.say("alice", "123456")), "ignore_connection_error");
+}
