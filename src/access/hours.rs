@@ -21,7 +21,7 @@ const DAYS: [(&str, Weekday); 7] = [
 ];
 
 /// When a rule holds.
-pub struct Hours {
+pub(super) struct Hours {
     zone: TimeZone,
     /// From Monday on.
     days: [bool; 7],
@@ -37,7 +37,7 @@ struct Span {
 
 impl Hours {
     /// Takes a time zone of the IANA database, as `Europe/Berlin`; `None` where the system knows no such zone.
-    pub fn zone(name: &str) -> Option<TimeZone> {
+    pub(super) fn zone(name: &str) -> Option<TimeZone> {
         if name.eq_ignore_ascii_case("utc") {
             return Some(TimeZone::UTC);
         }
@@ -46,7 +46,7 @@ impl Hours {
 
     /// Reads `mon-fri, sun` and `08:00-12:00, 13:00-17:30`; no text means every day, or all day. The error says which of
     /// the two is none.
-    pub fn parse(zone: TimeZone, days: Option<&str>, hours: Option<&str>) -> Result<Self, Wrong> {
+    pub(super) fn parse(zone: TimeZone, days: Option<&str>, hours: Option<&str>) -> Result<Self, Wrong> {
         let days = days.map_or(Some([true; 7]), parse_days).ok_or(Wrong::Days)?;
         let whole = vec![Span { begin: 0, end: MINUTES_OF_A_DAY }];
         let spans = hours.map_or(Some(whole), parse_spans).ok_or(Wrong::Hours)?;
@@ -54,7 +54,7 @@ impl Hours {
     }
 
     /// Tells whether a moment lies inside.
-    pub fn contain(&self, now: UnixTime) -> bool {
+    pub(super) fn contain(&self, now: UnixTime) -> bool {
         let Ok(now) = jiff::Timestamp::from_microsecond(now.as_micros()) else { return false };
         let local = now.to_zoned(self.zone.clone());
         let (date, minute) = (local.date(), minute_of(local.time()));
@@ -77,7 +77,7 @@ impl Hours {
 
 /// Which text is none.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Wrong {
+pub(super) enum Wrong {
     /// That of the days.
     Days,
     /// That of the hours.

@@ -14,6 +14,7 @@ use crate::clock::UnixTime;
 use crate::config::settings::{Opt, SettingError, Settings};
 
 const PROVIDER: Opt = Opt::new("access", "provider", "none");
+const PROVIDERS: [&str; 3] = ["fqdn", "rules", "none"];
 /// The options that this module and its providers read.
 pub const OPTIONS: [&[Opt]; 3] = [&[PROVIDER], fqdn::OPTIONS, rules::OPTIONS];
 
@@ -70,6 +71,14 @@ pub trait AccessProvider {
     fn decide(&self, access: &Access<'_>, explain: &mut dyn FnMut(String)) -> Ruling;
 }
 
+/// Tells whether rules decide, which may require more than what `authenticate` takes.
+///
+/// # Errors
+/// A provider that is none.
+pub fn has_rules(settings: &Settings<'_>) -> Result<bool, SettingError> {
+    Ok(settings.choice(&PROVIDER, &PROVIDERS)? == "rules")
+}
+
 /// Makes the provider that `[access] provider` names; `None` for `none`.
 ///
 /// # Errors
@@ -78,7 +87,7 @@ pub fn provider<'a>(
     settings: &Settings<'_>,
     resolver: &'a dyn Resolver,
 ) -> Result<Option<Box<dyn AccessProvider + 'a>>, SettingError> {
-    Ok(match settings.choice(&PROVIDER, &["fqdn", "rules", "none"])? {
+    Ok(match settings.choice(&PROVIDER, &PROVIDERS)? {
         "fqdn" => Some(Box::new(fqdn::Fqdn::from_settings(settings, resolver)?)),
         "rules" => Some(Box::new(Rules::from_settings(settings)?)),
         _ => None,

@@ -4,7 +4,7 @@ use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
 /// A network. An IPv4 address that is mapped into IPv6 is that IPv4 address.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Network {
+pub(super) struct Network {
     bits: u128,
     length: u32,
     is_v4: bool,
@@ -13,7 +13,7 @@ pub struct Network {
 impl Network {
     /// Reads `10.0.0.0/8`, `2001:db8::/32` or an address alone. The bits behind the prefix have to be zero: a network
     /// written as `10.1.2.3/8` may have been meant otherwise.
-    pub fn parse(text: &str) -> Option<Self> {
+    pub(super) fn parse(text: &str) -> Option<Self> {
         let (address, length) = match text.split_once('/') {
             Some((address, length)) if length.bytes().all(|byte| byte.is_ascii_digit()) => {
                 (address, Some(length.parse::<u32>().ok()?))
@@ -31,7 +31,7 @@ impl Network {
     }
 
     /// Tells whether an address lies in it.
-    pub fn contains(&self, address: IpAddr) -> bool {
+    pub(super) fn contains(&self, address: IpAddr) -> bool {
         let (bits, is_v4) = match address {
             IpAddr::V4(address) => (of_v4(address), true),
             IpAddr::V6(address) => match to_mapped_v4(address) {

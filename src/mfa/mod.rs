@@ -70,6 +70,19 @@ pub struct Subject<'a> {
     pub connection_name: Option<&'a str>,
     /// Whether the identity is where a forward token leads. Then it may be a token's serial, where the service has such.
     pub may_be_serial: bool,
+    /// What demands the approvals of others.
+    pub approvals: ApprovalsBy,
+}
+
+/// What demands the approvals of `[four_eyes]`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum ApprovalsBy {
+    /// The connection policy's name alone.
+    Connection,
+    /// That, and an access rule later on.
+    ConnectionOrRule,
+    /// An access rule, now.
+    Rule,
 }
 
 /// What a provider found out.
@@ -137,6 +150,11 @@ pub trait MfaClient {
     /// Whether an unreachable service lets everybody in (`ignore_connection_error`).
     fn ignore_connection_error(&self) -> bool;
 
+    /// Whether an acceptance proves anything; only `none` looks at nothing.
+    fn proves(&self) -> bool {
+        true
+    }
+
     /// Asks for a confirmation on the user's device; there was no one-time password.
     ///
     /// # Errors
@@ -190,6 +208,14 @@ pub fn client<'a>(tools: Tools<'a>, disable_echo: bool) -> Result<Box<dyn MfaCli
         return Ok(Box::new(fallback::WithFallback { service: client, fallback: local()?, log: tools.log }));
     }
     Ok(client)
+}
+
+/// Makes the client that asks for the approvals of `[four_eyes]`, whatever `[mfa] provider` is.
+///
+/// # Errors
+/// Options of the local tokens that are unusable.
+pub fn approvals<'a>(tools: Tools<'a>, disable_echo: bool) -> Result<Box<dyn MfaClient + 'a>, SettingError> {
+    Ok(Box::new(local::Local::from_settings(tools, disable_echo)?))
 }
 
 /// Tells whether the local tokens answer for a service that cannot be reached.
