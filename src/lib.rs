@@ -11,6 +11,7 @@
 //!
 //! Whatever goes wrong, [`run`] returns a response, and one that lets nobody in.
 
+pub mod access;
 mod answer;
 pub mod appliance;
 pub mod cli;
@@ -87,6 +88,7 @@ pub fn known_options() -> impl Iterator<Item = &'static Opt> + Clone {
     ];
     lists
         .into_iter()
+        .chain(access::OPTIONS)
         .chain(net::PROXY_OPTIONS)
         .chain(pipeline::OPTIONS)
         .chain(mfa::OPTIONS)

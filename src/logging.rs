@@ -72,12 +72,14 @@ struct State {
     syslog: Option<UnixDatagram>,
     threshold: Level,
     session: String,
+    explains: bool,
 }
 
 impl Log {
     /// Makes a log that writes to `stderr` at level info until [`Log::configure`] says otherwise.
     pub fn new(stderr: Box<dyn Write>) -> Self {
-        let state = State { stderr, syslog: None, threshold: Level::Info, session: String::new() };
+        let state =
+            State { stderr, syslog: None, threshold: Level::Info, session: String::new(), explains: false };
         Self { state: RefCell::new(state) }
     }
 
@@ -139,6 +141,23 @@ impl Log {
             None => {
                 let _ = state.stderr.write_all(format!("sps-plugin: {}: {text}\n", level.name()).as_bytes());
             }
+        }
+    }
+
+    /// Makes [`Log::explain`] write.
+    pub fn set_explaining(&self) {
+        self.state.borrow_mut().explains = true;
+    }
+
+    /// Writes to stderr why something was decided, where `--explain` asks for it, wherever the log goes.
+    pub fn explain(&self, message: fmt::Arguments<'_>) {
+        let mut state = self.state.borrow_mut();
+        if state.explains {
+            let mut line = Line::default();
+            let _ = line.write_fmt(message);
+            let text = line.finish();
+            // An explanation that cannot be written must not decide about an access.
+            let _ = state.stderr.write_all(format!("explain: {text}\n").as_bytes());
         }
     }
 

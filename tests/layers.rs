@@ -20,7 +20,7 @@ use std::collections::BTreeSet;
 use source::{Source, all};
 
 /// Which modules of the crate a module may speak of, besides itself.
-const ARROWS: [(&str, &[&str]); 22] = [
+const ARROWS: [(&str, &[&str]); 23] = [
     ("clock", &[]),
     ("json", &[]),
     ("names", &[]),
@@ -54,6 +54,8 @@ const ARROWS: [(&str, &[&str]); 22] = [
             "token",
         ],
     ),
+    // Decides by the configuration; only the resolver is asked.
+    ("access", &["clock", "config"]),
     ("locker", &["clock", "json", "logging", "names", "store", "terms", "token"]),
     (
         "credentials",
@@ -74,6 +76,7 @@ const ARROWS: [(&str, &[&str]); 22] = [
     (
         "pipeline",
         &[
+            "access",
             "appliance",
             "clock",
             "config",
@@ -101,6 +104,7 @@ const ARROWS: [(&str, &[&str]); 22] = [
     (
         "lib",
         &[
+            "access",
             "answer",
             "cli",
             "clock",

@@ -12,8 +12,11 @@ use crate::protocol::response::{Cookies, Fault, Response};
 use crate::{Edge, Outcome};
 
 /// Answers the hook on stdin.
-pub(super) fn run(edge: Edge<'_>, named: Option<Hook>, options: HookOptions) -> Outcome {
+pub(super) fn run(edge: Edge<'_>, named: Option<Hook>, options: HookOptions, explain: bool) -> Outcome {
     let log = Log::new(edge.stderr);
+    if explain {
+        log.set_explaining();
+    }
     let fixed = options.clock.map(|now| FixedClock { now, real: edge.clock });
     if let Some(FixedClock { now, .. }) = &fixed {
         log.warning(format_args!("--clock: it is always {now}; this is for tests"));

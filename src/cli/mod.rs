@@ -40,6 +40,9 @@ enum Command {
         /// The hook, such as authenticate; else the invocation names it
         #[arg(value_parser = hook_name)]
         name: Option<Hook>,
+        /// Write to stderr which steps and rules decided, and why the others did not
+        #[arg(long)]
+        explain: bool,
         #[command(flatten)]
         options: HookOptions,
     },
@@ -85,13 +88,13 @@ pub(crate) fn run(edge: Edge<'_>) -> Outcome {
 fn dispatch(edge: Edge<'_>) -> Outcome {
     // SPS calls without arguments, and a parser that is not needed is not built.
     if edge.arguments.is_empty() {
-        return hook::run(edge, None, HookOptions::default());
+        return hook::run(edge, None, HookOptions::default(), false);
     }
     let words = std::iter::once(OsString::from("sps-plugin")).chain(edge.arguments.iter().cloned());
     match CommandLine::try_parse_from(words) {
-        Ok(CommandLine { hook: options, command: None }) => hook::run(edge, None, options),
-        Ok(CommandLine { command: Some(Command::Hook { name, options }), .. }) => {
-            hook::run(edge, name, options)
+        Ok(CommandLine { hook: options, command: None }) => hook::run(edge, None, options, false),
+        Ok(CommandLine { command: Some(Command::Hook { name, explain, options }), .. }) => {
+            hook::run(edge, name, options, explain)
         }
         Ok(CommandLine { command: Some(Command::Golden(options)), .. }) => golden::run(edge, &options),
         Ok(CommandLine { command: Some(Command::Token(options)), .. }) => token::run(edge, options),

@@ -4,7 +4,7 @@ use secrecy::{ExposeSecret, SecretString};
 use serde_json::Value;
 
 use super::elsewhere;
-use super::{Answer, Factor, MfaClient, MfaError, Subject, Tools};
+use super::{Answer, ApprovalsBy, Factor, MfaClient, MfaError, Subject, Tools};
 use crate::config::settings::{Opt, SettingError};
 use crate::store::{ChallengeKind, Token, TokenType};
 use crate::terms::Question;
@@ -181,7 +181,7 @@ impl<'a> Local<'a> {
         approvals: &Approvals<'_>,
         password: &'p str,
     ) -> Result<Step<'p>, MfaError> {
-        if let Some(demand) = self.policy(subject.connection_name)? {
+        if let Some(demand) = self.policy(subject)? {
             if password.is_empty() {
                 return Ok(Step::Settled(approvals.begin(&demand)?));
             }
@@ -253,7 +253,7 @@ impl<'a> Local<'a> {
         id: &str,
         password: &'p str,
     ) -> Result<Step<'p>, MfaError> {
-        let policy = self.policy(subject.connection_name)?;
+        let policy = self.policy(subject)?;
         let deny = |why| verifier.deny(Vec::new(), why).map(Step::Settled);
         let Some(challenge) = approvals.session.find(self.tools.store, id)? else {
             return Ok(deny("there is no such challenge for this session")?);
@@ -278,15 +278,19 @@ impl<'a> Local<'a> {
         })
     }
 
-    /// Returns the approvals that `[four_eyes]` demands for a connection policy.
-    fn policy(&self, connection_name: Option<&str>) -> Result<Option<Demand>, SettingError> {
+    /// Returns the approvals that `[four_eyes]` demands for a connection policy, or that an access rule demands.
+    fn policy(&self, subject: Subject<'_>) -> Result<Option<Demand>, SettingError> {
         let settings = self.tools.settings;
         let (text, patterns) = (settings.text(&REALMS)?, settings.patterns(&CONNECTIONS)?);
-        if text.is_none() && patterns.is_empty() {
+        let by = subject.approvals;
+        if patterns.is_empty()
+            && by != ApprovalsBy::Rule
+            && (text.is_none() || by == ApprovalsBy::ConnectionOrRule)
+        {
             return Ok(None);
         }
         // Half a demand is a slip of the pen. Taken for none, it would let people in with less than was meant.
-        if patterns.is_empty() {
+        if patterns.is_empty() && by == ApprovalsBy::Connection {
             return Err(settings.invalid(&CONNECTIONS, "shell patterns, because realms is set".to_owned()));
         }
         let realms = Realms::parse(&text.unwrap_or_default()).map_err(|_| {
@@ -297,7 +301,9 @@ impl<'a> Local<'a> {
             return Err(settings.invalid(&REALMS, format!("behind an @ one of {known}, not {unknown}")));
         }
         // Without a name nobody can tell that the approvals are not demanded.
-        if !connection_name.is_none_or(|name| patterns.iter().any(|pattern| pattern.matches(name))) {
+        let name = subject.connection_name;
+        let named = name.is_none_or(|name| patterns.iter().any(|pattern| pattern.matches(name)));
+        if by != ApprovalsBy::Rule && !named {
             return Ok(None);
         }
         let separator = settings.text(&SEPARATOR)?.unwrap_or_default();

@@ -87,6 +87,8 @@ pub struct Subject<'a> {
     pub typed: &'a BTreeMap<String, SecretString>,
     /// What the identity is.
     pub naming: Naming,
+    /// What demands the approvals of others.
+    pub approvals: ApprovalsBy,
 }
 
 /// What an identity is, where a service knows people and tokens by name.
@@ -98,6 +100,17 @@ pub enum Naming {
     Person,
     /// Where a forward token leads: a token's serial, where the service has such, or a person if there is an `@`.
     Target,
+}
+
+/// What demands the approvals of `[four_eyes]`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum ApprovalsBy {
+    /// The connection policy's name alone.
+    Connection,
+    /// That, and an access rule later on.
+    ConnectionOrRule,
+    /// An access rule, now.
+    Rule,
 }
 
 /// What a provider found out.
@@ -164,6 +177,11 @@ pub trait MfaClient {
 
     /// Whether an unreachable service lets everybody in (`ignore_connection_error`).
     fn ignore_connection_error(&self) -> bool;
+
+    /// Whether an acceptance proves anything; only `none` looks at nothing.
+    fn proves(&self) -> bool {
+        true
+    }
 
     /// Asks for a confirmation on the user's device; there was no one-time password.
     ///
@@ -234,6 +252,14 @@ pub fn password_keys(settings: &Settings<'_>) -> &'static [&'static str] {
         Ok("radius") => &radius::PASSWORD_KEYS,
         Ok(_) | Err(_) => &[],
     }
+}
+
+/// Makes the client that asks for the approvals of `[four_eyes]`, whatever `[mfa] provider` is.
+///
+/// # Errors
+/// Options of the local tokens that are unusable.
+pub fn approvals<'a>(tools: Tools<'a>, disable_echo: bool) -> Result<Box<dyn MfaClient + 'a>, SettingError> {
+    Ok(Box::new(local::Local::from_settings(tools, disable_echo)?))
 }
 
 /// Tells whether the local tokens answer for a service that cannot be reached.

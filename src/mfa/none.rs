@@ -24,6 +24,10 @@ impl MfaClient for NoFactor {
         false
     }
 
+    fn proves(&self) -> bool {
+        false
+    }
+
     fn push_authenticate(&self, _: Subject<'_>) -> Result<Answer, MfaError> {
         Ok(Answer::Accepted(Factor { name: "none".to_owned(), serials: Vec::new() }))
     }

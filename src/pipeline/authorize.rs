@@ -1,15 +1,32 @@
 //! May they go there?
 
+use std::time::Duration;
+
+use secrecy::SecretString;
+
+use super::authenticate::{self, DISABLE_ECHO};
 use super::evidence::Evidence;
+use super::factor::{self, Who};
 use super::progress::AaProgress;
 use super::{Context, Stop, bypass, connection_limit, identity};
+use crate::access::{self, Access, Requirement, Ruling, SystemResolver};
+use crate::mfa::{self, ApprovalsBy};
+use crate::names::{MfaIdentity, Username};
 use crate::protocol::cookie::Cookie;
 use crate::protocol::invocation::Arguments;
+
+/// The key of the answers to what an access rule requires. SPS may hand the password of `authenticate` over again, which
+/// is no answer to this.
+const ANSWER: &str = "access";
+/// The longest wait for the names of the target.
+const DNS_PATIENCE: Duration = Duration::from_secs(5);
+/// What the user reads who may not go there.
+const NOT_ALLOWED: &str = "Access denied";
 
 /// Runs the hook.
 ///
 /// # Errors
-/// [`Stop`]: a denial or a fault.
+/// [`Stop`]: a question, a denial or a fault.
 pub fn run(
     context: &Context<'_>,
     arguments: &Arguments,
@@ -17,13 +34,100 @@ pub fn run(
 ) -> Result<Evidence, Stop> {
     let username = identity::username(context, arguments, cookie)?;
     if !cookie.has("mfa_identity") {
-        cookie.set_text("mfa_identity", username.as_ref().map(crate::names::Username::as_str));
+        cookie.set_text("mfa_identity", username.as_ref().map(Username::as_str));
     }
-    match &username {
-        Some(username) => connection_limit::take(context, arguments, username, cookie)?,
-        // A connection that authenticate leaves alone may have no user name at all.
-        None if bypass::is_skipped(context, arguments)? => {}
-        None => return Err(Stop::deny("No username identified", "")),
+    // A connection that authenticate leaves alone may have no user name at all.
+    if username.is_none() && !bypass::is_skipped(context, arguments)? {
+        return Err(Stop::deny("No username identified", ""));
     }
-    Ok(Evidence::authorized())
+    let evidence = ruled(context, arguments, cookie, username.as_ref())?;
+    // Last, so that whoever may not go there, or has not answered yet, takes nobody's place.
+    if let Some(username) = &username {
+        connection_limit::take(context, arguments, username, cookie)?;
+    }
+    Ok(evidence)
+}
+
+/// Asks `[access] provider`, and for what it requires.
+fn ruled(
+    context: &Context<'_>,
+    arguments: &Arguments,
+    cookie: &mut Cookie<AaProgress>,
+    username: Option<&Username>,
+) -> Result<Evidence, Stop> {
+    let resolver = SystemResolver { patience: context.budget.remaining().min(DNS_PATIENCE) };
+    let Some(provider) = access::provider(context.settings, &resolver)? else {
+        context.log.explain(format_args!("authorize: no [access] provider, so everybody may"));
+        return Ok(Evidence::authorized());
+    };
+    let groups = arguments.gateway_groups.clone().unwrap_or_default();
+    let address = arguments.server_ip.as_deref().and_then(|text| text.parse().ok());
+    let access = Access {
+        user: username.map(Username::as_str).unwrap_or_default(),
+        groups: &groups,
+        host: arguments.server_hostname.as_deref(),
+        address,
+        protocol: arguments.protocol.as_deref(),
+        account: arguments.server_username.as_deref(),
+        now: context.store.now(),
+    };
+    let ruling = provider.decide(&access, &mut |why| context.log.explain(format_args!("authorize: {why}")));
+    match ruling {
+        Ruling::Deny { by } => {
+            context.log.info(format_args!("user {} may not go there: {by}", access.user));
+            Err(Stop::deny(format!("Access denied: {by}"), NOT_ALLOWED))
+        }
+        Ruling::Accept { by, requirement } => {
+            let required = require(context, arguments, cookie, username, requirement)?;
+            context.log.info(format_args!("user {} may go there: {by}", access.user));
+            Ok(Evidence::ruled(&by, required))
+        }
+    }
+}
+
+/// Sees to what a rule requires; `None` where that is nothing more.
+fn require(
+    context: &Context<'_>,
+    arguments: &Arguments,
+    cookie: &mut Cookie<AaProgress>,
+    username: Option<&Username>,
+    requirement: Requirement,
+) -> Result<Option<Evidence>, Stop> {
+    let approvals = match requirement {
+        Requirement::Nothing => return Ok(None),
+        Requirement::Factor if cookie.progress.is_proven => return Ok(None),
+        Requirement::Factor => ApprovalsBy::ConnectionOrRule,
+        Requirement::FourEyes => ApprovalsBy::Rule,
+    };
+    let Some(username) = username else {
+        return Err(Stop::deny("a rule requires more, and there is no user to ask", NOT_ALLOWED));
+    };
+    let answer = arguments.key_value_pairs.get(ANSWER).filter(|_| cookie.progress.has_asked).cloned();
+    if !cookie.progress.has_asked {
+        // What authenticate's provider remembers is of another dialogue.
+        cookie.remove(factor::STATE);
+        cookie.progress.has_asked = true;
+        if requirement == Requirement::Factor && authenticate::can_answer(context, arguments)? {
+            return Err(Stop::Ask(authenticate::question(context, ANSWER)?));
+        }
+    }
+    let disable_echo = context.settings.boolean(&DISABLE_ECHO)?;
+    let tools = factor::tools(context);
+    let client = match approvals {
+        ApprovalsBy::Rule => mfa::approvals(tools, disable_echo)?,
+        ApprovalsBy::Connection | ApprovalsBy::ConnectionOrRule => mfa::client(tools, disable_echo)?,
+    };
+    let identity = MfaIdentity::parse(cookie.text("mfa_identity")?.unwrap_or_default())?;
+    let who = Who { username, identity: &identity, approvals };
+    let password = answer.unwrap_or_else(SecretString::default);
+    match factor::ask(context, arguments, cookie, client.as_ref(), who, &password) {
+        Ok(evidence) if evidence.is_factor() => Ok(Some(evidence)),
+        // An outage that is ignored elsewhere, or a provider that accepts everybody, is not what the rule requires.
+        Ok(_) => Err(Stop::deny("a rule requires a second factor, and none was asked", factor::UNREACHABLE)),
+        Err(Stop::Ask(mut question)) => {
+            ANSWER.clone_into(&mut question.key);
+            Err(Stop::Ask(question))
+        }
+        Err(stop) => Err(stop),
+    }
 }

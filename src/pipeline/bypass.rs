@@ -32,8 +32,13 @@ pub(super) fn is_skipped(context: &Context<'_>, arguments: &Arguments) -> Result
 
 /// The user matches the user list that `[whitelist source=user_list] name` names.
 pub(super) fn user_list(context: &Context<'_>, username: &Username) -> Result<Option<Evidence>, Stop> {
-    let Some(list) = context.settings.text(&USER_LIST)? else { return Ok(None) };
+    let Some(list) = context.settings.text(&USER_LIST)? else {
+        context.log.explain(format_args!("authenticate: no whitelist is a user list"));
+        return Ok(None);
+    };
     let matched = user_list::matches(context.settings, context.appliance, &list, username)?;
+    let how = if matched { "lets in" } else { "does not let in" };
+    context.log.explain(format_args!("authenticate: the user list {list} {how} {username} without a factor"));
     Ok(matched.then(|| Evidence::user_list(&list)))
 }
 
@@ -41,15 +46,24 @@ pub(super) fn user_list(context: &Context<'_>, username: &Username) -> Result<Op
 /// user, or does not answer, whitelists nobody.
 pub(super) fn ldap_group(context: &Context<'_>, username: &Username) -> Result<Option<Evidence>, Stop> {
     let settings = context.settings;
-    let Some(allow) = settings.optional_choice(&GROUP_ALLOW, &Allow::WORDS)?.map(Allow::from_word) else {
+    let allow = settings.optional_choice(&GROUP_ALLOW, &Allow::WORDS)?.map(Allow::from_word);
+    let (except, server) = (settings.text(&GROUP_EXCEPT)?, settings.text(&LDAP_SERVER)?);
+    let (Some(allow), Some(_), Some(server)) = (allow, except, server) else {
+        context.log.explain(format_args!("authenticate: no whitelist is an LDAP group"));
         return Ok(None);
     };
-    let Some(_) = settings.text(&GROUP_EXCEPT)? else { return Ok(None) };
     let groups = settings.list(&GROUP_EXCEPT)?;
-    let Some(server) = settings.text(&LDAP_SERVER)? else { return Ok(None) };
     let found = ldap::find(context.appliance, &server);
     match found.and_then(|directory| directory.in_one_of(username.as_str(), &groups)) {
-        Ok(member) => Ok(allow.matches(member).then(Evidence::ldap_group)),
+        Ok(member) => {
+            let matched = allow.matches(member);
+            let (is, how) =
+                (if member { "is" } else { "is not" }, if matched { "lets in" } else { "does not let in" });
+            context.log.explain(format_args!(
+                "authenticate: {username} {is} in one of the groups of the whitelist, which {how} without a factor"
+            ));
+            Ok(matched.then(Evidence::ldap_group))
+        }
         Err(error) => {
             context.log.warning(format_args!("the group whitelist is not checked: {}", Chain(&error)));
             Ok(None)
@@ -63,9 +77,14 @@ pub(super) fn recent_authentication(
     arguments: &Arguments,
     username: &Username,
 ) -> Result<Option<Evidence>, Stop> {
-    let Some(limits) = cache_limits(context)? else { return Ok(None) };
+    let Some(limits) = cache_limits(context)? else {
+        context.log.explain(format_args!("authenticate: no authentication is remembered"));
+        return Ok(None);
+    };
     let client_ip = arguments.client_ip.as_deref().unwrap_or_default();
     let used = context.store.use_authentication(username.as_str(), client_ip, limits)?;
+    let is = if used { "an" } else { "no" };
+    context.log.explain(format_args!("authenticate: {is} authentication of a moment ago counts once more"));
     Ok(used.then(Evidence::cache))
 }
 

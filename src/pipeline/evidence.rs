@@ -15,11 +15,15 @@ pub struct Evidence {
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     serials: Vec<String>,
     from_cache: bool,
+    /// Whether a factor was really asked; not kept, because only the step that found it wants to know.
+    #[serde(skip)]
+    is_factor: bool,
 }
 
 impl Evidence {
     fn new(road: impl Into<String>, reason: impl Into<String>) -> Self {
-        Self { reason: reason.into(), road: road.into(), serials: Vec::new(), from_cache: false }
+        let (reason, road) = (reason.into(), road.into());
+        Self { reason, road, serials: Vec::new(), from_cache: false, is_factor: false }
     }
 
     /// The user is on the whitelist that is a user list.
@@ -40,9 +44,9 @@ impl Evidence {
         }
     }
 
-    /// A second factor held.
-    pub(super) fn factor(factor: Factor) -> Self {
-        Self { serials: factor.serials, ..Self::new(factor.name, "") }
+    /// A second factor held. `proves` is whether the provider looks at anything.
+    pub(super) fn factor(factor: Factor, proves: bool) -> Self {
+        Self { serials: factor.serials, is_factor: proves, ..Self::new(factor.name, "") }
     }
 
     /// The service cannot be reached, and `ignore_connection_error=yes` says that this is good enough.
@@ -54,6 +58,19 @@ impl Evidence {
     /// Nothing forbids the access: the answer of `authorize` where no rule is configured.
     pub(super) fn authorized() -> Self {
         Self::new("authorize", "")
+    }
+
+    /// A rule or table lets in, with what it requires, if anything.
+    pub(super) fn ruled(by: &str, required: Option<Self>) -> Self {
+        match required {
+            None => Self::new(by, ""),
+            Some(Self { road, serials, .. }) => Self { serials, ..Self::new(format!("{by}, {road}"), "") },
+        }
+    }
+
+    /// Whether a second factor held.
+    pub(super) fn is_factor(&self) -> bool {
+        self.is_factor
     }
 
     /// Whether this is a cached authentication, which must not refresh itself.

@@ -10,6 +10,7 @@ mod bypass;
 pub mod checkout;
 mod connection_limit;
 pub mod evidence;
+mod factor;
 mod identity;
 mod progress;
 mod questions;

@@ -29,6 +29,17 @@ pub struct AaProgress {
     /// Whether the connection limit was passed.
     #[serde(default)]
     pub(super) counted: bool,
+    /// Whether a second factor held, where an access rule may ask for that.
+    #[serde(default, skip_serializing_if = "is_false")]
+    pub(super) is_proven: bool,
+    /// Whether `authorize` has asked what an access rule requires.
+    #[serde(default, skip_serializing_if = "is_false")]
+    pub(super) has_asked: bool,
+}
+
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde calls it so")]
+fn is_false(value: &bool) -> bool {
+    !value
 }
 
 /// The step of `authenticate` to go on with.

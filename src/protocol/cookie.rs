@@ -135,6 +135,12 @@ impl<P: Progress> Cookie<P> {
         self.public.insert(name.to_owned(), value);
     }
 
+    /// Takes a public member out.
+    pub fn remove(&mut self, name: &str) {
+        // shift_remove keeps the order of the rest.
+        self.public.shift_remove(name);
+    }
+
     /// Closes the cookie for the way back; what is ours stands last.
     pub fn close(self) -> Map<String, Value> {
         let plugin = match P::PLUGIN {

@@ -32,7 +32,7 @@ fn answering(given: &mut Given, script: fn(&Asked) -> Vec<u8>) {
     given.radius = Some(server);
 }
 
-pub(crate) const ROADS: [Road; 18] = [
+pub(crate) const ROADS: [Road; 19] = [
     Road {
         name: "user_list",
         what_it_takes: "a user whom the appliance's list names",
@@ -599,6 +599,58 @@ pub(crate) const ROADS: [Road; 18] = [
         verdict: "ACCEPT",
         by: "authorize",
         with_one_thing_less: &[("an empty user", |given| given.argument("gateway_user", json!("")))],
+    },
+    Road {
+        name: "ruled",
+        what_it_takes: "a rule whose conditions all hold, and what it requires",
+        given: || {
+            let mut given = Given::new(&format!(
+                "{FACTOR}[access]\nprovider=rules\n[rule dba]\nusers=alice\ngroups=dba\nnetworks=10.0.0.0/8\n\
+                 hosts=db*\nprotocols=ssh\naccounts=root\ndays=thu\nhours=00:00-01:00\nrequire=mfa\naction=accept\n"
+            ));
+            given.argument("gateway_groups", json!(["dba"]));
+            given.argument("server_hostname", json!("db1"));
+            given.argument("server_ip", json!("10.1.2.3"));
+            given.argument("server_username", json!("root"));
+            given.argument("key_value_pairs", json!({"otp": "123456"}));
+            let authenticated = given.ask();
+            assert_eq!(authenticated.verdict(), "ACCEPT", "{authenticated:?}");
+            given.argument("cookie", authenticated.response()["cookie"].clone());
+            given.argument("key_value_pairs", json!({"otp": "123456", "access": "000000"}));
+            given.hook = "authorize";
+            given
+        },
+        verdict: "ACCEPT",
+        by: "rule dba",
+        with_one_thing_less: &[
+            ("another group", |given| given.argument("gateway_groups", json!(["dbas"]))),
+            ("no groups", |given| given.argument("gateway_groups", json!(null))),
+            ("another target", |given| given.argument("server_hostname", json!("web1"))),
+            ("another address", |given| given.argument("server_ip", json!("11.1.2.3"))),
+            ("no address", |given| given.argument("server_ip", json!(null))),
+            ("an address that is none", |given| given.argument("server_ip", json!("10.1.2"))),
+            ("another protocol", |given| given.argument("protocol", json!("rdp"))),
+            ("another account", |given| given.argument("server_username", json!("toor"))),
+            ("another time", |given| given.clock = "3600"),
+            ("another rule's name for the action", |given| given.instead("action=accept", "action=deny")),
+            ("an option that is misspelt", |given| given.instead("action=accept", "action=acept")),
+            ("another user in the rule", |given| given.instead("users=alice", "users=bob")),
+            ("a rule that denies before it", |given| {
+                given.instead("[rule dba]", "[rule first]\naction=deny\n[rule dba]")
+            }),
+            ("no factor in this session", |given| {
+                given.arguments["cookie"]["__sps_plugin"]["progress"]["is_proven"] = json!(false);
+                let asked = given.ask();
+                assert_eq!(asked.verdict(), "NEEDINFO", "{asked:?}");
+                given.argument("cookie", asked.response()["cookie"].clone());
+            }),
+            ("no cookie", |given| {
+                given.argument("cookie", json!({}));
+                let asked = given.ask();
+                assert_eq!(asked.verdict(), "NEEDINFO", "{asked:?}");
+                given.argument("cookie", asked.response()["cookie"].clone());
+            }),
+        ],
     },
     Road {
         name: "remembered in the cookie",

@@ -398,6 +398,7 @@ impl Place<'_> {
         let identity = MfaIdentity::parse(identity).unwrap();
         let subject = Subject {
             naming: crate::mfa::Naming::User,
+            approvals: crate::mfa::ApprovalsBy::Connection,
             identity: &identity,
             state,
             session_id: Some(self.session),

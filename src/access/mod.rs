@@ -1,0 +1,131 @@
+//! May they go there: `[access] provider`, asked by `authorize`. A provider decides; it asks nobody but the resolver.
+
+mod fqdn;
+mod hours;
+mod networks;
+mod rules;
+
+use std::net::IpAddr;
+
+pub use fqdn::{Resolver, SystemResolver};
+pub use rules::{Action, Fact, Match, Rule, Rules};
+
+use crate::clock::UnixTime;
+use crate::config::settings::{Opt, SettingError, Settings};
+
+const PROVIDER: Opt = Opt::new("access", "provider", "none");
+const PROVIDERS: [&str; 3] = ["fqdn", "rules", "none"];
+/// The options that this module and its providers read.
+pub const OPTIONS: [&[Opt]; 3] = [&[PROVIDER], fqdn::OPTIONS, rules::OPTIONS];
+
+/// Who wants to go where. What is not known is `None`.
+pub struct Access<'a> {
+    /// The user at the gateway.
+    pub user: &'a str,
+    /// The groups of that user.
+    pub groups: &'a [String],
+    /// The target's name, as the user gave it.
+    pub host: Option<&'a str>,
+    /// The target's address.
+    pub address: Option<IpAddr>,
+    /// `ssh`, `rdp`, …
+    pub protocol: Option<&'a str>,
+    /// The account on the target.
+    pub account: Option<&'a str>,
+    /// When.
+    pub now: UnixTime,
+}
+
+/// What more an access takes.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Requirement {
+    /// Nothing.
+    #[default]
+    Nothing,
+    /// That this session was authenticated with a second factor, and not let in without one.
+    Factor,
+    /// The approval of others.
+    FourEyes,
+}
+
+/// What a provider decides, and what decided it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Ruling {
+    /// They may, if they have what is required.
+    Accept {
+        /// The rule or table.
+        by: String,
+        /// What more it takes.
+        requirement: Requirement,
+    },
+    /// They may not.
+    Deny {
+        /// The rule, or that there is none.
+        by: String,
+    },
+}
+
+/// Decides about accesses; why, goes to `explain`, line by line and without secrets.
+pub trait AccessProvider {
+    /// Decides. In every doubt they may not.
+    fn decide(&self, access: &Access<'_>, explain: &mut dyn FnMut(String)) -> Ruling;
+}
+
+/// Tells whether rules decide, which may require more than what `authenticate` takes.
+///
+/// # Errors
+/// A provider that is none.
+pub fn has_rules(settings: &Settings<'_>) -> Result<bool, SettingError> {
+    Ok(settings.choice(&PROVIDER, &PROVIDERS)? == "rules")
+}
+
+/// Makes the provider that `[access] provider` names; `None` for `none`.
+///
+/// # Errors
+/// A provider that is none, or whose tables or rules are unusable.
+pub fn provider<'a>(
+    settings: &Settings<'_>,
+    resolver: &'a dyn Resolver,
+) -> Result<Option<Box<dyn AccessProvider + 'a>>, SettingError> {
+    Ok(match settings.choice(&PROVIDER, &PROVIDERS)? {
+        "fqdn" => Some(Box::new(fqdn::Fqdn::from_settings(settings, resolver)?)),
+        "rules" => Some(Box::new(Rules::from_settings(settings)?)),
+        _ => None,
+    })
+}
+
+#[cfg(test)]
+mod testing {
+    use crate::config::reference::{Lookup, ReferenceError};
+    use crate::config::settings::Settings;
+
+    /// Refers to nothing.
+    pub(super) struct Nowhere;
+
+    impl Lookup for Nowhere {
+        fn credential(
+            &self,
+            _: &Settings<'_>,
+            _: &str,
+            _: &str,
+            _: &str,
+        ) -> Result<Option<secrecy::SecretString>, ReferenceError> {
+            Ok(None)
+        }
+        fn certificate(
+            &self,
+            _: &Settings<'_>,
+            _: &str,
+            _: &str,
+            _: &str,
+        ) -> Result<Option<(String, secrecy::SecretString)>, ReferenceError> {
+            Ok(None)
+        }
+        fn trusted_ca_list(&self, _: &str) -> Option<Vec<String>> {
+            None
+        }
+        fn environment(&self, _: &str) -> Option<String> {
+            None
+        }
+    }
+}

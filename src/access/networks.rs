@@ -1,0 +1,98 @@
+//! Networks in CIDR notation (RFC 4632, RFC 4291).
+
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
+
+/// A network. An IPv4 address that is mapped into IPv6 is that IPv4 address.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Network {
+    bits: u128,
+    length: u32,
+    is_v4: bool,
+}
+
+impl Network {
+    /// Reads `10.0.0.0/8`, `2001:db8::/32` or an address alone. The bits behind the prefix have to be zero: a network
+    /// written as `10.1.2.3/8` may have been meant otherwise.
+    pub(super) fn parse(text: &str) -> Option<Self> {
+        let (address, length) = match text.split_once('/') {
+            Some((address, length)) if length.bytes().all(|byte| byte.is_ascii_digit()) => {
+                (address, Some(length.parse::<u32>().ok()?))
+            }
+            Some(_) => return None,
+            None => (text, None),
+        };
+        let (bits, width, is_v4) = match address.parse().ok()? {
+            IpAddr::V4(address) => (of_v4(address), 32, true),
+            IpAddr::V6(address) => (address.to_bits(), 128, false),
+        };
+        let length = length.unwrap_or(width);
+        let network = Self { bits, length, is_v4 };
+        (length <= width && bits & !network.mask() == 0).then_some(network)
+    }
+
+    /// Tells whether an address lies in it.
+    pub(super) fn contains(&self, address: IpAddr) -> bool {
+        let (bits, is_v4) = match address {
+            IpAddr::V4(address) => (of_v4(address), true),
+            IpAddr::V6(address) => match to_mapped_v4(address) {
+                Some(address) => (of_v4(address), true),
+                None => (address.to_bits(), false),
+            },
+        };
+        is_v4 == self.is_v4 && bits & self.mask() == self.bits
+    }
+
+    fn mask(&self) -> u128 {
+        let width = if self.is_v4 { 32 } else { 128 };
+        let behind: u32 = width - self.length.min(width);
+        let all = if self.is_v4 { u128::from(u32::MAX) } else { u128::MAX };
+        all & u128::MAX.checked_shl(behind).unwrap_or(0)
+    }
+}
+
+fn of_v4(address: Ipv4Addr) -> u128 {
+    u128::from(address.to_bits())
+}
+
+fn to_mapped_v4(address: Ipv6Addr) -> Option<Ipv4Addr> {
+    address.to_ipv4_mapped()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_address_lies_in_its_network_and_in_no_other() {
+        for (network, inside, outside) in [
+            ("10.0.0.0/8", "10.255.1.2", "11.0.0.0"),
+            ("10.1.2.3", "10.1.2.3", "10.1.2.4"),
+            ("10.1.2.3/32", "::ffff:10.1.2.3", "::ffff:10.1.2.4"),
+            ("0.0.0.0/0", "192.0.2.1", "2001:db8::1"),
+            ("2001:db8::/32", "2001:db8:ffff::1", "2001:db9::1"),
+            ("::/0", "2001:db8::1", "192.0.2.1"),
+            ("fe80::1", "fe80::1", "fe80::2"),
+        ] {
+            let network = Network::parse(network).unwrap();
+            assert!(network.contains(inside.parse().unwrap()), "{network:?} {inside}");
+            assert!(!network.contains(outside.parse().unwrap()), "{network:?} {outside}");
+        }
+    }
+
+    #[test]
+    fn what_is_no_network_is_refused() {
+        for text in [
+            "",
+            "10.0.0.0/33",
+            "10.1.2.3/8",
+            "10.0.0/8",
+            "::1/129",
+            "10.0.0.0/+8",
+            "10.0.0.0/",
+            "a/8",
+            "10.0.0.0/8/8",
+        ] {
+            assert_eq!(Network::parse(text), None, "{text}");
+        }
+    }
+}

@@ -1,0 +1,117 @@
+//! One question to a provider of second factors, and what SPS gets of its answer.
+
+use secrecy::SecretString;
+
+use super::evidence::Evidence;
+use super::progress::AaProgress;
+use super::{Context, Fault, Stop};
+use crate::logging::Chain;
+use crate::mfa::{Answer, ApprovalsBy, MfaClient, MfaError, Naming, Subject, Tools};
+use crate::names::{MfaIdentity, Username};
+use crate::protocol::cookie::Cookie;
+use crate::protocol::invocation::Arguments;
+use crate::secret;
+
+/// Where a provider's state stands in the cookie.
+pub(super) const STATE: &str = "state";
+
+/// The sentences that the user sees (SDK: `DenyReasons`).
+const AUTHENTICATION_FAILED: &str = "Authentication failed";
+const COMMUNICATION_ERROR: &str = "Communication Error";
+pub(super) const UNREACHABLE: &str = "Backend service unreachable";
+
+/// Whose factor it is.
+#[derive(Clone, Copy)]
+pub(super) struct Who<'a> {
+    pub(super) username: &'a Username,
+    pub(super) identity: &'a MfaIdentity,
+    pub(super) approvals: ApprovalsBy,
+}
+
+/// What a provider may use.
+pub(super) fn tools<'a>(context: &'a Context<'a>) -> Tools<'a> {
+    Tools {
+        settings: context.settings,
+        http_proxy: context.appliance.http_proxy.as_ref(),
+        log: context.log,
+        budget: context.budget,
+        store: context.store,
+    }
+}
+
+/// Asks the provider, and makes of its answer what SPS gets (SDK: `MFAClient.execute_authenticate`).
+///
+/// # Errors
+/// [`Stop`]: a question, a denial or a fault. What the provider is to remember is then in the cookie.
+pub(super) fn ask(
+    context: &Context<'_>,
+    arguments: &Arguments,
+    cookie: &mut Cookie<AaProgress>,
+    client: &dyn MfaClient,
+    who: Who<'_>,
+    password: &SecretString,
+) -> Result<Evidence, Stop> {
+    let Who { username, identity, approvals } = who;
+    let push = secret::is_empty(password);
+    context.log.info(format_args!(
+        "authenticating user {username} as {identity} with {} by {}",
+        if push { "push" } else { "one-time password" },
+        client.branded_name()
+    ));
+    context.log.explain(format_args!("{} is asked about {identity}", client.branded_name()));
+    let state = cookie.value(STATE).cloned();
+    let subject = Subject {
+        identity,
+        state: state.as_ref(),
+        session_id: arguments.session_id.as_deref(),
+        connection_name: arguments.connection_name.as_deref(),
+        client_ip: arguments.client_ip.as_deref(),
+        typed: &arguments.key_value_pairs,
+        naming: Naming::User,
+        approvals,
+    };
+    let answer =
+        if push { client.push_authenticate(subject) } else { client.otp_authenticate(subject, password) };
+    match answer {
+        Ok(Answer::Accepted(factor)) => Ok(Evidence::factor(factor, client.proves())),
+        Ok(Answer::Rejected) => {
+            context.log.info(format_args!("user {username} is rejected by {}", client.branded_name()));
+            Err(Stop::deny("", ""))
+        }
+        Ok(Answer::AuthenticationFailure { reason }) => {
+            // The reason is shown and searched in SPS, and a service may repeat in it what it was asked.
+            let reason = secret::masked(&reason, password);
+            context
+                .log
+                .info(format_args!("user {username} is rejected by {}: {reason}", client.branded_name()));
+            Err(Stop::deny(reason, AUTHENTICATION_FAILED))
+        }
+        Ok(Answer::NeedInfo { question, state }) => {
+            if let Some(state) = state {
+                cookie.set_value(STATE, state);
+            }
+            Err(Stop::Ask(question))
+        }
+        Err(error) => without_answer(context, client, error),
+    }
+}
+
+/// Makes of a provider's error what SPS gets: a denial, or ACCEPT where the configuration ignores an outage.
+fn without_answer(context: &Context<'_>, client: &dyn MfaClient, error: MfaError) -> Result<Evidence, Stop> {
+    let brand = client.branded_name();
+    match &error {
+        MfaError::CommunicationError { reason, .. } => {
+            context.log.error(format_args!("{brand}: {}", Chain(&error)));
+            Err(Stop::deny(reason.as_str(), COMMUNICATION_ERROR))
+        }
+        MfaError::ServiceUnreachable { .. } if client.ignore_connection_error() => {
+            context.log.warning(format_args!("{brand}: {}; accepted without a second factor", Chain(&error)));
+            Ok(Evidence::connection_error_ignored(brand))
+        }
+        MfaError::ServiceUnreachable { reason, .. } => {
+            context.log.error(format_args!("{brand}: {}", Chain(&error)));
+            Err(Stop::deny(reason.as_str(), UNREACHABLE))
+        }
+        MfaError::Store(_) | MfaError::Setting(_) => Err(Fault::from(error).into()),
+    }
+}
