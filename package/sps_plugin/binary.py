@@ -18,14 +18,14 @@ DIGEST = "sps-plugin.sha256"
 STATE = "SCB_PLUGIN_STATE_DIRECTORY"
 
 
-def executable(folder: Path = FOLDER) -> str:
+def executable() -> str:
     """Give the path of the binary that can be started.
 
     Whoever unpacks a ZIP may lose the mode of what is in it, and may put it where nothing is
     executable. Then the mode is set, and where that cannot be, a private copy in the state
     directory is used.
     """
-    binary = folder / NAME
+    binary = FOLDER / NAME
     if os.access(binary, os.X_OK):
         return str(binary)
     if not binary.is_file():
