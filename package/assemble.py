@@ -20,8 +20,8 @@ from licences import third_party
 
 ROOT = Path(__file__).resolve().parent.parent
 PACKAGE = ROOT / "package"
-# What a ZIP can hold: two seconds are its unit. Python takes a cached module for that of a file with
-# the same size and time; so a time is fixed by the content, and another version has another one.
+# What a ZIP can hold: two seconds are its unit. Python takes a cached module for that of a file
+# with the same size and time; so the time is fixed by the content, and differs between versions.
 FIRST = datetime.datetime(1980, 1, 1)
 UNITS = 30 * 365 * 24 * 60 * 30
 REGULAR_FILE = 0o100000
