@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import traceback
 from collections.abc import Mapping
 from typing import Any
 
@@ -46,10 +45,15 @@ def hand_over(plugin_type: str, hook: str, configuration: str, names: Mapping[st
         log("error", f"{hook}: {failure}")
     except Exception as error:
         # Its text may quote the configuration, and with it a secret; its place is enough.
-        frames = traceback.extract_tb(error.__traceback__)
-        place = f"{frames[-1].filename}:{frames[-1].lineno}" if frames else "nowhere"
-        log("error", f"{hook}: {type(error).__name__} at {place}")
+        log("error", f"{hook}: {type(error).__name__} at {_place(error)}")
     return _closed(hook, arguments)
+
+
+def _place(error: BaseException) -> str:
+    frame = error.__traceback__
+    while frame is not None and frame.tb_next is not None:
+        frame = frame.tb_next
+    return f"{frame.tb_frame.f_code.co_filename}:{frame.tb_lineno}" if frame else "nowhere"
 
 
 def _seconds(settings: appliance.Settings) -> float:
