@@ -17,7 +17,7 @@ from typing import Any
 from .failure import log
 
 # Providers that ask nobody over the network, so that no proxy has to be known.
-WITHOUT_NETWORK = {"local", "none", "appliance"}
+WITHOUT_NETWORK = {"local", "none", "appliance", "file"}
 USER_LIST = "whitelist source=user_list"
 GROUPS = "whitelist source=ldap_server_group"
 EXPLICIT = "usermapping source=explicit"
@@ -188,7 +188,8 @@ def _add_credentials(
 ) -> None:
     """Add what [credentials] provider = appliance may hand out to this session."""
     name = settings.get("credentials", "store")
-    if settings.get("credentials", "provider") != "appliance" or not name:
+    providers = _words(settings.get("credentials", "provider") or "")
+    if "appliance" not in providers or not name:
         return
     store = _credential_store(name)
     if store is None:
@@ -237,6 +238,11 @@ def _texts(values: list[Json], cookies: list[Json], member: str) -> Iterable[str
     return [value for value in values if isinstance(value, str) and value]
 
 
+def _words(value: str) -> list[str]:
+    """Split the names of providers, of which there may be several."""
+    return [word.strip().lower() for word in value.split(",")]
+
+
 def _ca_lists(settings: Settings) -> dict[str, Json]:
     """Look up the trusted CA lists that are named as $[NAME]."""
     names = {
@@ -250,8 +256,11 @@ def _ca_lists(settings: Settings) -> dict[str, Json]:
 
 def _proxy(settings: Settings) -> dict[str, Json] | None:
     """Ask for the appliance's proxy where somebody may be asked over the network."""
-    providers = {value for _, option, value in settings if option in ("provider", "fallback")}
-    if providers <= WITHOUT_NETWORK:
+    options = ("provider", "fallback")
+    providers = [
+        word for _, option, value in settings if option in options for word in _words(value)
+    ]
+    if WITHOUT_NETWORK.issuperset(providers):
         return None
     proxy = _box().get_http_proxy()
     if not proxy.server:

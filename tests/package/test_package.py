@@ -258,6 +258,31 @@ class HookTest(PackageTest):
             ["credential_stores"],
         )
 
+    def test_the_appliances_credentials_of_this_session_are_passed_to_one_of_several_providers(
+        self,
+    ) -> None:
+        """No other account's, and to no plugin that would not ask for them."""
+        self.load(unpack("credentialstore", self.folder / "credentialstore"))
+        from safeguard.sessions.plugin_impl.credential_store import credential_stores
+        from sps_plugin.appliance import Settings, resolve
+
+        rows = {"db1.example.org": [("wanted",)], "db2": [("unwanted",)]}
+        credential_stores["targets"] = {"svc_root": rows, "svc_bob": rows}
+        self.addCleanup(credential_stores.clear)
+        configuration = (
+            "[credentials]\nprovider = local, appliance\nstore = targets\n"
+            "[account]\nprefix = svc_\n[assets]\ndomain_suffix = example.org\n"
+        )
+        target = {"server_username": "root", "server_hostname": "db1", "server_ip": "10.9.0.1"}
+        entry = {"host": "db1.example.org", "user": "svc_root", "credentials": ["wanted"]}
+        self.assertEqual(
+            resolve(Settings(configuration), "get_password_list", target),
+            {"credential_stores": {"targets": [entry]}},
+        )
+        other = Settings(configuration.replace("local, appliance", "local"))
+        self.assertEqual(resolve(other, "get_password_list", target), {})
+        self.assertEqual(resolve(Settings(configuration), "session_ended", target), {})
+
     def test_the_proxy_of_the_appliance_is_passed_with_its_login(self) -> None:
         """To whoever may ask somebody over the network."""
         self.load(unpack("aa", self.folder / "aa"))
