@@ -26,11 +26,15 @@ RELEASE = ROOT / "target/release"
 INSTALLED = ROOT / "target/bench/bin"
 SDK_PYTHON = ROOT / "target/tools/sdk/bin/python"
 SDK_HOOK = ROOT / "benches/sdk_hook.py"
+PACKAGE_HOOK = ROOT / "benches/package_hook.py"
+PACKAGE_FOLDER = ROOT / "target/bench/package"
 SDK_EDUMFA_HOOK = ROOT / "benches/sdk_edumfa_hook.py"
 STATE = ROOT / "target/bench/state"
 
 FLOOR, FLOOR_DURABLE, PLUGIN, SDK = "floor", "floor + write", "sps-plugin", "SDK on Python"
-# The SDK takes hundreds of times as long, so it takes part in one turn out of these.
+# The package as SPS has it, and what of it is the start of Python.
+PACKAGE, PYTHON = "main.py + sps-plugin", "Python alone"
+# Python takes dozens to hundreds of times as long, so it takes part in one turn out of these.
 SDK_EVERY = 10
 PEAK_RUNS = 3
 STORES = {**tokens.SCENARIOS, **credentials.SCENARIOS}
@@ -89,6 +93,10 @@ def install() -> None:
     for name in ("floor", "floor-durable", "sps-plugin"):
         (INSTALLED / name).unlink(missing_ok=True)
         shutil.copy(RELEASE / name, INSTALLED / name)
+    shutil.rmtree(PACKAGE_FOLDER, ignore_errors=True)
+    shutil.copytree(ROOT / "package/sps_plugin", PACKAGE_FOLDER / "sps_plugin")
+    shutil.copy(ROOT / "package/aa/main.py", PACKAGE_FOLDER)
+    shutil.copy(RELEASE / "sps-plugin", PACKAGE_FOLDER)
 
 
 def token_programs() -> tokens.Programs:
@@ -132,7 +140,7 @@ def measure(name: str, scenario: Scenario, turns: int) -> list[str]:
         # Whoever comes after the SDK finds the processor's caches cold; each shall have its turn.
         order.append(order.pop(0))
         for program in order:
-            if program != SDK or turn % SDK_EVERY == 0:
+            if program not in (SDK, PACKAGE, PYTHON) or turn % SDK_EVERY == 0:
                 result = checked(program, run(programs[program], stdin), scenario)
                 figures[program].cpu.append(result.cpu)
                 figures[program].faults.append(result.faults)
@@ -146,7 +154,7 @@ def measure(name: str, scenario: Scenario, turns: int) -> list[str]:
 def participants(scenario: Scenario) -> Sequence[str]:
     """Name the programs that take part."""
     durable = [FLOOR_DURABLE] if scenario.durable_writes else []
-    return [FLOOR, *durable, PLUGIN, SDK]
+    return [FLOOR, *durable, PLUGIN, PYTHON, PACKAGE, SDK]
 
 
 def command(program: str, folder: Path) -> Program:
@@ -157,6 +165,8 @@ def command(program: str, folder: Path) -> Program:
         FLOOR: [str(INSTALLED / "floor")],
         FLOOR_DURABLE: [str(INSTALLED / "floor-durable"), str(own / "log")],
         PLUGIN: [str(INSTALLED / "sps-plugin")],
+        PYTHON: [str(SDK_PYTHON), "-c", "import json, sys; json.load(sys.stdin)"],
+        PACKAGE: [str(SDK_PYTHON), str(PACKAGE_HOOK), str(PACKAGE_FOLDER)],
         SDK: [str(SDK_PYTHON), str(SDK_HOOK)],
     }[program]
     environment = {
@@ -179,7 +189,7 @@ def prime(program: str, what: Program, scenario: Scenario, stdin: bytes) -> None
 def checked(program: str, result: Run, scenario: Scenario) -> Run:
     """Return the run if it did what the scenario is about; end otherwise."""
     fine = result.status == 0
-    if program in (PLUGIN, SDK):
+    if program in (PLUGIN, PACKAGE, SDK):
         fine = fine and json.loads(result.stdout or b"{}").get("verdict") == scenario.answer
     if not fine:
         sys.exit(f"{program}: status {result.status}\n{result.stdout!r}\n{result.stderr.decode()}")

@@ -87,7 +87,7 @@ class SdkSide:
         os.environ["SCB_PLUGIN_STATE_DIRECTORY"] = str(self._folder / "a/b/c/persistent")
         os.environ["EPHEMERAL_PLUGIN_STATE_DIRECTORY"] = str(self._folder / "a/b/c/ephemeral")
         authentication_cache.time = SimpleNamespace(time=lambda: invocation.clock)
-        _fill_fakes(copied(invocation.appliance), self._folder / "trusted")
+        fill_fakes(copied(invocation.appliance), self._folder / "trusted")
         NOTES.clear()
         configuration = invocation.configuration.replace("@SERVICE@", self._service.url(service_up))
         response, fault = None, None
@@ -109,7 +109,7 @@ def argument_names(plugin: str, hook: str) -> list[str]:
     return [name for name in signature.parameters if name != "self"]
 
 
-def _fill_fakes(appliance: dict[str, Json], trusted: Path) -> None:
+def fill_fakes(appliance: dict[str, Json], trusted: Path) -> None:
     """Put the appliance's policies where the SDK's fakes look for them."""
     for fake, policies in (
         (user_lists, appliance.get("user_lists", {})),

@@ -16,6 +16,7 @@ from pathlib import Path
 
 from group import GroupReport, planned_sessions, run_group
 from our_side import OurSide
+from package_side import PackageSide, prepare_packages
 from report import Summary, show_trace
 from sdk_side import SdkSide, prepare_process
 from wire import Side
@@ -32,7 +33,7 @@ def main() -> int:
     seed = options.seed
     print(f"seed {seed}", flush=True)
     if options.only is not None:
-        _begin_worker(options.binary)
+        _begin_worker(options.binary, options.packages)
         reports = [_run((seed, options.only))]
         wanted = reports[0].planned
         show_trace(reports[0])
@@ -48,6 +49,7 @@ def main() -> int:
 
 class _Options(argparse.Namespace):
     binary: Path | None
+    packages: Path | None
     sessions: int
     seed: str
     jobs: int
@@ -62,6 +64,9 @@ def _options() -> _Options:
     parser = argparse.ArgumentParser(description=__doc__)
     what = parser.add_mutually_exclusive_group(required=True)
     what.add_argument("--binary", type=Path, help="the sps-plugin to compare with the SDK")
+    what.add_argument(
+        "--packages", type=Path, help="a folder with the unpacked packages, aa and credentialstore"
+    )
     what.add_argument("--self-check", action="store_true", help="compare the SDK with itself")
     parser.add_argument("--sessions", type=int, default=2000)
     parser.add_argument("--seed", default=None, help="the same seed makes the same sessions")
@@ -70,6 +75,8 @@ def _options() -> _Options:
     options = parser.parse_args(namespace=_Options(began=time.monotonic()))
     if options.binary is not None and not options.binary.is_file():
         parser.error(f"there is no {options.binary}; build it first")
+    if options.packages is not None:
+        prepare_packages(options.packages)
     options.seed = options.seed or secrets.token_hex(4)
     return options
 
@@ -88,7 +95,7 @@ def _run_all(options: _Options, tasks: list[tuple[str, int]]) -> list[GroupRepor
     reports = []
     # Spawned, not forked: threads of a service would not survive a fork.
     context = multiprocessing.get_context("spawn")
-    with context.Pool(options.jobs, _begin_worker, (options.binary,)) as pool:
+    with context.Pool(options.jobs, _begin_worker, (options.binary, options.packages)) as pool:
         results = pool.imap_unordered(_run, tasks)
         try:
             while True:
@@ -100,9 +107,13 @@ def _run_all(options: _Options, tasks: list[tuple[str, int]]) -> list[GroupRepor
     return sorted(reports, key=lambda report: report.number)
 
 
-def _begin_worker(binary: Path | None) -> None:
+def _begin_worker(binary: Path | None, packages: Path | None) -> None:
     prepare_process()
-    other = OurSide(binary) if binary is not None else SdkSide("SDK")
+    other: Side = SdkSide("SDK")
+    if binary is not None:
+        other = OurSide(binary)
+    elif packages is not None:
+        other = PackageSide(packages)
     SIDES[:] = [SdkSide("SDK"), other]
 
 

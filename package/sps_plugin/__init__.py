@@ -1,0 +1,1 @@
+"""Hands the hooks of SPS over to the binary sps-plugin."""

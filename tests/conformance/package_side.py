@@ -1,0 +1,108 @@
+"""Our side as SPS has it: the package's main.py, on the SDK's fakes, and the binary behind it."""
+
+import contextlib
+import importlib.util
+import io
+import os
+import shutil
+import sys
+import tempfile
+from pathlib import Path
+
+from sdk_side import fill_fakes
+from service import ScriptedService
+from wire import AA, CREDENTIAL_STORE, Fault, Invocation, Json, Outcome, copied
+
+# A package gives no --clock; so what stands in the binary's place does, and keeps the exit status.
+STAND_IN = """#!/bin/sh
+"$CONFORMANCE_BINARY" hook --clock "$CONFORMANCE_CLOCK"
+status=$?
+echo "$status" >"$CONFORMANCE_STATUS"
+exit "$status"
+"""
+
+
+class PackageSide:
+    """Two unpacked packages, in `aa` and `credentialstore` of a folder that may be written."""
+
+    name = "package"
+
+    def __init__(self, packages: Path) -> None:
+        folder = packages.resolve() / AA
+        os.environ["CONFORMANCE_BINARY"] = str(folder / "sps-plugin.real")
+        # The modules of the two are the same, and Python keeps only one of them.
+        sys.path.insert(0, str(folder))
+        self._plugins = {
+            AA: _load(folder / "main.py", "package_aa"),
+            CREDENTIAL_STORE: _load(
+                packages.resolve() / CREDENTIAL_STORE / "main.py", "package_credentialstore"
+            ),
+        }
+        self._service = ScriptedService()
+        self._folder: Path | None = None
+
+    def begin(self, group: str) -> None:
+        """Forget all state: the next calls belong to another group of sessions."""
+        self.end()
+        self._folder = Path(tempfile.mkdtemp(prefix="conformance-package-"))
+        self._service.begin(group)
+        for name in ("persistent", "ephemeral"):
+            (self._folder / name).mkdir(mode=0o700)
+
+    def restart(self) -> None:
+        """Lose the ephemeral state, as the appliance does when it restarts."""
+        assert self._folder is not None, "begin() comes first"
+        shutil.rmtree(self._folder / "ephemeral")
+        (self._folder / "ephemeral").mkdir(mode=0o700)
+
+    def end(self) -> None:
+        """Remove what the group left behind."""
+        if self._folder is not None:
+            shutil.rmtree(self._folder, ignore_errors=True)
+            self._folder = None
+
+    def call(self, invocation: Invocation, service_up: bool) -> Outcome:
+        """Run one hook."""
+        assert self._folder is not None, "begin() comes first"
+        status = self._folder / "status"
+        status.unlink(missing_ok=True)
+        os.environ["CONFORMANCE_STATUS"] = str(status)
+        os.environ["CONFORMANCE_CLOCK"] = str(invocation.clock)
+        os.environ["SCB_PLUGIN_STATE_DIRECTORY"] = str(self._folder / "persistent")
+        os.environ["EPHEMERAL_PLUGIN_STATE_DIRECTORY"] = str(self._folder / "ephemeral")
+        fill_fakes(copied(invocation.appliance), self._folder / "trusted")
+        configuration = invocation.configuration.replace("@SERVICE@", self._service.url(service_up))
+        outcome = Outcome(None)
+        log = io.StringIO()
+        with contextlib.redirect_stderr(log):
+            plugin = self._plugins[invocation.plugin](configuration)
+            response = getattr(plugin, invocation.hook)(**copied(invocation.arguments))
+        try:
+            outcome.response = copied(response)
+        except (TypeError, ValueError):
+            outcome.malformed = repr(response)
+        outcome.requests = self._service.taken()
+        outcome.log = log.getvalue().splitlines()
+        # Without one, main.py has not even come to start the binary.
+        ended = status.read_text().strip() if status.exists() else "none"
+        if ended != "0":
+            outcome.fault = Fault(f"exit status {ended}")
+        return outcome
+
+
+def prepare_packages(packages: Path) -> None:
+    """Put the stand-in in the place of the binary, once, before the workers begin."""
+    binary = packages / AA / "sps-plugin"
+    real = binary.with_name("sps-plugin.real")
+    if not real.exists():
+        binary.rename(real)
+    binary.write_text(STAND_IN)
+    binary.chmod(0o755)
+
+
+def _load(path: Path, name: str) -> Json:
+    spec = importlib.util.spec_from_file_location(name, path)
+    assert spec is not None and spec.loader is not None, path
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module.Plugin
