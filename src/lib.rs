@@ -19,6 +19,7 @@ pub mod config;
 pub mod credentials;
 pub mod directory;
 mod json;
+pub mod ldap;
 pub mod locker;
 pub mod logging;
 pub mod mfa;
@@ -88,6 +89,7 @@ pub fn known_options() -> impl Iterator<Item = &'static Opt> + Clone {
     lists
         .into_iter()
         .chain(net::PROXY_OPTIONS)
+        .chain(ldap::OPTIONS)
         .chain(pipeline::OPTIONS)
         .chain(mfa::OPTIONS)
         .chain(credentials::OPTIONS)

@@ -8,6 +8,7 @@ mod elsewhere;
 mod envelope;
 mod fallback;
 mod http;
+mod ldap;
 mod linotp;
 mod local;
 mod none;
@@ -40,9 +41,10 @@ const PROVIDER: Opt = Opt::new("mfa", "provider", "local");
 const FALLBACK: Opt = Opt::new("mfa", "fallback", "none");
 const RETRY_AFTER: Opt = Opt::new("mfa", "retry_after", "30");
 /// The options that this module and its providers read.
-pub const OPTIONS: [&[Opt]; 8] = [
+pub const OPTIONS: [&[Opt]; 9] = [
     &[PROVIDER, FALLBACK, RETRY_AFTER],
     http::OPTIONS,
+    ldap::OPTIONS,
     linotp::OPTIONS,
     local::OPTIONS,
     &privacyidea::EDUMFA,
@@ -213,7 +215,14 @@ pub fn client<'a>(tools: Tools<'a>, disable_echo: bool) -> Result<Box<dyn MfaCli
     if name == "none" {
         return Ok(Box::new(none::NoFactor::new(tools.log)));
     }
-    let Some(client) = service(name, tools, disable_echo)? else { return local() };
+    let client: Box<dyn MfaClient + 'a> = match name {
+        // Not among the services: a password that stays the same approves nothing, and is no token's second part.
+        "ldap" => Box::new(ldap::Ldap::from_settings(tools)?),
+        name => match service(name, tools, disable_echo)? {
+            Some(client) => client,
+            None => return local(),
+        },
+    };
     if fallback(tools.settings)? {
         return Ok(Box::new(fallback::WithFallback { service: client, fallback: local()?, log: tools.log }));
     }
@@ -223,7 +232,7 @@ pub fn client<'a>(tools: Tools<'a>, disable_echo: bool) -> Result<Box<dyn MfaCli
 fn provider(settings: &Settings<'_>) -> Result<&'static str, SettingError> {
     let mut providers = SERVICES.to_vec();
     providers.insert(1, "none");
-    providers.push("local");
+    providers.extend(["ldap", "local"]);
     settings.choice(&PROVIDER, &providers)
 }
 

@@ -21,6 +21,7 @@ use crate::appliance::Appliance;
 use crate::clock::Budget;
 use crate::config::settings::{Opt, SettingError, Settings};
 use crate::credentials::CredentialError;
+use crate::directory::ldap::Directories;
 use crate::directory::user_list::UserListError;
 use crate::logging::Log;
 use crate::mfa::MfaError;
@@ -52,6 +53,13 @@ pub struct Context<'a> {
     pub budget: Budget<'a>,
     /// What survives.
     pub store: &'a Store<'a>,
+}
+
+impl<'a> Context<'a> {
+    /// Returns where directories are looked for.
+    fn directories(&self) -> Directories<'a> {
+        Directories { settings: self.settings, appliance: self.appliance, log: self.log, budget: self.budget }
+    }
 }
 
 /// Why a line of steps ended without evidence.
