@@ -13,8 +13,6 @@ pub(super) const OPTIONS: &[Opt] = &[SERVER, BIND_NAME];
 
 /// The longest password, in bytes. A server hangs up on much longer ones, which would look like an outage.
 const MAX_PASSWORD: usize = 1024;
-/// What the operator's metadata says, whatever was wrong. The log tells more.
-const REFUSED: &str = "the directory does not take this user with this password";
 /// A name that is nobody's, to bind as where there is no user, so that this takes as long.
 const NOBODY: &str = "cn=sps-plugin-nobody-of-this-name";
 
@@ -92,8 +90,10 @@ impl<'a> Ldap<'a> {
     }
 }
 
+/// Says the same whatever was wrong. Nothing is said in words: the password is taken out of a reason, and where it was a
+/// piece of a known sentence, the gap would show it.
 fn refused() -> Answer {
-    Answer::AuthenticationFailure { reason: REFUSED.to_owned() }
+    Answer::AuthenticationFailure { reason: String::new() }
 }
 
 /// Sorts what went wrong into the two kinds that a provider has.
