@@ -24,7 +24,7 @@ class Site:
         settings = "--complexity=off --min-pwd-length=3 --history-length=0 --min-pwd-age=0"
         settings += " --account-lockout-threshold=3 --account-lockout-duration=30"
         samba.tool("domain", "passwordsettings", "set", *settings.split())
-        for user in ["alice", "bob", "carol", "svc", "disabled", "locked", "expired"]:
+        for user in ["alice", "bob", "carol", "dora", "svc", "disabled", "locked", "expired"]:
             samba.tool("user", "create", user, f"{user}pw", f"--mail-address={user}@example.org")
         samba.tool("user", "disable", "disabled")
         samba.tool("user", "setexpiry", "expired", "--days=-1")
@@ -161,14 +161,14 @@ def attributes(site: Site) -> None:
 def transport(site: Site) -> None:
     """StartTLS works, plain ldap is refused by the server, and a wrong CA by us."""
     plain = site.samba.plain
-    site.directory.login("alice", "alicepw", url=plain, starttls="yes").accepted("ldap")
-    refused = site.directory.login("alice", "alicepw", url=plain)
+    site.directory.login("dora", "dorapw", url=plain, starttls="yes").accepted("ldap")
+    refused = site.directory.login("dora", "dorapw", url=plain)
     refused.denied("Communication Error")
     expect("strongerAuthRequired (8)" in refused.log, "another reason", refused)
-    wrong = site.directory.login("alice", "alicepw", ca=site.other.pem)
+    wrong = site.directory.login("dora", "dorapw", ca=site.other.pem)
     wrong.denied(UNREACHABLE)
     expect("invalid peer certificate" in wrong.log, "another reason", wrong)
-    other_name = site.directory.login("alice", "alicepw", url="ldaps://localhost, ldaps://127.0.0.9")
+    other_name = site.directory.login("dora", "dorapw", url="ldaps://localhost, ldaps://127.0.0.9")
     other_name.denied(UNREACHABLE)
 
 
