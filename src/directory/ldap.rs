@@ -204,12 +204,19 @@ mod tests {
     struct Nowhere;
 
     impl Lookup for Nowhere {
-        fn credential(&self, _: &str, _: &str, _: &str) -> Result<Option<SecretString>, ReferenceError> {
+        fn credential(
+            &self,
+            _: &Settings<'_>,
+            _: &str,
+            _: &str,
+            _: &str,
+        ) -> Result<Option<SecretString>, ReferenceError> {
             Ok(None)
         }
 
         fn certificate(
             &self,
+            _: &Settings<'_>,
             _: &str,
             _: &str,
             _: &str,

@@ -151,7 +151,7 @@ mod tests {
             (b"".to_vec(), 0o600, "holds no name"),
             (b"\n# root\n".to_vec(), 0o600, "holds no name"),
             (b"root\n\xff\n".to_vec(), 0o600, "is not UTF-8"),
-            (vec![b'x'; most + 1], 0o600, "is larger than 1 MiB"),
+            (vec![b'x'; most.saturating_add(1)], 0o600, "is larger than 1 MiB"),
         ] {
             let error = read(content, mode).unwrap_err();
             assert!(error.contains(reason) && error.contains("'vip'"), "{error}");

@@ -250,7 +250,7 @@ mod tests {
     #[test]
     fn requests_are_written_as_rfc_4511_says() {
         let bind = bind(1, "cn=x", &SecretString::from("pw"));
-        let (head, controls) = written(&bind).split_at(2 + 3 + 15);
+        let (head, controls) = written(&bind).split_at(20);
         assert_eq!(head, b"\x30\x31\x02\x01\x01\x60\x0d\x02\x01\x03\x04\x04cn=x\x80\x02pw");
         assert_eq!(controls, [b"\xa0\x1d\x30\x1b\x04\x19", PASSWORD_POLICY.as_bytes()].concat());
         assert_eq!(written(&unbind(5)), b"\x30\x05\x02\x01\x05\x42\x00");
@@ -288,17 +288,19 @@ mod tests {
 
     #[test]
     fn an_outcome_is_read_with_what_a_policy_adds() {
-        let locked = [
-            b"\x30\x34\x02\x01\x01\x61\x07\x0a\x01\x31\x04\x00\x04\x00\xa0\x26\x30\x24\x04\x19".as_slice(),
-            PASSWORD_POLICY.as_bytes(),
-            b"\x01\x01\x00\x04\x05\x30\x03\x81\x01\x01",
-        ];
-        let mut locked = locked.concat();
-        for (at, less) in [(1_usize, 0_usize), (15, 0), (17, 0)] {
-            // The lengths follow from what is behind them.
-            locked[at] = u8::try_from(locked.len() - at - 1 - less).unwrap();
-        }
-        let (1, Response::Bind(outcome)) = read(&locked).unwrap() else { panic!("no bind") };
+        let mut locked = Writer::with_room(128);
+        locked.nested(SEQUENCE, |message| {
+            message.number(INTEGER, 1).put(0x61, b"\x0a\x01\x31\x04\x00\x04\x00");
+            message.nested(CONTROLS, |controls| {
+                controls.nested(SEQUENCE, |control| {
+                    control
+                        .text(PASSWORD_POLICY)
+                        .boolean(BOOLEAN, false)
+                        .put(STRING, b"\x30\x03\x81\x01\x01");
+                });
+            });
+        });
+        let (1, Response::Bind(outcome)) = read(locked.bytes()).unwrap() else { panic!("no bind") };
         assert_eq!(outcome.to_string(), "invalidCredentials (49), password policy: the account is locked");
         assert!(!outcome.is_success());
     }

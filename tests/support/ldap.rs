@@ -22,7 +22,7 @@ impl Asked {
             bytes.extend(connection.exactly(4)?);
         }
         let length = match bytes[1] {
-            0x84 => bytes[2..6].iter().fold(0, |length, byte| length * 256 + usize::from(*byte)),
+            0x84 => bytes[2..6].iter().fold(0, |length, byte| length << 8 | usize::from(*byte)),
             short => usize::from(short),
         };
         bytes.extend(connection.exactly(length)?);
@@ -84,7 +84,7 @@ fn elements(mut bytes: &[u8]) -> Vec<(u8, Vec<u8>)> {
     let mut all = Vec::new();
     while let [tag, first, rest @ ..] = bytes {
         let (length, rest) = match *first {
-            0x84 => (rest[..4].iter().fold(0, |length, byte| length * 256 + usize::from(*byte)), &rest[4..]),
+            0x84 => (rest[..4].iter().fold(0, |length, byte| length << 8 | usize::from(*byte)), &rest[4..]),
             short => (usize::from(short), rest),
         };
         all.push((*tag, rest[..length].to_vec()));
