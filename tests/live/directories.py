@@ -19,8 +19,8 @@ class Directory:
         section = "".join(f"{name} = {value}\n" for name, value in lines.items() if value)
         trusted = indented(ca or self.authority.pem)
         return (
-            f"{more}[mfa]\nprovider = ldap\n[ldap_server dir]\n{section}[tls]\nca_cert = {trusted}\n"
-            + ("" if "[ldap]" in more else "[ldap]\nserver = dir\n")
+            f"{more}[mfa]\nprovider = ldap\n[ldap_server dir]\n{section}"
+            f"[tls]\nca_cert = {trusted}\n" + ("" if "[ldap]" in more else "[ldap]\nserver = dir\n")
         )
 
     def login(self, user: str, password: str, more: str = "", **options: str) -> Answer:

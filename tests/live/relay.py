@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import contextlib
 import socket
 import threading
 
 
 class Relay:
-    """Passes on what both sides say, up to so many bytes of the server's; then hangs up or waits."""
+    """Passes on what both sides say, up to so many bytes of the server; hangs up or waits then."""
 
     def __init__(self, port: int, most: int, hangs_up: bool) -> None:
         self.target, self.most, self.hangs_up = port, most, hangs_up
@@ -44,10 +45,8 @@ class Relay:
             pass
         if not self.hangs_up:
             self.over.wait(60)
-        try:
+        with contextlib.suppress(OSError):
             client.shutdown(socket.SHUT_RDWR)
-        except OSError:
-            pass
         client.close()
 
     def stop(self) -> None:

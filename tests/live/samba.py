@@ -1,4 +1,4 @@
-"""A Samba domain controller of our own, with nothing running but LDAP. Its ports are fixed, so it has an address."""
+"""A Samba domain controller of our own, only LDAP. Its ports are fixed, so it has an address."""
 
 from __future__ import annotations
 
@@ -68,7 +68,9 @@ class Samba:
 
     def add(self, ldif: str) -> None:
         """Add entries to the running server."""
-        added = self._client("ldapadd", "-D", "administrator@example.org", "-w", "Adm1n-Passw0rd", text=ldif)
+        added = self._client(
+            "ldapadd", "-D", "administrator@example.org", "-w", "Adm1n-Passw0rd", text=ldif
+        )
         if added.returncode != 0:
             raise Failed(f"ldapadd: {added.stderr}")
 

@@ -142,7 +142,12 @@ def passwords(site: Site) -> None:
     site.directory.login("ALICE", "alicepw").accepted("ldap")
     site.directory.login("jöhn", "päss✓").accepted("ldap")
     site.directory.login(WEIRD_NAME, "weirdpw").accepted("ldap")
-    for user, password in [("alice", "bobpw"), ("alice", "alicepw "), ("jöhn", "pass"), ("bob", "")]:
+    for user, password in [
+        ("alice", "bobpw"),
+        ("alice", "alicepw "),
+        ("jöhn", "pass"),
+        ("bob", ""),
+    ]:
         site.directory.refused(site.directory.login(user, password))
     wrong = site.directory.login("alice", "wr0ng-secret")
     site.directory.refused(wrong, "invalidCredentials (49)")
@@ -189,7 +194,7 @@ def names_to_bind_as(site: Site) -> None:
 
 @checks.check
 def policies(site: Site) -> None:
-    """A locked account and a password that has to be changed are refused, and told apart in the log."""
+    """A locked account and a password to be changed are refused, and told apart in the log."""
     site.directory.refused(site.directory.login("locked", "lockedpw"), "the account is locked")
     site.directory.refused(site.directory.login("reset", "resetpw"), "has to be changed first")
 
@@ -259,7 +264,7 @@ def posix_groups(site: Site) -> None:
 
 @checks.check
 def awkward_groups(site: Site) -> None:
-    """A DN and a name with special characters are found; a list in the configuration has commas between names."""
+    """A DN and a name with special characters are found."""
     custom = {"schema": "custom", "user_filter": "(uid={user})"}
     custom["group_filter"] = "(&(objectClass=groupOfNames)(cn={group}*))"
     custom["group_name_attribute"] = "description, cn"
@@ -308,7 +313,7 @@ def the_login(site: Site) -> None:
 
 @checks.check
 def outages(site: Site) -> None:
-    """A server that is down, slow or gone in the middle of an answer is an outage, and the next one is asked."""
+    """A server that is down, slow or gone in mid-answer is an outage; the next one is asked."""
     directory = site.directory
     nobody = f"ldaps://127.0.0.1:{free_port()}"
     directory.login("alice", "alicepw", url=nobody).denied(UNREACHABLE)
