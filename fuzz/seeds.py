@@ -243,6 +243,22 @@ def radius_replies() -> list[bytes]:
     ]
 
 
+def ldap_messages() -> list[bytes]:
+    """Make results, an entry, a page's end, and filters with a name."""
+    result = b"\x0a\x01\x00\x04\x00\x04\x00"
+    paged = b"\x04\x161.2.840.113556.1.4.319\x04\x08\x30\x06\x02\x01\x00\x04\x01c"
+    control = b"\xa0\x24\x30\x22" + paged
+    return [
+        b"\x30\x0c\x02\x01\x01\x61\x07" + result,
+        b"\x30\x84\x00\x00\x00\x0c\x02\x01\x01\x78\x07" + result,
+        b"\x30\x32\x02\x01\x02\x65\x07" + result + control,
+        b"\x30\x16\x02\x01\x02\x64\x11\x04\x04cn=x\x30\x09\x30\x07\x04\x02cn\x31\x01\x04",
+        b"(&(objectClass=person)(|(uid={user})(mail={user}@x.org)))\nali*ce",
+        b"(!(cn=a*\\2a*{user}))\n)(uid=*",
+        b"(member:1.2.840.113556.1.4.1941:={user})\ncn=x",
+    ]
+
+
 def main() -> None:
     """Write one file a seed, named after its content."""
     corpus = Path(sys.argv[1])
@@ -262,6 +278,7 @@ def main() -> None:
         for target, texts in made.items()
     }
     contents["radius"] = radius_replies()
+    contents["ldap"] = ldap_messages()
     for target, seeds in contents.items():
         folder = corpus / target
         folder.mkdir(parents=True, exist_ok=True)

@@ -20,6 +20,7 @@ pub mod config;
 pub mod credentials;
 pub mod directory;
 mod json;
+pub mod ldap;
 pub mod locker;
 pub mod logging;
 pub mod mfa;
@@ -90,6 +91,7 @@ pub fn known_options() -> impl Iterator<Item = &'static Opt> + Clone {
         .into_iter()
         .chain(access::OPTIONS)
         .chain(net::PROXY_OPTIONS)
+        .chain(ldap::OPTIONS)
         .chain(pipeline::OPTIONS)
         .chain(mfa::OPTIONS)
         .chain(credentials::OPTIONS)

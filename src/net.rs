@@ -1,15 +1,17 @@
-//! The one HTTP client: TLS, client certificates, proxy, time budget, body limit, no redirect. Datagrams are in [`udp`].
+//! The one HTTP client: TLS, client certificates, proxy, time budget, body limit, no redirect. Streams for other
+//! protocols are in [`stream`], datagrams in [`udp`]; what `[tls]` says is read in one place.
 //!
 //! Nothing of it is set up before the first request, and the system's CA certificates are read only for an https
 //! request without `[tls] ca_cert`.
 
+pub mod stream;
+mod tls;
 pub mod udp;
 
 use std::time::Duration;
 
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, percent_encode};
 use secrecy::{ExposeSecret, SecretString};
-use ureq::tls::{Certificate, ClientCert, PemItem, PrivateKey, RootCerts, TlsConfig, parse_pem};
 use ureq::{Agent, Proxy, ProxyProtocol};
 use zeroize::Zeroizing;
 
@@ -25,10 +27,6 @@ const ESCAPED: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'.').remove(b'
 /// The longest body that is read, in bytes.
 pub const MAX_BODY: u64 = 1024 * 1024;
 
-const TLS_ENABLED: Opt = Opt::new("tls", "enabled", "yes");
-const TLS_VERIFY: Opt = Opt::new("tls", "verify", "yes");
-const TLS_CA_CERT: Opt = Opt::new("tls", "ca_cert", "");
-const TLS_CLIENT_CERT: Opt = Opt::new("tls", "client_cert", "");
 const PROXY: [Opt; 5] = [
     Opt::new("https-proxy", "enabled", "yes"),
     Opt::new("https-proxy", "server", ""),
@@ -44,7 +42,7 @@ const PROXY_ALIAS: [Opt; 5] = [
     Opt::new("https_proxy", "password", ""),
 ];
 /// The options that this module reads.
-pub const OPTIONS: &[Opt] = &[TLS_ENABLED, TLS_VERIFY, TLS_CA_CERT, TLS_CLIENT_CERT];
+pub const OPTIONS: &[Opt] = tls::OPTIONS;
 /// The options for the proxy, in both spellings that the SDK takes.
 pub const PROXY_OPTIONS: [&[Opt]; 2] = [&PROXY, &PROXY_ALIAS];
 
@@ -170,7 +168,8 @@ impl<'a> HttpClient<'a> {
             .user_agent(concat!("sps-plugin/", env!("CARGO_PKG_VERSION")))
             .proxy(None);
         if url.https {
-            config = config.tls_config(tls(settings, log)?).proxy(proxy(settings, appliance_proxy)?);
+            let tls = tls::Trust::from_settings(settings, log, "a server's address begins with https")?;
+            config = config.tls_config(tls.for_http()).proxy(proxy(settings, appliance_proxy)?);
         } else {
             log.warning(format_args!(
                 "{} is asked over plain http; whoever is in between can answer for it",
@@ -298,57 +297,6 @@ impl Url {
     pub fn join(&self, path: &str) -> String {
         format!("{}/{path}", self.text)
     }
-}
-
-fn tls(settings: &Settings<'_>, log: &Log) -> Result<TlsConfig, SettingError> {
-    if !settings.boolean(&TLS_ENABLED)? {
-        return Err(
-            settings.invalid(&TLS_ENABLED, "yes, because a server's address begins with https".to_owned())
-        );
-    }
-    // An error means that a provider is there already, which is as good.
-    let _ = rustls::crypto::ring::default_provider().install_default();
-    let verify = settings.boolean(&TLS_VERIFY)?;
-    let mut config = TlsConfig::builder().disable_verification(!verify);
-    if verify {
-        config = config.root_certs(roots(settings)?);
-    } else {
-        log.warning(format_args!("[tls] verify=no: whoever is in between can answer for the server"));
-    }
-    if let Some((certificate, key)) = settings.client_certificate(&TLS_CLIENT_CERT)? {
-        let unusable =
-            || settings.invalid(&TLS_CLIENT_CERT, "a PEM certificate and its private key".to_owned());
-        let chain = certificates(&certificate).ok_or_else(unusable)?;
-        let key = PrivateKey::from_pem(key.expose_secret().as_bytes()).map_err(|_| unusable())?;
-        config = config.client_cert(Some(ClientCert::new_with_certs(&chain, key)));
-    }
-    Ok(config.build())
-}
-
-fn roots(settings: &Settings<'_>) -> Result<RootCerts, SettingError> {
-    let Some(texts) = settings.ca_certificates(&TLS_CA_CERT)? else {
-        let found = rustls_native_certs::load_native_certs().certs;
-        return Ok(found.iter().map(|certificate| Certificate::from_der(certificate).to_owned()).into());
-    };
-    let mut chain = Vec::new();
-    for text in &texts {
-        let more = certificates(text);
-        chain.extend(more.ok_or_else(|| settings.invalid(&TLS_CA_CERT, "PEM certificates".to_owned()))?);
-    }
-    Ok(RootCerts::new_with_certs(&chain))
-}
-
-/// Returns the certificates of a PEM text; `None` where it has none or a damaged one.
-fn certificates(text: &str) -> Option<Vec<Certificate<'static>>> {
-    let mut found = Vec::new();
-    for item in parse_pem(text.as_bytes()) {
-        match item.ok()? {
-            PemItem::Certificate(certificate) => found.push(certificate),
-            PemItem::PrivateKey(_) => {}
-            _ => return None,
-        }
-    }
-    (!found.is_empty()).then_some(found)
 }
 
 fn proxy(settings: &Settings<'_>, appliance: Option<&HttpProxy>) -> Result<Option<Proxy>, SettingError> {

@@ -20,7 +20,7 @@ use std::collections::BTreeSet;
 use source::{Source, all};
 
 /// Which modules of the crate a module may speak of, besides itself.
-const ARROWS: [(&str, &[&str]); 23] = [
+const ARROWS: [(&str, &[&str]); 24] = [
     ("clock", &[]),
     ("json", &[]),
     ("names", &[]),
@@ -35,8 +35,10 @@ const ARROWS: [(&str, &[&str]); 23] = [
     ("net", &["appliance", "clock", "config", "logging"]),
     // The store knows nobody above it.
     ("store", &["clock", "config", "logging", "names", "secret"]),
+    // One protocol, which two of the following speak.
+    ("ldap", &["clock", "config", "logging", "net", "secret"]),
     // These answer questions. They know no pipeline, no wire and no command line.
-    ("directory", &["appliance", "config", "names"]),
+    ("directory", &["appliance", "clock", "config", "ldap", "logging", "names"]),
     ("token", &["clock", "json", "logging", "names", "store"]),
     (
         "mfa",
@@ -45,6 +47,7 @@ const ARROWS: [(&str, &[&str]); 23] = [
             "clock",
             "config",
             "json",
+            "ldap",
             "logging",
             "names",
             "net",
@@ -111,6 +114,7 @@ const ARROWS: [(&str, &[&str]); 23] = [
             "config",
             "credentials",
             "directory",
+            "ldap",
             "logging",
             "mfa",
             "net",
@@ -250,12 +254,15 @@ fn a_secret_is_opened_in_a_short_list_of_files() {
             "credentials/vault/login.rs",
             // A token that is kept sealed, and a key on its way to its reader.
             "credentials/vault/mod.rs",
+            // A password on its way to a directory.
+            "ldap/message.rs",
             // What is sealed, and the key of a code.
             "locker/entry.rs",
             "locker/totp.rs",
             // The bodies of requests, and the comparison with what is typed.
             "mfa/dialogue.rs",
             "mfa/http.rs",
+            "mfa/ldap.rs",
             "mfa/local.rs",
             // And the codes for use without the server, which are compared and kept.
             "mfa/privacyidea/offline.rs",
@@ -266,6 +273,7 @@ fn a_secret_is_opened_in_a_short_list_of_files() {
             "mfa/yubico/mod.rs",
             "mfa/yubico/wire.rs",
             // Headers and keys of a connection.
+            "net/tls.rs",
             "net.rs",
             // A user name typed under "gu", and an answer that the other plugins of the session read.
             "pipeline/identity.rs",

@@ -10,6 +10,8 @@
 
 #[path = "roads_in/factors.rs"]
 mod factors;
+#[path = "roads_in/ldap.rs"]
+mod ldap;
 #[expect(dead_code, reason = "other tests use the rest")]
 mod support;
 #[path = "roads_in/table.rs"]
@@ -24,7 +26,7 @@ use serde_json::{Value, json};
 use support::radius::RadiusServer;
 use support::service::{Service, reply};
 use support::{Ended, Place};
-use table::ROADS;
+use table::{ROADS, Road};
 
 /// What is given to the hook; a variation takes something away or alters it.
 struct Given {
@@ -38,6 +40,13 @@ struct Given {
     service: Service,
     /// Stands there for roads that ask it.
     radius: Option<RadiusServer>,
+    /// A directory, where one is asked.
+    directory: Option<Service>,
+}
+
+/// All roads.
+fn roads() -> impl Iterator<Item = &'static Road> {
+    ROADS.iter().chain(&ldap::ROADS)
 }
 
 impl Given {
@@ -60,6 +69,7 @@ impl Given {
             clock: "1000",
             service,
             radius: None,
+            directory: None,
         }
     }
 
@@ -106,7 +116,7 @@ impl Given {
 
 #[test]
 fn every_road_in_is_open_to_whoever_has_what_it_takes() {
-    for road in &ROADS {
+    for road in roads() {
         let given = (road.given)();
         let ended = given.ask();
         let place = format!("{}: {}: {ended:?}", road.name, road.what_it_takes);
@@ -117,7 +127,7 @@ fn every_road_in_is_open_to_whoever_has_what_it_takes() {
 
 #[test]
 fn every_road_in_is_closed_to_whoever_lacks_one_thing() {
-    for road in &ROADS {
+    for road in roads() {
         for (less, take) in road.with_one_thing_less {
             let mut given = (road.given)();
             take(&mut given);
@@ -130,7 +140,7 @@ fn every_road_in_is_closed_to_whoever_lacks_one_thing() {
 
 #[test]
 fn a_question_that_is_not_answered_keeps_the_door_closed() {
-    let remembered = ROADS.iter().find(|road| road.name == "remembered in the cookie").unwrap();
+    let remembered = roads().find(|road| road.name == "remembered in the cookie").unwrap();
     let mut given = (remembered.given)();
     given.argument("key_value_pairs", json!({"otp": "123456", "Ticket": "T1"}));
     assert_eq!(given.ask().verdict(), "NEEDINFO");
@@ -145,7 +155,7 @@ fn roads_without_a_factor_are_logged_as_such() {
         ("connection_error_ignored", "accepted without a second factor"),
         ("skip_connections", "no authentication by this plugin: [auth] skip_connections"),
     ] {
-        let road = ROADS.iter().find(|road| road.name == name).unwrap();
+        let road = roads().find(|road| road.name == name).unwrap();
         (road.given)().ask().assert_logged(&["[s1]", piece]);
     }
 }
@@ -167,8 +177,7 @@ fn every_constructor_of_evidence_has_a_road_here_and_every_road_its_constructor(
         .filter(|name| *name != "new")
         .collect();
     let elsewhere = ["remembered in the cookie", "skip_connections"];
-    let roads: BTreeSet<_> =
-        ROADS.iter().map(|road| road.name).filter(|name| !elsewhere.contains(name)).collect();
+    let roads: BTreeSet<_> = roads().map(|road| road.name).filter(|name| !elsewhere.contains(name)).collect();
     assert_eq!(constructors, roads);
     assert!(
         !text.contains("pub fn new") && !text.contains("pub(super) fn new"),

@@ -1,14 +1,21 @@
 //! What a directory says: attributes and groups of a user.
+//!
+//! A directory is the appliance's, where the caller has looked up what the session needs, else `[ldap_server NAME]` of the
+//! configuration, which is asked over LDAP.
 
 use serde_json::Value;
 
 use crate::appliance::{Appliance, LdapDirectory};
+use crate::clock::Budget;
+use crate::config::settings::{SettingError, Settings};
+use crate::ldap::{Server, ServerError};
+use crate::logging::Log;
 
-/// Says why a directory gave no answer. Neither ever whitelists anybody.
+/// Says why a directory gave no answer. None of these ever whitelists anybody.
 #[derive(Debug, thiserror::Error)]
 pub enum LdapError {
-    /// The directory does not know the user.
-    #[error("the user is not in the directory '{0}'")]
+    /// The directory does not know the user, or knows several of this name.
+    #[error("the user is not in the directory '{0}', or there several times")]
     UserNotFound(String),
     /// The directory did not answer, or not with something usable.
     #[error("the directory '{policy}' cannot be used: {reason}")]
@@ -18,6 +25,17 @@ pub enum LdapError {
         /// What is wrong.
         reason: &'static str,
     },
+    /// The same of a directory that was asked over LDAP.
+    #[error("the directory '{policy}' cannot be used")]
+    Server {
+        /// The name of its section.
+        policy: String,
+        /// What is wrong.
+        source: ServerError,
+    },
+    /// Its section is unusable.
+    #[error(transparent)]
+    Setting(#[from] SettingError),
 }
 
 /// Answers for the users of one directory.
@@ -33,19 +51,84 @@ pub trait Directory {
     /// # Errors
     /// [`LdapError`].
     fn in_one_of(&self, user: &str, groups: &[String]) -> Result<bool, LdapError>;
+
+    /// Returns the names of the groups that the user is in, for rules that speak of groups.
+    ///
+    /// # Errors
+    /// [`LdapError`].
+    fn groups_of(&self, user: &str) -> Result<Vec<String>, LdapError>;
 }
 
-/// Finds a directory by the name of its policy.
-///
-/// # Errors
-/// [`LdapError::Operation`] where there is none of that name.
-pub fn find<'a>(appliance: &'a Appliance, policy: &str) -> Result<Box<dyn Directory + 'a>, LdapError> {
-    match appliance.ldap_servers.get(policy) {
-        Some(found) => Ok(Box::new(FromAppliance { policy: policy.to_owned(), found })),
-        None => Err(LdapError::Operation {
-            policy: policy.to_owned(),
-            reason: "the caller has passed none of that name",
-        }),
+/// Where directories are looked for, and what asking them takes.
+#[derive(Clone, Copy)]
+pub struct Directories<'a> {
+    /// The configuration.
+    pub settings: &'a Settings<'a>,
+    /// The appliance's policies, which go first.
+    pub appliance: &'a Appliance,
+    /// The log.
+    pub log: &'a Log,
+    /// The time of this hook.
+    pub budget: Budget<'a>,
+}
+
+impl<'a> Directories<'a> {
+    /// Finds a directory by the name of its policy. Nothing is connected before it is asked.
+    ///
+    /// # Errors
+    /// [`LdapError::Operation`] where there is none of that name, [`LdapError::Setting`] where its section is unusable.
+    pub fn find(self, policy: &str) -> Result<Box<dyn Directory + 'a>, LdapError> {
+        let policy = policy.to_owned();
+        if let Some(found) = self.appliance.ldap_servers.get(&policy) {
+            return Ok(Box::new(FromAppliance { policy, found }));
+        }
+        match Server::from_settings(self.settings, self.log, self.budget, &policy)? {
+            Some(server) => Ok(Box::new(OverLdap { policy, server })),
+            None => Err(LdapError::Operation {
+                policy,
+                reason: "the caller has passed none of that name, and the configuration has no such section",
+            }),
+        }
+    }
+}
+
+/// A directory that is asked.
+struct OverLdap<'a> {
+    policy: String,
+    server: Server<'a>,
+}
+
+impl OverLdap<'_> {
+    fn sort(&self, error: ServerError) -> LdapError {
+        let policy = self.policy.clone();
+        match error {
+            ServerError::UserNotFound | ServerError::SeveralUsers => LdapError::UserNotFound(policy),
+            ServerError::Setting(error) => error.into(),
+            source @ (ServerError::Unreachable { .. }
+            | ServerError::NoTime(_)
+            | ServerError::Garbled { .. }
+            | ServerError::TooMuch(_)
+            | ServerError::Refused { .. }
+            | ServerError::NothingToBindWith
+            | ServerError::NoSuchGroup(_)
+            | ServerError::SeveralGroups(_)
+            | ServerError::TooManyGroups
+            | ServerError::NoText(_)) => LdapError::Server { policy, source },
+        }
+    }
+}
+
+impl Directory for OverLdap<'_> {
+    fn attribute(&self, user: &str, attribute: &str) -> Result<Vec<String>, LdapError> {
+        self.server.attribute(user, attribute).map_err(|error| self.sort(error))
+    }
+
+    fn in_one_of(&self, user: &str, groups: &[String]) -> Result<bool, LdapError> {
+        self.server.in_one_of(user, groups).map_err(|error| self.sort(error))
+    }
+
+    fn groups_of(&self, user: &str) -> Result<Vec<String>, LdapError> {
+        self.server.groups_of(user).map_err(|error| self.sort(error))
     }
 }
 
@@ -91,11 +174,24 @@ impl Directory for FromAppliance<'_> {
         };
         Ok(groups.iter().any(member))
     }
+
+    fn groups_of(&self, user: &str) -> Result<Vec<String>, LdapError> {
+        self.user(user)?;
+        let of = self.found.groups.iter().filter(|(_, all)| all.iter().any(|name| name == user));
+        Ok(of.map(|(group, _)| group.clone()).collect())
+    }
 }
 
 #[cfg(test)]
 mod tests {
+    use std::time::Duration;
+
+    use secrecy::SecretString;
+
     use super::*;
+    use crate::clock::{Clock, UnixTime};
+    use crate::config::ini::Ini;
+    use crate::config::reference::{Lookup, ReferenceError};
 
     fn appliance() -> Appliance {
         serde_json::from_str(
@@ -105,27 +201,97 @@ mod tests {
         .unwrap()
     }
 
+    struct Nowhere;
+
+    impl Lookup for Nowhere {
+        fn credential(
+            &self,
+            _: &Settings<'_>,
+            _: &str,
+            _: &str,
+            _: &str,
+        ) -> Result<Option<SecretString>, ReferenceError> {
+            Ok(None)
+        }
+
+        fn certificate(
+            &self,
+            _: &Settings<'_>,
+            _: &str,
+            _: &str,
+            _: &str,
+        ) -> Result<Option<(String, SecretString)>, ReferenceError> {
+            Ok(None)
+        }
+
+        fn trusted_ca_list(&self, _: &str) -> Option<Vec<String>> {
+            None
+        }
+
+        fn environment(&self, _: &str) -> Option<String> {
+            None
+        }
+    }
+
+    struct NoTime;
+
+    impl Clock for NoTime {
+        fn now(&self) -> UnixTime {
+            UnixTime::from_secs(0)
+        }
+
+        fn elapsed(&self) -> Duration {
+            Duration::MAX
+        }
+    }
+
+    /// Looks for a directory of the appliance above, or of a configuration.
+    fn with<T>(configuration: &str, work: impl FnOnce(Directories<'_>) -> T) -> T {
+        let mut ini = Ini::new();
+        ini.read_str("plugin.ini", configuration).unwrap();
+        let (appliance, log) = (appliance(), Log::new(Box::new(std::io::sink())));
+        let (settings, budget) = (Settings::new(ini, &Nowhere), Budget::new(&NoTime, Duration::ZERO));
+        work(Directories { settings: &settings, appliance: &appliance, log: &log, budget })
+    }
+
     #[test]
     fn an_attribute_is_found_in_any_case_and_may_have_several_values() {
-        let appliance = appliance();
-        let ad = find(&appliance, "ad").unwrap();
-        assert_eq!(ad.attribute("alice", "MAIL").unwrap(), ["a@x", "b@x"]);
-        assert_eq!(ad.attribute("alice", "uid").unwrap(), ["7"]);
-        assert!(ad.attribute("alice", "nothing").unwrap().is_empty());
-        assert!(matches!(ad.attribute("alice", "odd"), Err(LdapError::Operation { .. })));
+        with("", |directories| {
+            let ad = directories.find("ad").unwrap();
+            assert_eq!(ad.attribute("alice", "MAIL").unwrap(), ["a@x", "b@x"]);
+            assert_eq!(ad.attribute("alice", "uid").unwrap(), ["7"]);
+            assert!(ad.attribute("alice", "nothing").unwrap().is_empty());
+            assert!(matches!(ad.attribute("alice", "odd"), Err(LdapError::Operation { .. })));
+        });
     }
 
     #[test]
     fn a_user_who_is_not_found_is_in_no_group() {
-        let appliance = appliance();
-        let ad = find(&appliance, "ad").unwrap();
-        assert!(ad.in_one_of("alice", &["x".to_owned(), "dba".to_owned()]).unwrap());
-        assert!(!ad.in_one_of("alice", &["x".to_owned()]).unwrap());
-        assert!(matches!(ad.in_one_of("ghost", &["dba".to_owned()]), Err(LdapError::UserNotFound(_))));
-        assert!(matches!(
-            find(&appliance, "empty").unwrap().attribute("alice", "mail"),
-            Err(LdapError::Operation { .. })
-        ));
-        assert!(matches!(find(&appliance, "other").err(), Some(LdapError::Operation { .. })));
+        with("", |directories| {
+            let ad = directories.find("ad").unwrap();
+            assert!(ad.in_one_of("alice", &["x".to_owned(), "dba".to_owned()]).unwrap());
+            assert!(!ad.in_one_of("alice", &["x".to_owned()]).unwrap());
+            assert!(matches!(ad.in_one_of("ghost", &["dba".to_owned()]), Err(LdapError::UserNotFound(_))));
+            assert_eq!(ad.groups_of("alice").unwrap(), ["dba"]);
+            assert!(matches!(ad.groups_of("ghost"), Err(LdapError::UserNotFound(_))));
+            let empty = directories.find("empty").unwrap();
+            assert!(matches!(empty.attribute("alice", "mail"), Err(LdapError::Operation { .. })));
+            assert!(matches!(directories.find("other").err(), Some(LdapError::Operation { .. })));
+        });
+    }
+
+    #[test]
+    fn the_appliances_directory_goes_before_the_configurations() {
+        const SERVER: &str = "url=ldap://127.0.0.1:9\nuser_base_dn=dc=x\n";
+        with(
+            &format!("[ldap_server ad]\n{SERVER}[ldap_server own]\n{SERVER}[ldap_server bad]\n"),
+            |directories| {
+                assert_eq!(directories.find("ad").unwrap().groups_of("alice").unwrap(), ["dba"]);
+                // No time is left, so nobody is asked.
+                let own = directories.find("own").unwrap().attribute("alice", "mail");
+                assert!(matches!(own, Err(LdapError::Server { source: ServerError::NoTime(_), .. })));
+                assert!(matches!(directories.find("bad").err(), Some(LdapError::Setting(_))));
+            },
+        );
     }
 }

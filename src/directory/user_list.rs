@@ -1,4 +1,9 @@
-//! User list policies: the appliance's, else `[user_list NAME]` of the configuration.
+//! User list policies: the appliance's, else `[user_list NAME]` of the configuration, with a file of names if it
+//! has one.
+
+use std::fs::OpenOptions;
+use std::io::Read;
+use std::os::unix::fs::{MetadataExt, OpenOptionsExt};
 
 use crate::appliance::{Allow, Appliance, UserListPolicy};
 use crate::config::settings::{Opt, SettingError, Settings};
@@ -6,8 +11,12 @@ use crate::names::Username;
 
 const ALLOW: Opt = Opt::new("user_list <name>", "allow", "");
 const EXCEPT: Opt = Opt::new("user_list <name>", "except", "");
+const EXCEPT_FILE: Opt = Opt::new("user_list <name>", "except_file", "");
 /// The options that this module reads.
-pub const OPTIONS: &[Opt] = &[ALLOW, EXCEPT];
+pub const OPTIONS: &[Opt] = &[ALLOW, EXCEPT, EXCEPT_FILE];
+
+/// The longest file of names, in bytes.
+pub const MAX_FILE: u64 = 1024 * 1024;
 
 /// Says why a user list cannot be asked.
 #[derive(Debug, thiserror::Error)]
@@ -18,6 +27,26 @@ pub enum UserListError {
     /// `[user_list NAME]` is unusable.
     #[error(transparent)]
     Setting(#[from] SettingError),
+    /// `except_file` cannot be read.
+    #[error("cannot read the file {path} of the user list '{list}'")]
+    File {
+        /// The list's name.
+        list: String,
+        /// The path as configured.
+        path: String,
+        /// What the system said.
+        source: std::io::Error,
+    },
+    /// `except_file` is no list of names, or one that others may write.
+    #[error("the file {path} of the user list '{list}' {reason}")]
+    Unusable {
+        /// The list's name.
+        list: String,
+        /// The path as configured.
+        path: String,
+        /// What is wrong with it.
+        reason: &'static str,
+    },
 }
 
 /// Tells whether a user matches the named list: an exception of a list that allows nobody, or no exception of one
@@ -50,5 +79,86 @@ fn from_settings(settings: &Settings<'_>, list: &str) -> Result<UserListPolicy, 
     let allow = ALLOW.of(&section);
     let word = settings.optional_choice(allow, &Allow::WORDS)?;
     let word = word.ok_or_else(|| settings.invalid(allow, "no_user or all_users".to_owned()))?;
-    Ok(UserListPolicy { allow: Allow::from_word(word), except: settings.list(EXCEPT.of(&section))? })
+    let mut except = settings.list(EXCEPT.of(&section))?;
+    if let Some(path) = settings.text(EXCEPT_FILE.of(&section))? {
+        except.extend(from_file(list, &path)?);
+    }
+    Ok(UserListPolicy { allow: Allow::from_word(word), except })
+}
+
+/// Reads a file with one name a line; a line that begins with `#` is a comment. Whoever may write it decides who needs
+/// no second factor, so nobody but this user and root may.
+fn from_file(list: &str, path: &str) -> Result<Vec<String>, UserListError> {
+    let failed = |source| UserListError::File { list: list.to_owned(), path: path.to_owned(), source };
+    let unusable = |reason| UserListError::Unusable { list: list.to_owned(), path: path.to_owned(), reason };
+    // O_NONBLOCK: opening a FIFO must not wait for a writer.
+    let nonblock = i32::try_from(rustix::fs::OFlags::NONBLOCK.bits()).unwrap_or_default();
+    let file = OpenOptions::new().read(true).custom_flags(nonblock).open(path).map_err(failed)?;
+    let metadata = file.metadata().map_err(failed)?;
+    if !metadata.is_file() {
+        return Err(unusable("is not a regular file"));
+    }
+    if metadata.mode() & 0o022 != 0 {
+        return Err(unusable("may be written by others; chmod go-w it"));
+    }
+    if metadata.uid() != rustix::process::geteuid().as_raw() && metadata.uid() != 0 {
+        return Err(unusable("belongs to another user"));
+    }
+    let mut text = String::new();
+    let read = file.take(MAX_FILE.saturating_add(1)).read_to_string(&mut text);
+    match read {
+        Ok(length) if u64::try_from(length).is_ok_and(|length| length <= MAX_FILE) => {}
+        Ok(_) => return Err(unusable("is larger than 1 MiB")),
+        Err(error) if error.kind() == std::io::ErrorKind::InvalidData => {
+            return Err(unusable("is not UTF-8"));
+        }
+        Err(error) => return Err(failed(error)),
+    }
+    let text = text.strip_prefix('\u{feff}').unwrap_or(&text);
+    let names = text.lines().map(str::trim).filter(|line| !line.is_empty() && !line.starts_with('#'));
+    let names: Vec<_> = names.map(str::to_owned).collect();
+    // A full disk leaves an empty file, and with all_users everybody would match it.
+    if names.is_empty() { Err(unusable("holds no name")) } else { Ok(names) }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::fs;
+    use std::os::unix::fs::PermissionsExt;
+
+    use super::*;
+
+    fn read(content: impl AsRef<[u8]>, mode: u32) -> Result<Vec<String>, String> {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("names");
+        fs::write(&path, content).unwrap();
+        fs::set_permissions(&path, fs::Permissions::from_mode(mode)).unwrap();
+        from_file("vip", path.to_str().unwrap()).map_err(|error| error.to_string())
+    }
+
+    #[test]
+    fn a_file_has_one_name_a_line_and_comments() {
+        let text = "\u{feff}# who is called at night\r\nroot\r\n\n  j.doe  \n#bob\njöhn\na#b\nDOE, Jane";
+        assert_eq!(read(text, 0o644).unwrap(), ["root", "j.doe", "jöhn", "a#b", "DOE, Jane"]);
+    }
+
+    #[test]
+    fn a_file_that_is_not_to_be_trusted_is_an_error() {
+        let most = usize::try_from(MAX_FILE).unwrap();
+        for (content, mode, reason) in [
+            (b"root\n".to_vec(), 0o666, "may be written by others"),
+            (b"root\n".to_vec(), 0o620, "may be written by others"),
+            (b"".to_vec(), 0o600, "holds no name"),
+            (b"\n# root\n".to_vec(), 0o600, "holds no name"),
+            (b"root\n\xff\n".to_vec(), 0o600, "is not UTF-8"),
+            (vec![b'x'; most.saturating_add(1)], 0o600, "is larger than 1 MiB"),
+        ] {
+            let error = read(content, mode).unwrap_err();
+            assert!(error.contains(reason) && error.contains("'vip'"), "{error}");
+        }
+        assert_eq!(read(vec![b'x'; most], 0o600).unwrap().len(), 1);
+        assert!(matches!(from_file("vip", "/nowhere/names"), Err(UserListError::File { .. })));
+        let device = from_file("vip", "/dev/zero").unwrap_err().to_string();
+        assert!(device.contains("is not a regular file"), "{device}");
+    }
 }

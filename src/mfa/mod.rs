@@ -3,11 +3,13 @@
 //! A provider answers a question; it does not decide. "The code is wrong" is an [`Answer`], "the server did not
 //! answer" is an [`MfaError`], and the two stay apart up to the one `match` in `pipeline::authenticate`.
 
+mod chain;
 mod dialogue;
 mod elsewhere;
 mod envelope;
 mod fallback;
 mod http;
+mod ldap;
 mod linotp;
 mod local;
 mod none;
@@ -37,12 +39,27 @@ use crate::store::{Store, StoreError};
 use crate::terms::Question;
 
 const PROVIDER: Opt = Opt::new("mfa", "provider", "local");
+/// What the user reads before a password; a provider may have one of its own.
+const PROMPT: Opt =
+    Opt::new("auth", "prompt", "Press Enter for push notification or type one-time password:");
+const PROMPTS: [Opt; 8] = [
+    Opt::new("edumfa", "prompt", ""),
+    Opt::new("http", "prompt", ""),
+    Opt::new("ldap", "prompt", ""),
+    Opt::new("linotp", "prompt", ""),
+    Opt::new("local", "prompt", ""),
+    Opt::new("privacyidea", "prompt", ""),
+    Opt::new("radius", "prompt", ""),
+    Opt::new("yubikey", "prompt", ""),
+];
 const FALLBACK: Opt = Opt::new("mfa", "fallback", "none");
 const RETRY_AFTER: Opt = Opt::new("mfa", "retry_after", "30");
 /// The options that this module and its providers read.
-pub const OPTIONS: [&[Opt]; 8] = [
-    &[PROVIDER, FALLBACK, RETRY_AFTER],
+pub const OPTIONS: [&[Opt]; 10] = [
+    &[PROVIDER, FALLBACK, RETRY_AFTER, PROMPT],
+    &PROMPTS,
     http::OPTIONS,
+    ldap::OPTIONS,
     linotp::OPTIONS,
     local::OPTIONS,
     &privacyidea::EDUMFA,
@@ -224,32 +241,108 @@ fn service<'a>(
 /// # Errors
 /// A provider that is none, or whose section is unusable.
 pub fn client<'a>(tools: Tools<'a>, disable_echo: bool) -> Result<Box<dyn MfaClient + 'a>, SettingError> {
-    let local = || {
-        local::Local::from_settings(tools, disable_echo).map(|local| Box::new(local) as Box<dyn MfaClient>)
-    };
-    let name = provider(tools.settings)?;
-    if name == "none" {
+    let names = providers(tools.settings)?;
+    let [name] = names.as_slice() else { return chain(tools, &names, disable_echo) };
+    if *name == "none" {
         return Ok(Box::new(none::NoFactor::new(tools.log)));
     }
-    let Some(client) = service(name, tools, disable_echo)? else { return local() };
-    if fallback(tools.settings)? {
-        return Ok(Box::new(fallback::WithFallback { service: client, fallback: local()?, log: tools.log }));
+    let client = link(name, tools, disable_echo)?;
+    if *name != "local" && fallback(tools.settings)? {
+        let fallback = link("local", tools, disable_echo)?;
+        return Ok(Box::new(fallback::WithFallback { service: client, fallback, log: tools.log }));
     }
     Ok(client)
+}
+
+/// Makes a client that can stand in a chain.
+fn link<'a>(
+    name: &str,
+    tools: Tools<'a>,
+    disable_echo: bool,
+) -> Result<Box<dyn MfaClient + 'a>, SettingError> {
+    Ok(match service(name, tools, disable_echo)? {
+        Some(client) => client,
+        None if name == "ldap" => Box::new(ldap::Ldap::from_settings(tools)?),
+        None => Box::new(local::Local::from_settings(tools, disable_echo)?),
+    })
+}
+
+fn chain<'a>(
+    tools: Tools<'a>,
+    names: &[&'static str],
+    disable_echo: bool,
+) -> Result<Box<dyn MfaClient + 'a>, SettingError> {
+    let settings = tools.settings;
+    if fallback(settings)? {
+        let expected = "none, because a chain of providers would be less than was asked for".to_owned();
+        return Err(settings.invalid(&FALLBACK, expected));
+    }
+    let mut links = Vec::new();
+    for name in names {
+        links.push(chain::Link {
+            client: link(name, tools, disable_echo)?,
+            prompt: prompt_of(settings, name)?,
+            disable_echo: disable_echo || *name == "ldap",
+        });
+    }
+    Ok(Box::new(chain::Chain { name: names.join(" + "), links }))
+}
+
+/// Returns what the user reads before the first password, and whether it stays hidden because it is one that is good for
+/// longer.
+///
+/// # Errors
+/// A provider that is none; `%(name)s` or a reference that leads nowhere.
+pub fn first_prompt(settings: &Settings<'_>) -> Result<(String, bool), SettingError> {
+    let names = providers(settings)?;
+    let first = names.first().copied().unwrap_or_default();
+    Ok((prompt_of(settings, first)?, first == "ldap"))
+}
+
+fn prompt_of(settings: &Settings<'_>, name: &str) -> Result<String, SettingError> {
+    let section = if name == "yubico" { "yubikey" } else { name };
+    let own = PROMPTS.iter().find(|option| option.section == section);
+    let own = own.map(|option| settings.text(option)).transpose()?.flatten();
+    match own.filter(|prompt| !prompt.is_empty()) {
+        Some(prompt) => Ok(prompt),
+        None => Ok(settings.text(&PROMPT)?.unwrap_or_default()),
+    }
+}
+
+/// Reads `[mfa] provider`: one, or several with `+` between them, each once.
+fn providers(settings: &Settings<'_>) -> Result<Vec<&'static str>, SettingError> {
+    let text = settings.text(&PROVIDER)?.unwrap_or_default();
+    if !text.contains('+') {
+        return Ok(vec![provider(settings)?]);
+    }
+    let mut names: Vec<&'static str> = Vec::new();
+    for word in text.split('+') {
+        let word = word.trim().to_lowercase();
+        let known = SERVICES.iter().chain(&["ldap", "local"]).find(|known| **known == word);
+        match known {
+            Some(known) if !names.contains(known) => names.push(known),
+            Some(_) | None => {
+                let known = SERVICES.join(", ");
+                let expected = format!("providers with + between them, each once: {known}, ldap, local");
+                return Err(settings.invalid(&PROVIDER, expected));
+            }
+        }
+    }
+    Ok(names)
 }
 
 fn provider(settings: &Settings<'_>) -> Result<&'static str, SettingError> {
     let mut providers = SERVICES.to_vec();
     providers.insert(1, "none");
-    providers.push("local");
+    providers.extend(["ldap", "local"]);
     settings.choice(&PROVIDER, &providers)
 }
 
 /// Returns the keys under which the first password may come instead of `otp`; the first that is there counts. A
 /// provider that is none has no such keys; that it is none is said when it is asked.
 pub fn password_keys(settings: &Settings<'_>) -> &'static [&'static str] {
-    match provider(settings) {
-        Ok("radius") => &radius::PASSWORD_KEYS,
+    match providers(settings).as_deref() {
+        Ok(["radius", ..]) => &radius::PASSWORD_KEYS,
         Ok(_) | Err(_) => &[],
     }
 }

@@ -47,6 +47,11 @@ impl Peer {
         Self { host: host.to_owned(), port, name }
     }
 
+    /// Returns the host, an address without brackets.
+    pub fn host(&self) -> &str {
+        &self.host
+    }
+
     /// Returns host and port as one would write them.
     pub fn name(&self) -> &str {
         &self.name

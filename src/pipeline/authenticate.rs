@@ -15,11 +15,9 @@ use crate::protocol::cookie::Cookie;
 use crate::protocol::invocation::Arguments;
 use crate::terms::Question;
 
-const PROMPT: Opt =
-    Opt::new("auth", "prompt", "Press Enter for push notification or type one-time password:");
 pub(super) const DISABLE_ECHO: Opt = Opt::new("auth", "disable_echo", "no");
 const INTERACTIVE_PROTOCOLS: Opt = Opt::new("auth", "interactive_protocols", "rdp,ssh,telnet");
-pub(super) const OPTIONS: &[Opt] = &[PROMPT, DISABLE_ECHO, INTERACTIVE_PROTOCOLS];
+pub(super) const OPTIONS: &[Opt] = &[DISABLE_ECHO, INTERACTIVE_PROTOCOLS];
 
 /// The key of the one-time password.
 const OTP: &str = "otp";
@@ -123,8 +121,8 @@ fn password(
 
 /// Makes the question for the one-time password.
 pub(super) fn question(context: &Context<'_>, key: &str) -> Result<Question, Stop> {
-    let prompt = context.settings.text(&PROMPT)?.unwrap_or_default();
-    let disable_echo = context.settings.boolean(&DISABLE_ECHO)?;
+    let (prompt, is_hidden) = mfa::first_prompt(context.settings)?;
+    let disable_echo = context.settings.boolean(&DISABLE_ECHO)? || is_hidden;
     Ok(Question { key: key.to_owned(), prompt: format!("{prompt} "), disable_echo })
 }
 

@@ -7,13 +7,20 @@ use secrecy::SecretString;
 use super::authenticate::{self, DISABLE_ECHO};
 use super::evidence::Evidence;
 use super::factor::{self, Who};
+use super::identity::LDAP_SERVER;
 use super::progress::AaProgress;
 use super::{Context, Stop, bypass, connection_limit, identity};
 use crate::access::{self, Access, Requirement, Ruling, SystemResolver};
+use crate::config::settings::Opt;
+use crate::directory::ldap::LdapError;
+use crate::logging::Chain;
 use crate::mfa::{self, ApprovalsBy};
 use crate::names::{MfaIdentity, Username};
 use crate::protocol::cookie::Cookie;
 use crate::protocol::invocation::Arguments;
+
+const GROUPS: Opt = Opt::new("access", "groups", "gateway");
+pub(super) const OPTIONS: &[Opt] = &[GROUPS];
 
 /// The key of the answers to what an access rule requires. SPS may hand the password of `authenticate` over again, which
 /// is no answer to this.
@@ -60,7 +67,7 @@ fn ruled(
         context.log.explain(format_args!("authorize: no [access] provider, so everybody may"));
         return Ok(Evidence::authorized());
     };
-    let groups = arguments.gateway_groups.clone().unwrap_or_default();
+    let groups = groups(context, arguments, username)?;
     let address = arguments.server_ip.as_deref().and_then(|text| text.parse().ok());
     let access = Access {
         user: username.map(Username::as_str).unwrap_or_default(),
@@ -81,6 +88,29 @@ fn ruled(
             let required = require(context, arguments, cookie, username, requirement)?;
             context.log.info(format_args!("user {} may go there: {by}", access.user));
             Ok(Evidence::ruled(&by, required))
+        }
+    }
+}
+
+/// Returns the groups of the user: those that SPS knows, or those of the directory. A directory that does not know the user,
+/// or does not answer, decides nothing.
+fn groups(
+    context: &Context<'_>,
+    arguments: &Arguments,
+    username: Option<&Username>,
+) -> Result<Vec<String>, Stop> {
+    if context.settings.choice(&GROUPS, &["ldap_server", "gateway"])? == "gateway" {
+        return Ok(arguments.gateway_groups.clone().unwrap_or_default());
+    }
+    let Some(username) = username else { return Ok(Vec::new()) };
+    let server = context.settings.required(&LDAP_SERVER)?;
+    let found = context.directories().find(&server);
+    match found.and_then(|directory| directory.groups_of(username.as_str())) {
+        Ok(groups) => Ok(groups),
+        Err(LdapError::Setting(error)) => Err(error.into()),
+        Err(error) => {
+            context.log.error(format_args!("the groups of {username} are not known: {}", Chain(&error)));
+            Err(Stop::deny("the user's groups are not known", factor::UNREACHABLE))
         }
     }
 }

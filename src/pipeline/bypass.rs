@@ -5,7 +5,8 @@ use super::identity::LDAP_SERVER;
 use super::{Context, Stop};
 use crate::appliance::Allow;
 use crate::config::settings::Opt;
-use crate::directory::{ldap, user_list};
+use crate::directory::ldap::LdapError;
+use crate::directory::user_list;
 use crate::logging::Chain;
 use crate::names::Username;
 use crate::protocol::invocation::Arguments;
@@ -53,8 +54,9 @@ pub(super) fn ldap_group(context: &Context<'_>, username: &Username) -> Result<O
         return Ok(None);
     };
     let groups = settings.list(&GROUP_EXCEPT)?;
-    let found = ldap::find(context.appliance, &server);
+    let found = context.directories().find(&server);
     match found.and_then(|directory| directory.in_one_of(username.as_str(), &groups)) {
+        Err(LdapError::Setting(error)) => Err(error.into()),
         Ok(member) => {
             let matched = allow.matches(member);
             let (is, how) =

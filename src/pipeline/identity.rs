@@ -4,7 +4,7 @@ use secrecy::ExposeSecret;
 
 use super::{Context, Stop};
 use crate::config::settings::{At, Opt};
-use crate::directory::ldap;
+use crate::directory::ldap::LdapError;
 use crate::logging::Chain;
 use crate::names::{MfaIdentity, Username};
 use crate::protocol::cookie::{Cookie, CookieError, Progress};
@@ -87,9 +87,9 @@ pub(super) fn mfa_identity(context: &Context<'_>, username: &Username) -> Result
 fn from_directory(context: &Context<'_>, identity: &str) -> Result<Option<String>, Stop> {
     let Some(server) = context.settings.text(&LDAP_SERVER)? else { return Ok(None) };
     let Some(attribute) = context.settings.text(&USER_ATTRIBUTE)? else { return Ok(None) };
-    match ldap::find(context.appliance, &server)
-        .and_then(|directory| directory.attribute(identity, &attribute))
-    {
+    let found = context.directories().find(&server);
+    match found.and_then(|directory| directory.attribute(identity, &attribute)) {
+        Err(LdapError::Setting(error)) => Err(error.into()),
         Ok(values) => Ok(values.into_iter().next()),
         Err(error) => {
             context.log.warning(format_args!("user mapping is not possible: {}", Chain(&error)));

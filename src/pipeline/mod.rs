@@ -22,6 +22,7 @@ use crate::appliance::Appliance;
 use crate::clock::Budget;
 use crate::config::settings::{Opt, SettingError, Settings};
 use crate::credentials::CredentialError;
+use crate::directory::ldap::Directories;
 use crate::directory::user_list::UserListError;
 use crate::logging::Log;
 use crate::mfa::MfaError;
@@ -31,8 +32,9 @@ use crate::store::{Store, StoreError};
 use crate::terms::Question;
 
 /// The options that the pipelines read.
-pub const OPTIONS: [&[Opt]; 7] = [
+pub const OPTIONS: [&[Opt]; 8] = [
     authenticate::OPTIONS,
+    authorize::OPTIONS,
     bypass::OPTIONS,
     checkout::OPTIONS,
     connection_limit::OPTIONS,
@@ -53,6 +55,13 @@ pub struct Context<'a> {
     pub budget: Budget<'a>,
     /// What survives.
     pub store: &'a Store<'a>,
+}
+
+impl<'a> Context<'a> {
+    /// Returns where directories are looked for.
+    fn directories(&self) -> Directories<'a> {
+        Directories { settings: self.settings, appliance: self.appliance, log: self.log, budget: self.budget }
+    }
 }
 
 /// Why a line of steps ended without evidence.

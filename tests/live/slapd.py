@@ -22,6 +22,7 @@ cn: module
 olcModulePath: /usr/lib/ldap
 olcModuleLoad: back_mdb
 olcModuleLoad: memberof
+olcModuleLoad: ppolicy
 
 dn: cn=schema,cn=config
 objectClass: olcSchemaConfig
@@ -40,7 +41,9 @@ olcDbDirectory: {folder}/db
 olcSuffix: {suffix}
 olcRootDN: cn=admin,{suffix}
 olcRootPW: admin
-olcDbIndex: objectClass,uid,cn,member eq
+olcDbIndex: objectClass,uid,cn,member,memberUid eq
+olcSizeLimit: 500
+olcLimits: users size.soft=500 size.hard=500 size.pr=500 size.prtotal=unlimited
 olcAccess: to attrs=userPassword by anonymous auth by * none
 olcAccess: to * by users read by anonymous auth by * none
 
@@ -48,6 +51,13 @@ dn: olcOverlay=memberof,olcDatabase={{1}}mdb,cn=config
 objectClass: olcOverlayConfig
 objectClass: olcMemberOf
 olcOverlay: memberof
+
+dn: olcOverlay=ppolicy,olcDatabase={{1}}mdb,cn=config
+objectClass: olcOverlayConfig
+objectClass: olcPPolicyConfig
+olcOverlay: ppolicy
+olcPPolicyDefault: cn=default,ou=policies,{suffix}
+olcPPolicyUseLockout: TRUE
 """
 
 
@@ -83,10 +93,18 @@ def group(name: str, *members: str) -> str:
 
 
 class Slapd:
-    """The server with what is given to it, over TLS."""
+    """The server with what is given to it, over TLS and, if there is a port for it, plain."""
 
-    def __init__(self, folder: Path, authority: Authority, port: int, entries: list[str]) -> None:
+    def __init__(
+        self,
+        folder: Path,
+        authority: Authority,
+        port: int,
+        entries: list[str],
+        plain_port: int | None = None,
+    ) -> None:
         self.url = f"ldaps://127.0.0.1:{port}"
+        self.plain = f"ldap://127.0.0.1:{plain_port}"
         (folder / "config").mkdir(parents=True)
         (folder / "db").mkdir()
         (folder / "ca.pem").write_text(authority.pem)
@@ -96,8 +114,17 @@ class Slapd:
             CONFIG.format(folder=folder, certificate=certificate, key=key, suffix=SUFFIX)
         )
         base = entry(SUFFIX, objectClass=["dcObject", "organization"], dc="example", o="Example")
-        for unit in ("people", "groups"):
+        for unit in ("people", "groups", "policies"):
             base += entry(f"ou={unit},{SUFFIX}", objectClass="organizationalUnit", ou=unit)
+        base += entry(
+            f"cn=default,ou=policies,{SUFFIX}",
+            objectClass=["device", "pwdPolicy"],
+            cn="default",
+            pwdAttribute="userPassword",
+            pwdLockout="TRUE",
+            pwdMaxFailure="1000",
+            pwdMustChange="TRUE",
+        )
         data = folder / "data.ldif"
         data.write_text(base + "".join(entries))
         place = ["-F", str(folder / "config")]
@@ -108,7 +135,8 @@ class Slapd:
                 capture_output=True,
             )
         # In the foreground, so that it is our child.
-        command = ["/usr/sbin/slapd", *place, "-h", self.url, "-d", "stats"]
+        urls = self.url if plain_port is None else f"{self.url} {self.plain}"
+        command = ["/usr/sbin/slapd", *place, "-h", urls, "-d", "stats"]
         self.process = Process(command, folder / "slapd.log", {"PATH": "/usr/bin:/bin"})
         self.process.wait_for(port)
 

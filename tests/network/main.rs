@@ -1,4 +1,5 @@
-//! The `http` and the `yubico` provider against services that answer well, badly, slowly or not at all, with and without TLS and proxy.
+//! The `http` and the `yubico` provider and directories against services that answer well, badly, slowly or not at all,
+//! with and without TLS and proxy.
 
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
 #![expect(clippy::panic, reason = "a test that cannot go on has failed")]
@@ -6,6 +7,7 @@
 
 mod contract;
 mod hostile;
+mod ldap;
 mod proxy;
 #[expect(dead_code, reason = "other tests use the rest")]
 #[path = "../support/mod.rs"]

@@ -32,7 +32,7 @@ fn answering(given: &mut Given, script: fn(&Asked) -> Vec<u8>) {
     given.radius = Some(server);
 }
 
-pub(crate) const ROADS: [Road; 19] = [
+pub(crate) const ROADS: [Road; 20] = [
     Road {
         name: "user_list",
         what_it_takes: "a user whom the appliance's list names",
@@ -599,6 +599,42 @@ pub(crate) const ROADS: [Road; 19] = [
         verdict: "ACCEPT",
         by: "authorize",
         with_one_thing_less: &[("an empty user", |given| given.argument("gateway_user", json!("")))],
+    },
+    Road {
+        name: "factor",
+        what_it_takes: "all the factors of a chain, each with a password of its own",
+        given: || {
+            let mut given = Given::new(
+                "[mfa]\nprovider=http + linotp\n[http]\nserver_url=http://SERVICE\ntoken=t0ken\n\
+                 [linotp]\nserver_url=http://SERVICE\n",
+            );
+            given.argument("key_value_pairs", json!({"otp": "123456"}));
+            let asked = given.ask();
+            assert_eq!(asked.verdict(), "NEEDINFO", "{asked:?}");
+            given.argument("cookie", asked.response()["cookie"].clone());
+            given
+        },
+        verdict: "ACCEPT",
+        by: "http otp + linotp otp",
+        with_one_thing_less: &[
+            ("another second password", |given| given.argument("key_value_pairs", json!({"otp": "123457"}))),
+            ("no second password", |given| given.argument("key_value_pairs", json!({"otp": ""}))),
+            ("the cookie of another session", |given| given.argument("session_id", json!("s2"))),
+            ("a first factor that did not hold", |given| {
+                given.arguments["cookie"]["state"]["held"] = json!([]);
+                given.argument("key_value_pairs", json!({"otp": "123457"}));
+            }),
+            ("more factors than there are", |given| {
+                given.arguments["cookie"]["state"]["held"] = json!(["a", "b"]);
+            }),
+            ("a state of another form", |given| given.arguments["cookie"]["state"] = json!(["http otp"])),
+            ("a second server that is not there", |given| {
+                given.instead(
+                    "[linotp]\nserver_url=http://",
+                    "[linotp]\nignore_connection_error=yes\nserver_url=http://x",
+                );
+            }),
+        ],
     },
     Road {
         name: "ruled",

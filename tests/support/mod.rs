@@ -1,5 +1,6 @@
 //! The real binary as SPS runs it: an invocation on stdin, an environment of its own, a place of its own for state.
 
+pub(crate) mod ldap;
 pub(crate) mod pki;
 pub(crate) mod radius;
 pub(crate) mod service;

@@ -72,6 +72,12 @@ impl Connection {
         self.stream.write_all(bytes.as_ref()).and_then(|()| self.stream.flush()).is_ok()
     }
 
+    /// Reads so many bytes; `None` where the client sends fewer.
+    pub(crate) fn exactly(&mut self, count: usize) -> Option<Vec<u8>> {
+        let mut bytes = vec![0; count];
+        self.stream.read_exact(&mut bytes).ok().map(|()| bytes)
+    }
+
     /// Reads what comes first, whatever it is.
     pub(crate) fn anything(&mut self) {
         let mut first = [0_u8; 16 * 1024];

@@ -1,0 +1,107 @@
+//! `[mfa] provider = ldap + local`: several factors, asked one after the other in one dialogue; all have to accept.
+//!
+//! An outage of one is an outage of all: nothing is ignored here, because what is left would be less than was asked for.
+//! How far the dialogue has come is in the cookie, as an ACCEPT is that waits for the answer to a question.
+
+use secrecy::SecretString;
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+
+use super::{Answer, Factor, MfaClient, MfaError, Subject};
+use crate::json;
+use crate::terms::Question;
+
+/// The key of the passwords that the chain asks for.
+const KEY: &str = "otp";
+
+/// One factor of several.
+pub(super) struct Link<'a> {
+    pub(super) client: Box<dyn MfaClient + 'a>,
+    /// What the user reads before this one's password.
+    pub(super) prompt: String,
+    pub(super) disable_echo: bool,
+}
+
+/// Factors in their order, at least two.
+pub(super) struct Chain<'a> {
+    pub(super) name: String,
+    pub(super) links: Vec<Link<'a>>,
+}
+
+/// How far a dialogue has come.
+#[derive(Default, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Progress {
+    /// The names of the factors that held; there are as many as links are done.
+    held: Vec<String>,
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    serials: Vec<String>,
+    /// What the provider of the next link keeps.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    state: Option<Value>,
+}
+
+impl Chain<'_> {
+    fn ask(
+        &self,
+        subject: Subject<'_>,
+        ask: impl Fn(&dyn MfaClient, Subject<'_>) -> Result<Answer, MfaError>,
+    ) -> Result<Answer, MfaError> {
+        let foreign =
+            || Answer::AuthenticationFailure { reason: "the cookie's state is no chain's".to_owned() };
+        let mut progress = match subject.state.map(json::Object::<Progress>::deserialize) {
+            None => Progress::default(),
+            Some(Ok(json::Object(progress))) => progress,
+            Some(Err(_)) => return Ok(foreign()),
+        };
+        let Some((link, rest)) = self.links.get(progress.held.len()..).and_then(<[_]>::split_first) else {
+            return Ok(foreign());
+        };
+        match ask(link.client.as_ref(), Subject { state: progress.state.as_ref(), ..subject })? {
+            Answer::Accepted(Factor { name, serials }) => {
+                progress.held.push(name);
+                progress.serials.extend(serials);
+                progress.state = None;
+                let Some(next) = rest.first() else {
+                    let Progress { held, serials, .. } = progress;
+                    return Ok(Answer::Accepted(Factor { name: held.join(" + "), serials }));
+                };
+                let question = Question {
+                    key: KEY.to_owned(),
+                    prompt: format!("{} ", next.prompt),
+                    disable_echo: next.disable_echo,
+                };
+                Ok(Answer::NeedInfo { question, state: Some(kept(&progress)) })
+            }
+            Answer::NeedInfo { question, state } => {
+                // Without a new state the old one holds.
+                progress.state = state.or(progress.state);
+                Ok(Answer::NeedInfo { question, state: Some(kept(&progress)) })
+            }
+            refused @ (Answer::Rejected | Answer::AuthenticationFailure { .. }) => Ok(refused),
+        }
+    }
+}
+
+/// What the cookie keeps. It is made of texts and JSON, which always have a form; a null would be refused.
+fn kept(progress: &Progress) -> Value {
+    serde_json::to_value(progress).unwrap_or(Value::Null)
+}
+
+impl MfaClient for Chain<'_> {
+    fn branded_name(&self) -> &str {
+        &self.name
+    }
+
+    fn ignore_connection_error(&self) -> bool {
+        false
+    }
+
+    fn push_authenticate(&self, subject: Subject<'_>) -> Result<Answer, MfaError> {
+        self.ask(subject, |client, subject| client.push_authenticate(subject))
+    }
+
+    fn otp_authenticate(&self, subject: Subject<'_>, otp: &SecretString) -> Result<Answer, MfaError> {
+        self.ask(subject, |client, subject| client.otp_authenticate(subject, otp))
+    }
+}

@@ -1,0 +1,129 @@
+//! `[mfa] provider=ldap`: the password of a directory, checked by binding as the user.
+
+use secrecy::{ExposeSecret, SecretString};
+
+use super::{Answer, Factor, MfaClient, MfaError, Subject, Tools};
+use crate::config::settings::{Opt, SettingError};
+use crate::ldap::{Outcome, Server, ServerError};
+use crate::logging::{Log, Short};
+
+const SERVER: Opt = Opt::new("ldap", "server", "");
+const BIND_NAME: Opt = Opt::new("ldap", "bind_name", "");
+pub(super) const OPTIONS: &[Opt] = &[SERVER, BIND_NAME];
+
+/// The longest password, in bytes. A server hangs up on much longer ones, which would look like an outage.
+const MAX_PASSWORD: usize = 1024;
+/// A name that is nobody's, to bind as where there is no user, so that this takes as long.
+const NOBODY: &str = "cn=sps-plugin-nobody-of-this-name";
+
+/// A directory that knows the users' passwords.
+pub(super) struct Ldap<'a> {
+    server: Server<'a>,
+    /// How the name to bind as is made; `None`: it is the DN of the entry that is found.
+    bind_name: Option<String>,
+    log: &'a Log,
+}
+
+impl<'a> Ldap<'a> {
+    pub(super) fn from_settings(tools: Tools<'a>) -> Result<Self, SettingError> {
+        let settings = tools.settings;
+        let name = settings.required(&SERVER)?;
+        let server = Server::from_settings(settings, tools.log, tools.budget, &name)?;
+        let bind_name = settings.text(&BIND_NAME)?;
+        if bind_name.as_ref().is_some_and(|template| !Server::is_template(template)) {
+            let expected = "{user} once, as in uid={user},ou=people,dc=example,dc=org or {user}@example.org";
+            return Err(settings.invalid(&BIND_NAME, expected.to_owned()));
+        }
+        Ok(Self {
+            server: server.ok_or_else(|| {
+                settings.invalid(&SERVER, "the name of a section [ldap_server NAME] of this file".to_owned())
+            })?,
+            bind_name,
+            log: tools.log,
+        })
+    }
+
+    fn check(&self, user: &str, password: &SecretString) -> Result<Answer, MfaError> {
+        let length = password.expose_secret().len();
+        // A server that takes a NUL for the end takes such a password for an empty one, and an empty one for a yes.
+        if length == 0 || length > MAX_PASSWORD || password.expose_secret().contains('\0') {
+            self.log.info(format_args!("ldap: a password that is empty, too long, or has a NUL in it"));
+            return Ok(refused());
+        }
+        let dn = match self.name_of(user) {
+            Ok(dn) => dn,
+            Err(error @ (ServerError::UserNotFound | ServerError::SeveralUsers)) => {
+                self.log.info(format_args!("ldap: user {}: {error}", Short(user)));
+                // Its answer says nothing.
+                let _ = self.server.check_password(NOBODY, password);
+                return Ok(refused());
+            }
+            Err(error) => return Err(sort(error)),
+        };
+        let outcome = self.server.check_password(&dn, password).map_err(sort)?;
+        self.decide(&dn, &outcome)
+    }
+
+    /// Returns the name to bind as.
+    fn name_of(&self, user: &str) -> Result<String, ServerError> {
+        match &self.bind_name {
+            Some(template) => Server::to_bind_as(template, user).ok_or(ServerError::UserNotFound),
+            None => self.server.user(user, &[]).map(|entry| entry.dn),
+        }
+    }
+
+    fn decide(&self, dn: &str, outcome: &Outcome) -> Result<Answer, MfaError> {
+        // Whoever has to change the password first is not yet let in, as Active Directory has it.
+        if outcome.is_success() && outcome.policy.is_none() {
+            return Ok(Answer::Accepted(Factor { name: "ldap".to_owned(), serials: Vec::new() }));
+        }
+        if outcome.is_success() || outcome.code.is_refusal() {
+            self.log.info(format_args!("ldap: the bind as {} is refused: {outcome}", Short(dn)));
+            return Ok(refused());
+        }
+        let reason = format!("the directory answered a bind with {outcome}");
+        Err(if outcome.code.is_outage() {
+            MfaError::ServiceUnreachable { reason, source: None }
+        } else {
+            MfaError::CommunicationError { reason, source: None }
+        })
+    }
+}
+
+/// Says the same whatever was wrong. Nothing is said in words: the password is taken out of a reason, and where it was a
+/// piece of a known sentence, the gap would show it.
+fn refused() -> Answer {
+    Answer::AuthenticationFailure { reason: String::new() }
+}
+
+/// Sorts what went wrong into the two kinds that a provider has.
+fn sort(error: ServerError) -> MfaError {
+    if let ServerError::Setting(error) = error {
+        return MfaError::Setting(error);
+    }
+    let is_outage = error.is_outage();
+    let source = Some(error.into());
+    if is_outage {
+        MfaError::ServiceUnreachable { reason: "no answer".to_owned(), source }
+    } else {
+        MfaError::CommunicationError { reason: "no usable answer of the directory".to_owned(), source }
+    }
+}
+
+impl MfaClient for Ldap<'_> {
+    fn branded_name(&self) -> &str {
+        "ldap"
+    }
+
+    fn ignore_connection_error(&self) -> bool {
+        false
+    }
+
+    fn push_authenticate(&self, subject: Subject<'_>) -> Result<Answer, MfaError> {
+        self.check(subject.identity.as_str(), &SecretString::default())
+    }
+
+    fn otp_authenticate(&self, subject: Subject<'_>, otp: &SecretString) -> Result<Answer, MfaError> {
+        self.check(subject.identity.as_str(), otp)
+    }
+}

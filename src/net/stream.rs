@@ -1,0 +1,231 @@
+//! A stream to one server, plain or over TLS, within the time of a hook, for protocols that are not HTTP.
+
+use std::io::{self, ErrorKind, Read, Write};
+use std::net::TcpStream;
+use std::sync::Arc;
+
+use rustls::pki_types::ServerName;
+use rustls::{ClientConfig, ClientConnection, StreamOwned};
+
+use super::MAX_CONNECT;
+use super::tls::Trust;
+use super::udp::Peer;
+use crate::clock::Budget;
+use crate::config::settings::{SettingError, Settings};
+use crate::logging::Log;
+
+/// What TLS needs: whom to believe and what to show.
+#[derive(Clone)]
+pub struct Tls(Arc<ClientConfig>);
+
+impl Tls {
+    /// Reads `[tls]`; `why` says why there has to be TLS.
+    ///
+    /// # Errors
+    /// Options that are unusable, or TLS that is switched off.
+    pub fn from_settings(settings: &Settings<'_>, log: &Log, why: &str) -> Result<Self, SettingError> {
+        Trust::from_settings(settings, log, why)?.for_stream(settings).map(Self)
+    }
+}
+
+/// Where a server is.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Endpoint {
+    peer: Peer,
+    /// Whether TLS comes first, because the scheme is the second one.
+    pub is_tls: bool,
+}
+
+impl Endpoint {
+    /// Takes `plain://host`, `tls://host` and the same with a port, by the names and default ports of two schemes;
+    /// returns `None` for others, also for those with a user, a path or a query.
+    pub fn parse(text: &str, plain: (&str, u16), tls: (&str, u16)) -> Option<Self> {
+        let text = text.trim();
+        let (scheme, rest) = text.split_once("://")?;
+        let scheme = scheme.to_ascii_lowercase();
+        let is_tls = scheme == tls.0;
+        if !is_tls && scheme != plain.0 {
+            return None;
+        }
+        let peer = Peer::parse(rest.strip_suffix('/').unwrap_or(rest), if is_tls { tls.1 } else { plain.1 })?;
+        Some(Self { peer, is_tls })
+    }
+
+    /// Returns host and port as one would write them.
+    pub fn name(&self) -> &str {
+        self.peer.name()
+    }
+}
+
+/// An open stream. Every read and write ends with the time that was last set.
+pub struct Stream<'a> {
+    kind: Kind<'a>,
+}
+
+enum Kind<'a> {
+    Plain(Timed<'a>),
+    Tls(Box<StreamOwned<ClientConnection, Timed<'a>>>),
+}
+
+impl<'a> Stream<'a> {
+    /// Connects to the first address of the host that takes it, in plain text.
+    ///
+    /// # Errors
+    /// What the system says of the last address; no time is left.
+    pub fn connect(endpoint: &Endpoint, time: Budget<'a>) -> io::Result<Self> {
+        let mut last = late();
+        for address in endpoint.peer.addresses(time)? {
+            let left = time.remaining().min(MAX_CONNECT);
+            if left.is_zero() {
+                return Err(late());
+            }
+            match TcpStream::connect_timeout(&address, left) {
+                Ok(socket) => {
+                    // Small messages, each of which is waited for.
+                    socket.set_nodelay(true)?;
+                    return Ok(Self { kind: Kind::Plain(Timed { socket, time }) });
+                }
+                Err(error) => last = error,
+            }
+        }
+        Err(last)
+    }
+
+    /// Goes on over TLS, after a handshake in which the server's certificate is checked for the endpoint's host.
+    ///
+    /// # Errors
+    /// The certificate is not believed, the handshake fails, or the time is over.
+    pub fn secured(self, tls: &Tls, endpoint: &Endpoint) -> io::Result<Self> {
+        let Kind::Plain(mut socket) = self.kind else {
+            return Err(io::Error::new(ErrorKind::InvalidInput, "TLS is there already"));
+        };
+        let name = ServerName::try_from(endpoint.peer.host().to_owned()).map_err(|_| {
+            io::Error::new(ErrorKind::InvalidInput, "the host has a name that no certificate has")
+        })?;
+        let mut connection = ClientConnection::new(Arc::clone(&tls.0), name)
+            .map_err(|error| io::Error::new(ErrorKind::InvalidData, error))?;
+        while connection.is_handshaking() {
+            connection.complete_io(&mut socket)?;
+        }
+        Ok(Self { kind: Kind::Tls(Box::new(StreamOwned::new(connection, socket))) })
+    }
+
+    /// Sets the time within which the following has to be done.
+    pub fn set_time(&mut self, time: Budget<'a>) {
+        match &mut self.kind {
+            Kind::Plain(timed) => timed.time = time,
+            Kind::Tls(stream) => stream.sock.time = time,
+        }
+    }
+}
+
+impl Read for Stream<'_> {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        match &mut self.kind {
+            Kind::Plain(timed) => timed.read(buffer),
+            Kind::Tls(stream) => stream.read(buffer),
+        }
+    }
+}
+
+impl Write for Stream<'_> {
+    fn write(&mut self, buffer: &[u8]) -> io::Result<usize> {
+        match &mut self.kind {
+            Kind::Plain(timed) => timed.write(buffer),
+            Kind::Tls(stream) => stream.write(buffer),
+        }
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        match &mut self.kind {
+            Kind::Plain(timed) => timed.flush(),
+            Kind::Tls(stream) => stream.flush(),
+        }
+    }
+}
+
+/// A socket each of whose waits is cut from what is left, so that a byte now and then does not prolong it.
+struct Timed<'a> {
+    socket: TcpStream,
+    time: Budget<'a>,
+}
+
+impl Timed<'_> {
+    fn within<T>(
+        &mut self,
+        set: impl Fn(&TcpStream, Option<std::time::Duration>) -> io::Result<()>,
+        call: impl FnOnce(&mut TcpStream) -> io::Result<T>,
+    ) -> io::Result<T> {
+        let left = self.time.remaining();
+        if left.is_zero() {
+            return Err(late());
+        }
+        set(&self.socket, Some(left))?;
+        // What the system calls a time-out depends on the system; TLS would go on after WouldBlock.
+        call(&mut self.socket)
+            .map_err(|error| if error.kind() == ErrorKind::WouldBlock { late() } else { error })
+    }
+}
+
+impl Read for Timed<'_> {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        self.within(TcpStream::set_read_timeout, |socket| socket.read(buffer))
+    }
+}
+
+impl Write for Timed<'_> {
+    fn write(&mut self, buffer: &[u8]) -> io::Result<usize> {
+        self.within(TcpStream::set_write_timeout, |socket| socket.write(buffer))
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        self.socket.flush()
+    }
+}
+
+fn late() -> io::Error {
+    io::Error::new(ErrorKind::TimedOut, "the time is over")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn parse(text: &str) -> Option<Endpoint> {
+        Endpoint::parse(text, ("ldap", 389), ("ldaps", 636))
+    }
+
+    #[test]
+    fn an_address_is_a_scheme_a_host_and_perhaps_a_port() {
+        for (text, name, is_tls) in [
+            ("ldap://dc1.example.org", "dc1.example.org:389", false),
+            (" LDAPS://dc1/ ", "dc1:636", true),
+            ("ldaps://127.0.0.1:1636", "127.0.0.1:1636", true),
+            ("ldap://[::1]:1389", "[::1]:1389", false),
+            ("ldaps://[fe80::1]", "[fe80::1]:636", true),
+        ] {
+            let endpoint = parse(text).unwrap();
+            assert_eq!((endpoint.name(), endpoint.is_tls), (name, is_tls), "{text}");
+        }
+        for bad in [
+            "",
+            "dc1",
+            "http://dc1",
+            "ldap://",
+            "ldap:///",
+            "ldap://dc1:0",
+            "ldap://dc1:99999",
+            "ldap://dc1:+1",
+            "ldap://user:pw@dc1",
+            "ldap://dc1/dc=example",
+            "ldap://dc1?x",
+            "ldap://[x]",
+            "ldap://[::1]x",
+            "ldapi:///",
+            "ldap://a b",
+            "ldap://dc1:389:389",
+        ] {
+            assert_eq!(parse(bad), None, "{bad}");
+        }
+    }
+}
