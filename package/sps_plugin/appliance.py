@@ -17,7 +17,7 @@ from typing import Any
 from .failure import log
 
 # Providers that ask nobody over the network, so that no proxy has to be known.
-WITHOUT_NETWORK = {"local", "none", "appliance", "file"}
+WITHOUT_NETWORK = {"local", "none", "appliance", "file", "fqdn", "rules"}
 USER_LIST = "whitelist source=user_list"
 GROUPS = "whitelist source=ldap_server_group"
 EXPLICIT = "usermapping source=explicit"

@@ -56,6 +56,17 @@ class OurSide:
         own_store = appliance.pop("own_store", None)
         if isinstance(own_store, list):
             self._fill(own_store)
+        outcome = self.play(invocation, configuration, appliance, self._folder)
+        # The reference knows no codes at all; our own store does, and has none here.
+        response = outcome.response if own_store is not None else None
+        if isinstance(response, dict) and response.get("totp_codes") == []:
+            del response["totp_codes"]
+        return outcome
+
+    def play(
+        self, invocation: Invocation, configuration: str, appliance: Json, folder: Path
+    ) -> Outcome:
+        """Hand the invocation to the binary."""
         stdin = {
             "hook": invocation.hook,
             "type": invocation.plugin,
@@ -64,8 +75,8 @@ class OurSide:
             "appliance": appliance,
         }
         environment = {
-            "SCB_PLUGIN_STATE_DIRECTORY": str(self._folder / "persistent"),
-            "EPHEMERAL_PLUGIN_STATE_DIRECTORY": str(self._folder / "ephemeral"),
+            "SCB_PLUGIN_STATE_DIRECTORY": str(folder / "persistent"),
+            "EPHEMERAL_PLUGIN_STATE_DIRECTORY": str(folder / "ephemeral"),
         }
         try:
             process = subprocess.run(
@@ -73,7 +84,7 @@ class OurSide:
                 input=json.dumps(stdin, ensure_ascii=False).encode(),
                 capture_output=True,
                 env=environment,
-                cwd=self._folder,
+                cwd=folder,
                 timeout=PROCESS_SECONDS,
                 check=False,
             )
@@ -85,10 +96,6 @@ class OurSide:
         if process.returncode != 0:
             outcome.fault = Fault(f"exit status {process.returncode}")
         outcome.response, outcome.malformed = _one_line(process.stdout)
-        # The reference knows no codes at all; our own store does, and has none here.
-        response = outcome.response if own_store is not None else None
-        if isinstance(response, dict) and response.get("totp_codes") == []:
-            del response["totp_codes"]
         return outcome
 
     def _fill(self, entries: list[Json]) -> None:

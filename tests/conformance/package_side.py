@@ -4,13 +4,11 @@ import contextlib
 import importlib.util
 import io
 import os
-import shutil
 import sys
-import tempfile
 from pathlib import Path
 
+from our_side import OurSide
 from sdk_side import fill_fakes
-from service import ScriptedService
 from wire import AA, CREDENTIAL_STORE, Fault, Invocation, Json, Outcome, copied
 
 # A package gives no --clock; so what stands in the binary's place does, and keeps the exit status.
@@ -22,14 +20,15 @@ exit "$status"
 """
 
 
-class PackageSide:
+class PackageSide(OurSide):
     """Two unpacked packages, in `aa` and `credentialstore` of a folder that may be written."""
 
     name = "package"
 
     def __init__(self, packages: Path) -> None:
         folder = packages.resolve() / AA
-        os.environ["CONFORMANCE_BINARY"] = str(folder / "sps-plugin.real")
+        super().__init__(folder / "sps-plugin.real")
+        os.environ["CONFORMANCE_BINARY"] = str(self._binary)
         # The modules of the two are the same, and Python keeps only one of them.
         sys.path.insert(0, str(folder))
         self._plugins = {
@@ -38,40 +37,18 @@ class PackageSide:
                 packages.resolve() / CREDENTIAL_STORE / "main.py", "package_credentialstore"
             ),
         }
-        self._service = ScriptedService()
-        self._folder: Path | None = None
 
-    def begin(self, group: str) -> None:
-        """Forget all state: the next calls belong to another group of sessions."""
-        self.end()
-        self._folder = Path(tempfile.mkdtemp(prefix="conformance-package-"))
-        self._service.begin(group)
-        for name in ("persistent", "ephemeral"):
-            (self._folder / name).mkdir(mode=0o700)
-
-    def restart(self) -> None:
-        """Lose the ephemeral state, as the appliance does when it restarts."""
-        assert self._folder is not None, "begin() comes first"
-        shutil.rmtree(self._folder / "ephemeral")
-        (self._folder / "ephemeral").mkdir(mode=0o700)
-
-    def end(self) -> None:
-        """Remove what the group left behind."""
-        if self._folder is not None:
-            shutil.rmtree(self._folder, ignore_errors=True)
-            self._folder = None
-
-    def call(self, invocation: Invocation, service_up: bool) -> Outcome:
-        """Run one hook."""
-        assert self._folder is not None, "begin() comes first"
-        status = self._folder / "status"
+    def play(
+        self, invocation: Invocation, configuration: str, appliance: Json, folder: Path
+    ) -> Outcome:
+        """Hand the invocation to main.py, in this process."""
+        status = folder / "status"
         status.unlink(missing_ok=True)
         os.environ["CONFORMANCE_STATUS"] = str(status)
         os.environ["CONFORMANCE_CLOCK"] = str(invocation.clock)
-        os.environ["SCB_PLUGIN_STATE_DIRECTORY"] = str(self._folder / "persistent")
-        os.environ["EPHEMERAL_PLUGIN_STATE_DIRECTORY"] = str(self._folder / "ephemeral")
-        fill_fakes(copied(invocation.appliance), self._folder / "trusted")
-        configuration = invocation.configuration.replace("@SERVICE@", self._service.url(service_up))
+        os.environ["SCB_PLUGIN_STATE_DIRECTORY"] = str(folder / "persistent")
+        os.environ["EPHEMERAL_PLUGIN_STATE_DIRECTORY"] = str(folder / "ephemeral")
+        fill_fakes(copied(appliance), folder / "trusted")
         outcome = Outcome(None)
         log = io.StringIO()
         with contextlib.redirect_stderr(log):

@@ -167,8 +167,8 @@ class HookTest(PackageTest):
     def test_default_cfg_as_it_is_lets_nobody_in_and_says_why(self) -> None:
         """Somebody uploads it before reading it."""
         for plugin_type, hook, said in (
-            ("aa", "authenticate", "user alice"),
-            ("credentialstore", "get_password_list", "error: "),
+            ("aa", "authenticate", "user alice is rejected by local"),
+            ("credentialstore", "get_password_list", "nothing for account root on asset"),
         ):
             package = unpack(plugin_type, self.folder / plugin_type)
             text = (package / "default.cfg").read_text()
