@@ -43,8 +43,8 @@ impl Network {
     }
 
     fn mask(&self) -> u128 {
-        let width = if self.is_v4 { 32 } else { 128 };
-        let behind: u32 = width - self.length.min(width);
+        let width: u32 = if self.is_v4 { 32 } else { 128 };
+        let behind = width.saturating_sub(self.length);
         let all = if self.is_v4 { u128::from(u32::MAX) } else { u128::MAX };
         all & u128::MAX.checked_shl(behind).unwrap_or(0)
     }

@@ -86,7 +86,12 @@ impl From<vault::VaultError> for CredentialError {
         match error {
             vault::VaultError::Setting(error) => Self::Setting(Box::new(error)),
             vault::VaultError::Store(error) => error.into(),
-            error => Self::Vault(error),
+            vault::VaultError::NoneUsable
+            | vault::VaultError::Net(_)
+            | vault::VaultError::Status { .. }
+            | vault::VaultError::Garbled { .. }
+            | vault::VaultError::NoCredential(_)
+            | vault::VaultError::NoSession => Self::Vault(error),
         }
     }
 }

@@ -1,8 +1,8 @@
 //! LDAP: the servers that `[ldap_server NAME]` describes, what they say of users and groups, and whether a password is
 //! somebody's.
 //!
-//! A small client of its own (see `docs/architecture.md`): messages in [`message`], one connection in [`connection`],
-//! several servers and the login in [`server`], users and groups in [`people`]. It stands below `directory` and `mfa`,
+//! A small client of its own (see `docs/architecture.md`): messages in `message`, one connection in `connection`,
+//! several servers and the login in `server`, users and groups in `people`. It stands below `directory` and `mfa`,
 //! which both ask it. Nothing is connected before the first question.
 
 mod ber;

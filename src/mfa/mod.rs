@@ -213,7 +213,7 @@ pub trait MfaClient {
     fn otp_authenticate(&self, subject: Subject<'_>, otp: &SecretString) -> Result<Answer, MfaError>;
 }
 
-/// The sections that describe a server, each with its line in [`service`]. A forward token may lead to one, and a
+/// The sections that describe a server, each with its line in `service`. A forward token may lead to one, and a
 /// four-eyes realm may be one's.
 pub const SERVICES: [&str; 6] = ["http", "edumfa", "privacyidea", "linotp", "radius", "yubico"];
 

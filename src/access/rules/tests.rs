@@ -69,7 +69,8 @@ fn every_condition_of_a_rule_has_to_hold() {
 
 #[test]
 fn what_is_not_known_accepts_nobody_and_denies() {
-    let unknown: [(&str, fn(&mut Access<'_>)); 4] = [
+    type Change = fn(&mut Access<'_>);
+    let unknown: [(&str, Change); 4] = [
         ("hosts=db1*", |access| access.host = None),
         ("networks=10.0.0.0/8", |access| access.address = None),
         ("protocols=ssh", |access| access.protocol = None),
@@ -135,12 +136,12 @@ impl Random {
         self.0 ^= self.0 << 25;
         self.0 ^= self.0 >> 27;
         let number = self.0.wrapping_mul(0x2545_F491_4F6C_DD1D) >> 33;
-        usize::try_from(number).unwrap() % count
+        usize::try_from(number).unwrap().checked_rem(count).unwrap()
     }
 
     /// Chooses one, or nothing.
     fn one<T: Copy>(&mut self, of: &[T]) -> Option<T> {
-        of.get(self.below(of.len() + 1)).copied()
+        of.get(self.below(of.len().saturating_add(1))).copied()
     }
 }
 
