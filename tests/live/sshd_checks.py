@@ -131,7 +131,7 @@ class Sshd:
         if os.geteuid() == 0:
             Path("/run/sshd").mkdir(mode=0o755, exist_ok=True)
         self.log = (folder / "log").open("wb")
-        command = ["/usr/sbin/sshd", "-D", "-e", "-f", folder / "sshd_config"]
+        command = ["/usr/sbin/sshd", "-D", "-e", "-f", str(folder / "sshd_config")]
         self.process = subprocess.Popen(command, stderr=self.log)
         ends = time.monotonic() + PATIENCE
         while True:

@@ -8,13 +8,14 @@ import sys
 import tempfile
 import time
 from pathlib import Path
+from typing import Any
 
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec, rsa
 from cryptography.hazmat.primitives.asymmetric.utils import decode_dss_signature
 
 import slapd
-from support import Answer, Authority, Checks, Json, Session, State, expect, free_port, indented
+from support import Answer, Authority, Checks, Json, Session, expect, free_port, indented
 from vault_server import Vault
 
 checks = Checks()
@@ -108,9 +109,9 @@ class Site:
         )
         put("auth/cert/certs/plugin", certificate=self.authority.pem, token_policies="app")
 
-    def new_token(self, policy: str = "app", **more: object) -> str:
+    def new_token(self, policy: str = "app") -> str:
         """Make a token."""
-        answer = self.vault.put("auth/token/create", policies=[policy], **more)
+        answer = self.vault.put("auth/token/create", policies=[policy])
         return str(answer["auth"]["client_token"])
 
     def jwt(self) -> str:
@@ -155,7 +156,8 @@ def configure(site: Site, login: Json, *sections: dict[str, Json], tls: bool = T
     lines = []
     for name, options in all_sections.items():
         lines.append(f"[{name}]")
-        lines += [f"{option} = {str(value).replace('%', '%%')}" for option, value in options.items()]
+        for option, value in options.items():
+            lines.append(f"{option} = {str(value).replace('%', '%%')}")
     return "\n".join(lines) + "\n"
 
 
@@ -164,8 +166,8 @@ class Connection(Session):
 
     plugin_type = "credentialstore"
 
-    def __init__(self, configuration: str, user: str = "wsmith", state: State | None = None) -> None:
-        super().__init__(configuration, user, state)
+    def __init__(self, configuration: str, user: str = "wsmith") -> None:
+        super().__init__(configuration, user)
 
     def ask(self, hook: str, status: int = 0, **arguments: object) -> Answer:
         """Call a hook for root on db1, unless the arguments say otherwise."""
@@ -183,7 +185,7 @@ class Connection(Session):
         return list(self.last.response["private_keys"])
 
 
-def gives(connection: Connection, *wanted: str, **arguments: object) -> None:
+def gives(connection: Connection, *wanted: str, **arguments: Any) -> None:
     """Expect these passwords."""
     found = connection.passwords(**arguments)
     expect(found == list(wanted), f"expected {wanted}", found, connection.last)
@@ -306,7 +308,12 @@ def a_typed_path(site: Site) -> None:
     typed("key://kv1/other")
     typed("kv1/users/a##b", "hash")
     typed("kv1/users//root", "v1 password ✓")
-    for path in ("sys/health#cluster_id", "auth/token/lookup-self#id", "kv1/../sys/health", "x://y"):
+    for path in (
+        "sys/health#cluster_id",
+        "auth/token/lookup-self#id",
+        "kv1/../sys/health",
+        "x://y",
+    ):
         typed(path)
 
 
