@@ -155,9 +155,9 @@ fn pattern(settings: &Settings<'_>, at: At<'_>, text: &str) -> Result<Pattern, S
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::access::testing::Nowhere;
     use crate::clock::UnixTime;
     use crate::config::ini::Ini;
+    use crate::config::reference::NothingElse;
 
     /// Knows the names of one address.
     struct Names(&'static [&'static str]);
@@ -183,7 +183,7 @@ mod tests {
             account: Some("root"),
             now: UnixTime::from_secs(0),
         };
-        let fqdn = Fqdn::from_settings(&Settings::new(ini, &Nowhere), &resolver).unwrap();
+        let fqdn = Fqdn::from_settings(&Settings::new(ini, &NothingElse), &resolver).unwrap();
         fqdn.decide(&access, &mut |_| {})
     }
 
@@ -244,7 +244,7 @@ mod tests {
         for tables in ["[hosts_for_groups]\ndba = [\n", "[groups_for_hosts]\n[a = dba\n"] {
             let mut ini = Ini::new();
             ini.read_str("test", tables).unwrap();
-            assert!(Fqdn::from_settings(&Settings::new(ini, &Nowhere), &Names(&[])).is_err(), "{tables}");
+            assert!(Fqdn::from_settings(&Settings::new(ini, &NothingElse), &Names(&[])).is_err(), "{tables}");
         }
     }
 

@@ -93,39 +93,3 @@ pub fn provider<'a>(
         _ => None,
     })
 }
-
-#[cfg(test)]
-mod testing {
-    use crate::config::reference::{Lookup, ReferenceError};
-    use crate::config::settings::Settings;
-
-    /// Refers to nothing.
-    pub(super) struct Nowhere;
-
-    impl Lookup for Nowhere {
-        fn credential(
-            &self,
-            _: &Settings<'_>,
-            _: &str,
-            _: &str,
-            _: &str,
-        ) -> Result<Option<secrecy::SecretString>, ReferenceError> {
-            Ok(None)
-        }
-        fn certificate(
-            &self,
-            _: &Settings<'_>,
-            _: &str,
-            _: &str,
-            _: &str,
-        ) -> Result<Option<(String, secrecy::SecretString)>, ReferenceError> {
-            Ok(None)
-        }
-        fn trusted_ca_list(&self, _: &str) -> Option<Vec<String>> {
-            None
-        }
-        fn environment(&self, _: &str) -> Option<String> {
-            None
-        }
-    }
-}

@@ -51,6 +51,39 @@ pub trait Lookup {
     fn environment(&self, name: &str) -> Option<String>;
 }
 
+/// Has nothing that a configuration could refer to.
+pub struct NothingElse;
+
+impl Lookup for NothingElse {
+    fn credential(
+        &self,
+        _: &Settings<'_>,
+        _: &str,
+        _: &str,
+        _: &str,
+    ) -> Result<Option<SecretString>, ReferenceError> {
+        Ok(None)
+    }
+
+    fn certificate(
+        &self,
+        _: &Settings<'_>,
+        _: &str,
+        _: &str,
+        _: &str,
+    ) -> Result<Option<(String, SecretString)>, ReferenceError> {
+        Ok(None)
+    }
+
+    fn trusted_ca_list(&self, _: &str) -> Option<Vec<String>> {
+        None
+    }
+
+    fn environment(&self, _: &str) -> Option<String> {
+        None
+    }
+}
+
 /// Says why a reference has no value. Names what was referred to, never what was found there.
 #[derive(Debug, thiserror::Error)]
 pub enum ReferenceError {

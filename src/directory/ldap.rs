@@ -186,12 +186,10 @@ impl Directory for FromAppliance<'_> {
 mod tests {
     use std::time::Duration;
 
-    use secrecy::SecretString;
-
     use super::*;
     use crate::clock::{Clock, UnixTime};
     use crate::config::ini::Ini;
-    use crate::config::reference::{Lookup, ReferenceError};
+    use crate::config::reference::NothingElse;
 
     fn appliance() -> Appliance {
         serde_json::from_str(
@@ -199,38 +197,6 @@ mod tests {
                 "groups": {"dba": ["alice", "ghost"]}}}}"#,
         )
         .unwrap()
-    }
-
-    struct Nowhere;
-
-    impl Lookup for Nowhere {
-        fn credential(
-            &self,
-            _: &Settings<'_>,
-            _: &str,
-            _: &str,
-            _: &str,
-        ) -> Result<Option<SecretString>, ReferenceError> {
-            Ok(None)
-        }
-
-        fn certificate(
-            &self,
-            _: &Settings<'_>,
-            _: &str,
-            _: &str,
-            _: &str,
-        ) -> Result<Option<(String, SecretString)>, ReferenceError> {
-            Ok(None)
-        }
-
-        fn trusted_ca_list(&self, _: &str) -> Option<Vec<String>> {
-            None
-        }
-
-        fn environment(&self, _: &str) -> Option<String> {
-            None
-        }
     }
 
     struct NoTime;
@@ -250,7 +216,7 @@ mod tests {
         let mut ini = Ini::new();
         ini.read_str("plugin.ini", configuration).unwrap();
         let (appliance, log) = (appliance(), Log::new(Box::new(std::io::sink())));
-        let (settings, budget) = (Settings::new(ini, &Nowhere), Budget::new(&NoTime, Duration::ZERO));
+        let (settings, budget) = (Settings::new(ini, &NothingElse), Budget::new(&NoTime, Duration::ZERO));
         work(Directories { settings: &settings, appliance: &appliance, log: &log, budget })
     }
 

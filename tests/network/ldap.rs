@@ -3,12 +3,11 @@
 use std::thread;
 use std::time::Duration;
 
-use secrecy::SecretString;
 use serde_json::{Value, json};
 use sps_plugin::appliance::Appliance;
 use sps_plugin::clock::{Budget, Clock, UnixTime};
 use sps_plugin::config::ini::Ini;
-use sps_plugin::config::reference::{Lookup, ReferenceError};
+use sps_plugin::config::reference::NothingElse;
 use sps_plugin::config::settings::Settings;
 use sps_plugin::directory::ldap::{Directories, LdapError};
 use sps_plugin::logging::Log;
@@ -407,39 +406,6 @@ fn a_password_is_sent_once_even_where_the_answer_does_not_come() {
     assert_eq!((dies.connections(), up.connections()), (1, 0));
 }
 
-/// A configuration without references.
-struct NoLookup;
-
-impl Lookup for NoLookup {
-    fn credential(
-        &self,
-        _: &Settings<'_>,
-        _: &str,
-        _: &str,
-        _: &str,
-    ) -> Result<Option<SecretString>, ReferenceError> {
-        Ok(None)
-    }
-
-    fn certificate(
-        &self,
-        _: &Settings<'_>,
-        _: &str,
-        _: &str,
-        _: &str,
-    ) -> Result<Option<(String, SecretString)>, ReferenceError> {
-        Ok(None)
-    }
-
-    fn trusted_ca_list(&self, _: &str) -> Option<Vec<String>> {
-        None
-    }
-
-    fn environment(&self, _: &str) -> Option<String> {
-        None
-    }
-}
-
 /// A clock that stands still at the beginning.
 struct Beginning;
 
@@ -459,7 +425,7 @@ fn rules_that_speak_of_groups_get_all_that_a_user_is_in_or_an_error() {
     let mut ini = Ini::new();
     ini.read_str("plugin.ini", &section(&plain(&service))).unwrap();
     let (log, appliance) = (Log::new(Box::new(std::io::sink())), Appliance::default());
-    let settings = Settings::new(ini, &NoLookup);
+    let settings = Settings::new(ini, &NothingElse);
     let budget = Budget::new(&Beginning, Duration::from_secs(30));
     let directories = Directories { settings: &settings, appliance: &appliance, log: &log, budget };
     let ad = directories.find("ad").unwrap();

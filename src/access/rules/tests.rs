@@ -1,14 +1,14 @@
 //! The rules, one by one and against a model.
 
 use super::*;
-use crate::access::testing::Nowhere;
 use crate::clock::UnixTime;
 use crate::config::ini::Ini;
+use crate::config::reference::NothingElse;
 
 fn rules(text: &str) -> Result<Rules, String> {
     let mut ini = Ini::new();
     ini.read_str("test", text).unwrap();
-    Rules::from_settings(&Settings::new(ini, &Nowhere)).map_err(|error| error.to_string())
+    Rules::from_settings(&Settings::new(ini, &NothingElse)).map_err(|error| error.to_string())
 }
 
 fn access<'a>(groups: &'a [String]) -> Access<'a> {

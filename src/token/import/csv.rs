@@ -2,6 +2,7 @@
 
 use csv::{ErrorKind, ReaderBuilder, StringRecord, Trim};
 
+use super::columns::Columns;
 use super::entry::{self, EntryError, expected};
 use super::{Batch, Defaults, ImportError};
 use crate::store::TokenType;
@@ -12,49 +13,13 @@ use crate::token::naming;
 pub const COLUMNS: [&str; 10] =
     ["serial", "secret", "type", "algorithm", "digits", "period", "counter", "user", "realm", "description"];
 
-/// Where each column stands in a line.
-struct Columns([Option<usize>; COLUMNS.len()]);
-
-impl Columns {
-    fn find(header: &StringRecord) -> Result<Self, ImportError> {
-        let mut columns = Self([None; COLUMNS.len()]);
-        for (index, name) in header.iter().enumerate() {
-            let known =
-                COLUMNS.iter().zip(&mut columns.0).find(|(known, _)| known.eq_ignore_ascii_case(name));
-            match known {
-                Some((_, place @ None)) => *place = Some(index),
-                Some((known, Some(_))) => return Err(ImportError::Header(format!("{known} is there twice"))),
-                // What stands there may be a secret, in a file without a header.
-                None => {
-                    let known = COLUMNS.join(", ");
-                    let column = index.saturating_add(1);
-                    return Err(ImportError::Header(format!("column {column} is none of {known}")));
-                }
-            }
-        }
-        for needed in ["serial", "secret"] {
-            if columns.place(needed).is_none() {
-                return Err(ImportError::Header(format!("{needed} is missing")));
-            }
-        }
-        Ok(columns)
-    }
-
-    fn place(&self, name: &str) -> Option<usize> {
-        COLUMNS.iter().zip(self.0).find(|(known, _)| **known == name).and_then(|(_, place)| place)
-    }
-
-    /// Returns a field that is there and not empty.
-    fn field<'r>(&self, record: &'r StringRecord, name: &str) -> Option<&'r str> {
-        record.get(self.place(name)?).filter(|field| !field.is_empty())
-    }
-}
+type Found = Columns<{ COLUMNS.len() }>;
 
 /// Reads the lines of a file.
 pub(super) fn read(text: &str, defaults: &Defaults<'_>, batch: &mut Batch) -> Result<(), ImportError> {
     let mut reader = ReaderBuilder::new().trim(Trim::All).from_reader(text.as_bytes());
     let header = reader.headers().map_err(|_| ImportError::Header("it cannot be read".to_owned()))?.clone();
-    let columns = Columns::find(&header)?;
+    let columns = Columns::find(&COLUMNS, &["serial", "secret"], &header).map_err(ImportError::Header)?;
     for record in reader.records() {
         match record {
             Ok(record) => {
@@ -75,7 +40,7 @@ pub(super) fn read(text: &str, defaults: &Defaults<'_>, batch: &mut Batch) -> Re
     Ok(())
 }
 
-fn draft(columns: &Columns, record: &StringRecord, defaults: &Defaults<'_>) -> Result<Draft, EntryError> {
+fn draft(columns: &Found, record: &StringRecord, defaults: &Defaults<'_>) -> Result<Draft, EntryError> {
     let field = |name| columns.field(record, name);
     let token_type = match field("type").map(str::to_ascii_lowercase).as_deref() {
         None | Some("hotp") => TokenType::Hotp,

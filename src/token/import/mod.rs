@@ -1,5 +1,6 @@
 //! Tokens from files: PSKC (RFC 6030), CSV, otpauth URIs, and what `token export` wrote. All of a file or nothing.
 
+pub mod columns;
 pub mod csv;
 mod entry;
 pub mod json;

@@ -38,7 +38,7 @@ use super::pin::{Purpose, Stretched};
 use super::{Outcome, Owner};
 use crate::clock::{Budget, Clock, UnixTime};
 use crate::config::ini::Ini;
-use crate::config::reference::{Lookup, ReferenceError};
+use crate::config::reference::NothingElse;
 use crate::config::settings::Settings;
 use crate::logging::Log;
 use crate::mfa::{self, Answer, MfaError, Subject, Tools};
@@ -58,39 +58,6 @@ impl Clock for TestClock {
 
     fn elapsed(&self) -> Duration {
         Duration::ZERO
-    }
-}
-
-/// No appliance, no environment.
-struct Nothing;
-
-impl Lookup for Nothing {
-    fn credential(
-        &self,
-        _: &Settings<'_>,
-        _: &str,
-        _: &str,
-        _: &str,
-    ) -> Result<Option<SecretString>, ReferenceError> {
-        Ok(None)
-    }
-
-    fn certificate(
-        &self,
-        _: &Settings<'_>,
-        _: &str,
-        _: &str,
-        _: &str,
-    ) -> Result<Option<(String, SecretString)>, ReferenceError> {
-        Ok(None)
-    }
-
-    fn trusted_ca_list(&self, _: &str) -> Option<Vec<String>> {
-        None
-    }
-
-    fn environment(&self, _: &str) -> Option<String> {
-        None
     }
 }
 
@@ -390,7 +357,7 @@ impl Place<'_> {
         let mut ini = Ini::new();
         ini.read_str("base", "[local]\nrealm=realm1\n").unwrap();
         ini.read_str("test", &site.config).unwrap();
-        let settings = Settings::new(ini, &Nothing);
+        let settings = Settings::new(ini, &NothingElse);
         let store = site.store();
         let budget = Budget::new(&site.clock, Duration::from_secs(60));
         let tools = Tools { settings: &settings, http_proxy: None, log: &site.log, budget, store: &store };
