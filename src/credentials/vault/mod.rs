@@ -109,7 +109,7 @@ impl<'a> Vault<'a> {
     /// Reads which secrets engine is meant: the one whose `secrets_path` is set.
     ///
     /// # Errors
-    /// None, or more than one.
+    /// More than one.
     pub(super) fn from_settings(tools: Tools<'a>) -> Result<Self, SettingError> {
         let key_value = |fields, version_2| Engine::KeyValue { fields, version_2 };
         let engines = [
@@ -127,14 +127,8 @@ impl<'a> Vault<'a> {
             }
             chosen = Some((engine, Some(path)));
         }
-        let (engine, secrets_path) = match chosen {
-            Some(chosen) => chosen,
-            None if tools.session.typed_path.is_some() => (key_value(&KV1, false), None),
-            None => {
-                let expected = "the path of the secrets, here or in another [engine-…] section".to_owned();
-                return Err(tools.settings.invalid(&KV1[0], expected));
-            }
-        };
+        // Without one, users name the paths; and what was handed out is taken back without a path.
+        let (engine, secrets_path) = chosen.unwrap_or_else(|| (key_value(&KV1, false), None));
         Ok(Self { tools, engine, secrets_path })
     }
 
@@ -261,7 +255,10 @@ impl<'a> Vault<'a> {
                 (typed.path, typed.field)
             }
             (None, Some(template)) => (SecretPath::of_entry(template, account, asset)?, None),
-            (None, None) => return Ok(None),
+            (None, None) => {
+                let expected = "the path of the secrets, here or in another [engine-…] section".to_owned();
+                return Err(settings.invalid(&KV1[0], expected).into());
+            }
         };
         let path = match version_2 {
             true => {
