@@ -104,7 +104,7 @@ fn start(invocation: &Invocation, given: &Given, world: &World<'_>) -> Result<An
     let log = world.log;
     log.set_session(invocation.arguments.session_id.as_deref());
     let ini = configuration(invocation.configuration.as_ref(), given, world)?;
-    let lookup = Policies::new(&invocation.appliance, world.environment, world.clock);
+    let lookup = Policies::new(&invocation.appliance, world.environment, world.clock, log);
     let settings = Settings::new(ini, &lookup);
     log.configure(&settings)?;
     warn_of_unknown_names(&settings, log);
@@ -131,7 +131,7 @@ pub(crate) fn administer<T>(
         result => result?,
     };
     let appliance = Appliance::default();
-    let lookup = Policies::new(&appliance, world.environment, world.clock);
+    let lookup = Policies::new(&appliance, world.environment, world.clock, world.log);
     let settings = Settings::new(ini, &lookup);
     warn_of_unknown_names(&settings, world.log);
     let budget = Budget::new(world.clock, settings.seconds(&TIME_BUDGET, MAX_BUDGET)?);
