@@ -137,10 +137,19 @@ impl<'a> Policies<'a> {
             store: self.state(settings, store)?,
             session: Session::default(),
         };
-        let place = SecretOf { template: &template, name: host, member: user, version_2: version == "2", mount };
+        let place =
+            SecretOf { template: &template, name: host, member: user, version_2: version == "2", mount };
         let found = place.read(tools).map_err(|error| match error {
             VaultError::Setting(error) => of(store)(error),
-            error => ReferenceError::Store { store: store.to_owned(), source: error.into() },
+            error @ (VaultError::NoneUsable
+            | VaultError::Net(_)
+            | VaultError::Status { .. }
+            | VaultError::Garbled { .. }
+            | VaultError::NoCredential(_)
+            | VaultError::NoSession
+            | VaultError::Store(_)) => {
+                ReferenceError::Store { store: store.to_owned(), source: error.into() }
+            }
         })?;
         Ok(found.into_iter().collect())
     }

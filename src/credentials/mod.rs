@@ -230,6 +230,16 @@ impl<'a> Providers<'a> {
         Ok(Self { tools, in_turn, goes_on })
     }
 
+    /// Their words, in their order.
+    pub fn words(&self) -> impl Iterator<Item = &'static str> {
+        self.in_turn.iter().map(|(provider, _)| provider.word())
+    }
+
+    /// Whether the next one is asked where one fails.
+    pub fn goes_on(&self) -> bool {
+        self.goes_on
+    }
+
     /// Asks one provider after the other; the first that has something wins. One that fails ends that, unless
     /// `on_error=next`; then it is an error in the log, and the search has failed only if nobody had anything.
     ///
