@@ -17,6 +17,7 @@ use crate::config::unknown;
 use crate::logging::{Chain, Log};
 use crate::pipeline::checkout::{self, CheckoutProgress};
 use crate::pipeline::evidence::Evidence;
+use crate::pipeline::overview::{self, Overview};
 use crate::pipeline::{AaProgress, Context, Fault, Stop, authenticate, authorize, session_ended};
 use crate::policies::Policies;
 use crate::protocol::cookie::{Cookie, Progress};
@@ -104,7 +105,7 @@ fn start(invocation: &Invocation, given: &Given, world: &World<'_>) -> Result<An
     let log = world.log;
     log.set_session(invocation.arguments.session_id.as_deref());
     let ini = configuration(invocation.configuration.as_ref(), given, world)?;
-    let lookup = Policies::new(&invocation.appliance, world.environment, world.clock);
+    let lookup = Policies::new(&invocation.appliance, world.environment, world.clock, log);
     let settings = Settings::new(ini, &lookup);
     log.configure(&settings)?;
     warn_of_unknown_names(&settings, log);
@@ -131,12 +132,42 @@ pub(crate) fn administer<T>(
         result => result?,
     };
     let appliance = Appliance::default();
-    let lookup = Policies::new(&appliance, world.environment, world.clock);
+    let lookup = Policies::new(&appliance, world.environment, world.clock, world.log);
     let settings = Settings::new(ini, &lookup);
     warn_of_unknown_names(&settings, world.log);
     let budget = Budget::new(world.clock, settings.seconds(&TIME_BUDGET, MAX_BUDGET)?);
     let store = store(&settings, world, budget)?;
     Ok(work(&settings, &store))
+}
+
+/// Reads a configuration as the hooks of one plugin do, or of both.
+pub(crate) fn overview(
+    given: &Given,
+    world: &World<'_>,
+) -> Result<Vec<(&'static str, Overview)>, StartError> {
+    let appliance = Appliance::default();
+    let ini = configuration(None, given, world)?;
+    let lookup = Policies::new(&appliance, world.environment, world.clock, world.log);
+    let settings = Settings::new(ini, &lookup);
+    warn_of_unknown_names(&settings, world.log);
+    // Tells whether the log could be configured; where it goes does not change here.
+    Log::new(Box::new(std::io::sink())).configure(&settings)?;
+    let budget = Budget::new(world.clock, settings.seconds(&TIME_BUDGET, MAX_BUDGET)?);
+    let store = store(&settings, world, budget)?;
+    let context =
+        Context { settings: &settings, appliance: &appliance, log: world.log, budget, store: &store };
+    let stated = match given.plugin_type {
+        Some(stated) => Some(stated),
+        None => settings.optional_choice(&TYPE, &PluginType::WORDS)?.and_then(PluginType::from_word),
+    };
+    let mut found = Vec::new();
+    if stated != Some(PluginType::CredentialStore) {
+        found.push((PluginType::WORDS[0], overview::of_aa(&context)));
+    }
+    if stated != Some(PluginType::Aa) {
+        found.push((PluginType::WORDS[1], overview::of_credential_store(&context)));
+    }
+    Ok(found)
 }
 
 fn warn_of_unknown_names(settings: &Settings<'_>, log: &Log) {

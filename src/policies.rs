@@ -3,7 +3,8 @@
 //!
 //! `$` looks into the credential store that `[credential_store] name` names, with host = section and user = option. A
 //! store that the caller passed goes first; else `[credential_store NAME] provider` says what it is: entries of our own
-//! store that were made for it (`credential set --store NAME`), or a file of the configuration's form.
+//! store that were made for it (`credential set --store NAME`), a file of the configuration's form, or secrets of the
+//! Vault that `[hashicorp]` describes.
 
 use std::cell::{Cell, OnceCell};
 use std::time::Duration;
@@ -15,14 +16,19 @@ use crate::clock::{Budget, Clock};
 use crate::config::ini::Ini;
 use crate::config::reference::{self, Lookup, ReferenceError};
 use crate::config::settings::{Opt, SettingError, Settings};
+use crate::credentials::{SecretOf, Session, Tools, VaultError};
 use crate::locker;
+use crate::logging::Log;
 use crate::names::{Account, Asset};
 use crate::store::{Environment, KeySource, Places, Store};
 
 const PROVIDER: Opt = Opt::new("credential_store <name>", "provider", "");
 const FILE: Opt = Opt::new("credential_store <name>", "file", "");
+const SECRETS_PATH: Opt = Opt::new("credential_store <name>", "secrets_path", "");
+const MOUNT: Opt = Opt::new("credential_store <name>", "mount", "");
+const KV_VERSION: Opt = Opt::new("credential_store <name>", "kv_version", "2");
 /// The options that this module reads.
-pub(crate) const OPTIONS: &[Opt] = &[PROVIDER, FILE];
+pub(crate) const OPTIONS: &[Opt] = &[PROVIDER, FILE, SECRETS_PATH, MOUNT, KV_VERSION];
 
 /// How long a locked state is waited for; the hook's own budget is not known yet when references are read.
 const PATIENCE: Duration = Duration::from_secs(10);
@@ -32,6 +38,7 @@ pub(crate) struct Policies<'a> {
     appliance: &'a Appliance,
     environment: &'a dyn Environment,
     clock: &'a dyn Clock,
+    log: &'a Log,
     /// A store of the configuration is being looked into. What it refers to itself cannot come from it.
     is_busy: Cell<bool>,
     state: OnceCell<Store<'a>>,
@@ -42,8 +49,9 @@ impl<'a> Policies<'a> {
         appliance: &'a Appliance,
         environment: &'a dyn Environment,
         clock: &'a dyn Clock,
+        log: &'a Log,
     ) -> Self {
-        Self { appliance, environment, clock, is_busy: Cell::new(false), state: OnceCell::new() }
+        Self { appliance, environment, clock, log, is_busy: Cell::new(false), state: OnceCell::new() }
     }
 
     /// Returns the entries of a store that the caller passed.
@@ -78,10 +86,11 @@ impl<'a> Policies<'a> {
         user: &str,
     ) -> Result<Vec<SecretString>, ReferenceError> {
         let section = format!("credential_store {store}");
-        let provider = settings.optional_choice(PROVIDER.of(&section), &["file", "local"]);
+        let provider = settings.optional_choice(PROVIDER.of(&section), &["file", "local", "vault"]);
         match provider.map_err(of(store))? {
             None => Err(ReferenceError::NoStore(store.to_owned())),
             Some("local") => self.local(settings, store, host, user),
+            Some("vault") => self.vault(settings, store, host, user),
             Some(_) => {
                 let path = settings.required(FILE.of(&section)).map_err(of(store))?;
                 file(store, &path, host, user)
@@ -96,23 +105,63 @@ impl<'a> Policies<'a> {
         host: &str,
         user: &str,
     ) -> Result<Vec<SecretString>, ReferenceError> {
-        let state = match self.state.get() {
-            Some(state) => state,
-            None => {
-                let places = Places::find(settings, self.environment).map_err(of(store))?;
-                let key = KeySource::find(settings).map_err(of(store))?;
-                let budget = Budget::new(self.clock, PATIENCE);
-                self.state.get_or_init(|| Store::new(places, move || Ok(key.clone()), self.clock, budget))
-            }
-        };
         let failed = |source: Box<dyn std::error::Error + Send + Sync>| ReferenceError::Store {
             store: store.to_owned(),
             source,
         };
+        let state = self.state(settings, store)?;
         let account = Account::parse(user).map_err(|error| failed(error.into()))?;
         let asset = Asset::parse(host).map_err(|error| failed(error.into()))?;
         let found = locker::find(state, store, &account, &asset).map_err(|error| failed(error.into()))?;
         Ok(found.map(|found| found.entry.passwords).unwrap_or_default())
+    }
+
+    /// Looks into Vault: a secret for each section, with a member for each option. What `[hashicorp]` and the sections of
+    /// its login refer to cannot come from here.
+    fn vault(
+        &self,
+        settings: &Settings<'_>,
+        store: &str,
+        host: &str,
+        user: &str,
+    ) -> Result<Vec<SecretString>, ReferenceError> {
+        let section = format!("credential_store {store}");
+        let template = settings.required(SECRETS_PATH.of(&section)).map_err(of(store))?;
+        let mount = settings.text(MOUNT.of(&section)).map_err(of(store))?;
+        let version = settings.choice(KV_VERSION.of(&section), &["1", "2"]).map_err(of(store))?;
+        let tools = Tools {
+            settings,
+            appliance: self.appliance,
+            log: self.log,
+            budget: Budget::new(self.clock, PATIENCE),
+            store: self.state(settings, store)?,
+            session: Session::default(),
+        };
+        let place =
+            SecretOf { template: &template, name: host, member: user, version_2: version == "2", mount };
+        let found = place.read(tools).map_err(|error| match error {
+            VaultError::Setting(error) => of(store)(error),
+            error @ (VaultError::NoneUsable
+            | VaultError::Net(_)
+            | VaultError::Status { .. }
+            | VaultError::Garbled { .. }
+            | VaultError::NoCredential(_)
+            | VaultError::NoSession
+            | VaultError::Store(_)) => {
+                ReferenceError::Store { store: store.to_owned(), source: error.into() }
+            }
+        })?;
+        Ok(found.into_iter().collect())
+    }
+
+    fn state(&self, settings: &Settings<'_>, store: &str) -> Result<&Store<'a>, ReferenceError> {
+        if let Some(state) = self.state.get() {
+            return Ok(state);
+        }
+        let places = Places::find(settings, self.environment).map_err(of(store))?;
+        let key = KeySource::find(settings).map_err(of(store))?;
+        let budget = Budget::new(self.clock, PATIENCE);
+        Ok(self.state.get_or_init(|| Store::new(places, move || Ok(key.clone()), self.clock, budget)))
     }
 }
 

@@ -94,7 +94,7 @@ const ARROWS: [(&str, &[&str]); 24] = [
             "terms",
         ],
     ),
-    ("policies", &["appliance", "clock", "config", "locker", "names", "store"]),
+    ("policies", &["appliance", "clock", "config", "credentials", "locker", "logging", "names", "store"]),
     ("answer", &["appliance", "clock", "config", "logging", "pipeline", "policies", "protocol", "store"]),
     (
         "cli",

@@ -9,7 +9,7 @@ use serde::de::IgnoredAny;
 use serde_json::Value;
 use sps_plugin::config::ini::Ini;
 use sps_plugin::protocol::invocation::Hook;
-use sps_plugin_fuzz::{answer, reaches_out, says, verdict};
+use sps_plugin_fuzz::{answer, names, reaches_out, says, verdict};
 
 fuzz_target!(|data: &[u8]| -> Corpus {
     let named = data.first().and_then(|byte| Hook::ALL.get(usize::from(byte.checked_sub(b'0')?)));
@@ -43,7 +43,7 @@ fuzz_target!(|data: &[u8]| -> Corpus {
         Some("ACCEPT") if is_authenticate => assert!(has_road(&ini, &whole), "{}", answered.response),
         Some("ACCEPT") => assert_eq!(hook, Some("authorize")),
         Some("NONE") => assert!(is_authenticate && ini.has_option("auth", "skip_connections")),
-        Some("NEEDINFO") => assert!(is_authenticate),
+        Some("NEEDINFO") => assert!(is_authenticate || says(&ini, "access", "provider", "rules")),
         _ => {}
     }
     for given in ["passwords", "private_keys"] {
@@ -63,5 +63,5 @@ fn has_road(ini: &Ini, whole: &Value) -> bool {
 }
 
 fn has_store(ini: &Ini, whole: &Value) -> bool {
-    says(ini, "credentials", "provider", "appliance") && whole["appliance"]["credential_stores"].is_object()
+    names(ini, "credentials", "provider", "appliance") && whole["appliance"]["credential_stores"].is_object()
 }

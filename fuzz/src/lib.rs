@@ -135,13 +135,22 @@ fn check_shape(response: &Value) {
 
 /// Whether a configuration would reach out of this process; such an input is not run.
 pub fn reaches_out(ini: &Ini) -> bool {
-    ini.has_option("state", "directory") || ini.has_option("logging", "destination")
+    let asks_for_names = says(ini, "access", "provider", "fqdn");
+    asks_for_names || ini.has_option("state", "directory") || ini.has_option("logging", "destination")
 }
 
 /// Whether an option is this word, or a reference that may lead to it.
 pub fn says(ini: &Ini, section: &str, option: &str, word: &str) -> bool {
     let value = ini.get(section, option).ok().flatten();
     value.is_some_and(|value| value.to_lowercase() == word || value.starts_with('$'))
+}
+
+/// Whether an option is a list with this word in it, or a reference that may lead to one.
+pub fn names(ini: &Ini, section: &str, option: &str, word: &str) -> bool {
+    let value = ini.get(section, option).ok().flatten();
+    value.is_some_and(|value| {
+        value.starts_with('$') || value.to_lowercase().split(',').any(|entry| entry.trim() == word)
+    })
 }
 
 /// Reads a file of tokens. Whatever is in it: no panic, and what is taken is a token that could have been enrolled.

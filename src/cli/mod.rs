@@ -1,7 +1,8 @@
 //! What people and SPS type: without a command, or with `hook`, one hook is answered from stdin; `golden` plays
-//! recorded ones; `token` administers the local tokens and `credential` the local credentials.
+//! recorded ones; `check-config` says what a configuration does; `token` administers the local tokens and `credential` the local credentials.
 
 mod admin;
+mod check;
 mod credential;
 mod failure;
 mod golden;
@@ -46,6 +47,8 @@ enum Command {
         #[command(flatten)]
         options: HookOptions,
     },
+    /// Read a configuration as the hooks will, and say what is wrong with it and who gets in
+    CheckConfig(check::CheckOptions),
     /// Play the recorded cases below a folder and compare the responses
     Golden(golden::GoldenOptions),
     /// Administer the local tokens
@@ -96,6 +99,7 @@ fn dispatch(edge: Edge<'_>) -> Outcome {
         Ok(CommandLine { command: Some(Command::Hook { name, explain, options }), .. }) => {
             hook::run(edge, name, options, explain)
         }
+        Ok(CommandLine { command: Some(Command::CheckConfig(options)), .. }) => check::run(edge, options),
         Ok(CommandLine { command: Some(Command::Golden(options)), .. }) => golden::run(edge, &options),
         Ok(CommandLine { command: Some(Command::Token(options)), .. }) => token::run(edge, options),
         Ok(CommandLine { command: Some(Command::Credential(options)), .. }) => credential::run(edge, options),
@@ -104,7 +108,9 @@ fn dispatch(edge: Edge<'_>) -> Outcome {
         }
         // Nobody waits for a response here.
         Err(error)
-            if edge.arguments.first().is_some_and(|first| first == "token" || first == "credential") =>
+            if edge.arguments.first().is_some_and(|first| {
+                ["token", "credential", "check-config"].iter().any(|word| first == word)
+            }) =>
         {
             admin::refuse(edge, &error)
         }

@@ -51,6 +51,11 @@ pub trait Lookup {
     fn environment(&self, name: &str) -> Option<String>;
 }
 
+/// Tells whether a value stands for itself.
+pub fn is_literal(text: &str) -> bool {
+    matches!(parse(text), Reference::Literal(_))
+}
+
 /// Has nothing that a configuration could refer to.
 pub struct NothingElse;
 

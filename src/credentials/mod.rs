@@ -21,7 +21,7 @@ const PROVIDER: Opt = Opt::new("credentials", "provider", "local");
 const ON_ERROR: Opt = Opt::new("credentials", "on_error", "stop");
 /// The options that this module and its providers read.
 pub const OPTIONS: [&[Opt]; 3] = [&[PROVIDER, ON_ERROR], appliance::OPTIONS, local::OPTIONS];
-pub use vault::OPTIONS as VAULT_OPTIONS;
+pub use vault::{OPTIONS as VAULT_OPTIONS, SecretOf, VaultError};
 
 /// What a provider may use.
 #[derive(Clone, Copy)]
@@ -41,7 +41,7 @@ pub struct Tools<'a> {
 }
 
 /// For whom credentials are.
-#[derive(Clone, Copy)]
+#[derive(Clone, Copy, Default)]
 pub struct Session<'a> {
     /// The session's id.
     pub id: Option<&'a str>,
@@ -72,7 +72,7 @@ pub enum CredentialError {
     Locker(#[from] LockerError),
     /// Vault gave nothing.
     #[error("vault")]
-    Vault(#[source] vault::VaultError),
+    Vault(#[source] VaultError),
     /// Something was checked out of a provider that the configuration does not name any more.
     #[error("nothing can be given back to the provider '{0}'; this version does not have it")]
     NoProvider(String),
@@ -81,17 +81,17 @@ pub enum CredentialError {
     Setting(#[from] Box<SettingError>),
 }
 
-impl From<vault::VaultError> for CredentialError {
-    fn from(error: vault::VaultError) -> Self {
+impl From<VaultError> for CredentialError {
+    fn from(error: VaultError) -> Self {
         match error {
-            vault::VaultError::Setting(error) => Self::Setting(Box::new(error)),
-            vault::VaultError::Store(error) => error.into(),
-            vault::VaultError::NoneUsable
-            | vault::VaultError::Net(_)
-            | vault::VaultError::Status { .. }
-            | vault::VaultError::Garbled { .. }
-            | vault::VaultError::NoCredential(_)
-            | vault::VaultError::NoSession => Self::Vault(error),
+            VaultError::Setting(error) => Self::Setting(Box::new(error)),
+            VaultError::Store(error) => error.into(),
+            VaultError::NoneUsable
+            | VaultError::Net(_)
+            | VaultError::Status { .. }
+            | VaultError::Garbled { .. }
+            | VaultError::NoCredential(_)
+            | VaultError::NoSession => Self::Vault(error),
         }
     }
 }
@@ -228,6 +228,16 @@ impl<'a> Providers<'a> {
         }
         let goes_on = settings.choice(&ON_ERROR, &["next", "stop"])? == "next";
         Ok(Self { tools, in_turn, goes_on })
+    }
+
+    /// Their words, in their order.
+    pub fn words(&self) -> impl Iterator<Item = &'static str> {
+        self.in_turn.iter().map(|(provider, _)| provider.word())
+    }
+
+    /// Whether the next one is asked where one fails.
+    pub fn goes_on(&self) -> bool {
+        self.goes_on
     }
 
     /// Asks one provider after the other; the first that has something wins. One that fails ends that, unless

@@ -13,9 +13,9 @@ use crate::protocol::invocation::Arguments;
 use crate::store::CacheLimits;
 
 pub(super) const SKIP_CONNECTIONS: Opt = Opt::new("auth", "skip_connections", "");
-const USER_LIST: Opt = Opt::new("whitelist source=user_list", "name", "");
-const GROUP_ALLOW: Opt = Opt::new("whitelist source=ldap_server_group", "allow", "");
-const GROUP_EXCEPT: Opt = Opt::new("whitelist source=ldap_server_group", "except", "");
+pub(super) const USER_LIST: Opt = Opt::new("whitelist source=user_list", "name", "");
+pub(super) const GROUP_ALLOW: Opt = Opt::new("whitelist source=ldap_server_group", "allow", "");
+pub(super) const GROUP_EXCEPT: Opt = Opt::new("whitelist source=ldap_server_group", "except", "");
 const REUSE_LIMIT: Opt = Opt::new("authentication_cache", "reuse_limit", "0");
 const SOFT_TIMEOUT: Opt = Opt::new("authentication_cache", "soft_timeout", "15");
 const HARD_TIMEOUT: Opt = Opt::new("authentication_cache", "hard_timeout", "90");
@@ -103,7 +103,7 @@ pub(super) fn remember(
 }
 
 /// Reads `[authentication_cache]`; `None` where it is off.
-fn cache_limits(context: &Context<'_>) -> Result<Option<CacheLimits>, Stop> {
+pub(super) fn cache_limits(context: &Context<'_>) -> Result<Option<CacheLimits>, Stop> {
     let limits = CacheLimits {
         soft_timeout: context.settings.number(&SOFT_TIMEOUT)?,
         hard_timeout: context.settings.number(&HARD_TIMEOUT)?,

@@ -326,6 +326,15 @@ fn trigger(context: &Context<'_>, arguments: &Arguments) -> Result<Trigger, Stop
     Ok(if word == TRIGGERS[0] { Trigger::AuthenticationCompleted } else { Trigger::SessionEnded })
 }
 
+/// Reads the options that are read for every check-out.
+pub(super) fn check(context: &Context<'_>) -> Result<(), Stop> {
+    let nobody = Arguments::default();
+    trigger(context, &nobody)?;
+    account(context, &nobody)?;
+    assets(context, &nobody)?;
+    Ok(())
+}
+
 fn account(context: &Context<'_>, arguments: &Arguments) -> Result<Account, Stop> {
     let prefix = context.settings.text(&PREFIX)?.unwrap_or_default();
     let suffix = context.settings.text(&SUFFIX)?.unwrap_or_default();

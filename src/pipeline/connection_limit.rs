@@ -8,8 +8,8 @@ use crate::protocol::cookie::Cookie;
 use crate::protocol::invocation::Arguments;
 use crate::store::ConnectionKey;
 
-const LIMIT: Opt = Opt::new("connection_limit by=client_ip_gateway_user", "limit", "0");
-const MAX_SESSION_AGE: Opt =
+pub(super) const LIMIT: Opt = Opt::new("connection_limit by=client_ip_gateway_user", "limit", "0");
+pub(super) const MAX_SESSION_AGE: Opt =
     Opt::new("connection_limit by=client_ip_gateway_user", "max_session_age", "86400");
 pub(super) const OPTIONS: &[Opt] = &[LIMIT, MAX_SESSION_AGE];
 

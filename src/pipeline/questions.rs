@@ -15,6 +15,8 @@ const KEY: Opt = Opt::new("question_<n>", "key", "");
 const DISABLE_ECHO: Opt = Opt::new("question_<n>", "disable_echo", "yes");
 pub(super) const OPTIONS: &[Opt] = &[PROMPT, KEY, DISABLE_ECHO];
 
+/// How many questions are counted.
+const MOST: u32 = 1000;
 /// The member of the session cookie that holds the answers, for the other plugins of the session.
 const ANSWERS: &str = "questions";
 
@@ -37,6 +39,15 @@ pub(super) fn ask(
         cookie.progress.questions_answered = cookie.progress.questions_answered.saturating_add(1);
     }
     Ok(())
+}
+
+/// Reads all questions, and counts them.
+pub(super) fn count(context: &Context<'_>) -> Result<u32, Stop> {
+    let mut count = 0_u32;
+    while count < MOST && question(context, count.saturating_add(1))?.is_some() {
+        count = count.saturating_add(1);
+    }
+    Ok(count)
 }
 
 fn question(context: &Context<'_>, number: u32) -> Result<Option<Question>, Stop> {

@@ -51,6 +51,15 @@ class Directory:
         answer = self.login(user, "nobody has this password", more, **options)
         return str(answer.response["cookie"]["mfa_identity"])
 
+    def may_go(self, user: str, group: str, **options: str) -> bool:
+        """Ask whether a rule for a group of the directory lets a user go somewhere."""
+        more = "[ldap_server]\nname = dir\n[access]\nprovider = rules\ngroups = ldap_server\n"
+        more += f"[rule one]\ngroups = {group}\naction = accept\n"
+        session = Session(self.configure(more=more, **options), user)
+        answer = session.finish(session.begin("authorize", {}))
+        expect(answer.verdict in ("ACCEPT", "DENY"), "expected a verdict", answer)
+        return answer.verdict == "ACCEPT"
+
     def refused(self, answer: Answer, *logged: str) -> None:
         """Expect that the user learns nothing, and that the log tells what was wrong."""
         answer.denied()

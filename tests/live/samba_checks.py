@@ -116,6 +116,14 @@ def injections(site: Site) -> None:
 
 
 @checks.check
+def rules(site: Site) -> None:
+    """Rules for who may go where see the groups, also nested."""
+    may_go = site.directory.may_go
+    expect(may_go("alice", "admins") and may_go("alice", "staff"), "alice may not go")
+    expect(not may_go("bob", "admins") and not may_go("eve", "*"), "bob or eve may go")
+
+
+@checks.check
 def groups(site: Site) -> None:
     """Groups count, also nested, and the first group, also nested."""
     inside = site.directory.is_whitelisted

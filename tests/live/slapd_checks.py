@@ -10,13 +10,14 @@ import slapd
 from directories import INJECTIONS, UNREACHABLE, Directory
 from relay import Relay
 from slapd import SUFFIX, entry
-from support import Authority, Checks, Process, expect, free_port
+from support import Authority, Checks, Process, Session, State, expect, free_port, hotp, manage
 
 checks = Checks()
 PEOPLE = f"ou=people,{SUFFIX}"
 GROUPS = f"ou=groups,{SUFFIX}"
 WEIRD_NAME, WEIRD_DN = "we*ird(x)\\y", f"cn=We\\, Ird\\2B #1,{PEOPLE}"
 MANY = 600
+SECRET = "--secret-hex 3132333435363738393031323334353637383930"
 
 
 def person(uid: str, password: str, dn: str = "", number: int = 1, **more: str | list[str]) -> str:
@@ -246,6 +247,40 @@ def groups(site: Site) -> None:
     expect(inside("carol", "staff, admins", allow="all_users"), "carol is in one of them")
     expect(not inside("carol", "staff, nothing", allow="all_users"), "a group is missing")
     expect(not inside("alice", "staff", allow="all_users"), "alice is nested in it")
+
+
+@checks.check
+def rules(site: Site) -> None:
+    """Rules for who may go where see the groups, also nested; without an answer nobody may."""
+    may_go = site.directory.may_go
+    for user, group in [
+        ("alice", "admins"),
+        ("alice", "STAFF"),
+        ("carol", "ring?"),
+        ("bob", "pstaff"),
+    ]:
+        expect(may_go(user, group), f"{user} may not go by {group}")
+    for user, group in [("bob", "admins"), ("carol", "staff"), ("eve", "*"), ("twin", "*")]:
+        expect(not may_go(user, group), f"{user} may go by {group}")
+    for name in INJECTIONS:
+        expect(not may_go(name, "*"), f"{name} may go")
+    expect(not may_go("alice", "admins", url=f"ldaps://127.0.0.1:{free_port()}"), "nobody is there")
+
+
+@checks.check
+def chained(site: Site) -> None:
+    """A password of the directory and a token of one's own, in one dialogue."""
+    configuration = site.directory.configure().replace("provider = ldap", "provider = ldap + local")
+    state = State()
+    manage(state, configuration, f"enroll --type hotp --serial A --user alice {SECRET}")
+    session = Session(configuration, "alice", state)
+    session.say("alicepw").asked()
+    session.say(hotp(b"12345678901234567890", 0)).accepted("ldap + local", "A")
+    session = Session(configuration, "alice", state)
+    session.say("bobpw").denied()
+    session = Session(configuration, "alice", state)
+    session.say("alicepw").asked()
+    session.say(hotp(b"12345678901234567890", 0)).denied()
 
 
 @checks.check

@@ -372,6 +372,23 @@ def namespaces(site: Site) -> None:
 
 
 @checks.check
+def references(site: Site) -> None:
+    """Options that are $ come from Vault, and a login that needs itself is refused."""
+    site.vault.put("secret/data/users/hashicorp", data={"password": "svcpw"})
+    site.vault.put("kv1/users/account", prefix="ro")
+    store = {"provider": "vault", "secrets_path": "kv1/users", "kv_version": 1}
+    sections = {
+        "credential_store": {"name": "own"},
+        "credential_store own": store,
+        "account": {"prefix": "$"},
+    }
+    connection = Connection(configure(site, USERPASS, KV1, sections))
+    gives(connection, "v1 password ✓", server_username="ot")
+    circle = Connection(configure(site, {**USERPASS, "password": "$"}, KV1, sections))
+    expect(circle.passwords(2) == [], "expected nothing", circle.last)
+
+
+@checks.check
 def refusals(site: Site) -> None:
     """A login or policy that does not allow it is a fault with nothing given and nothing told."""
     wrong = {**USERPASS, "password": "wr0ng-passw0rd"}

@@ -127,3 +127,36 @@ fn the_fixed_clock_decides_what_is_recent() {
     assert!(by("1015"));
     assert!(!by("1030.000001"), "the last use is more than soft_timeout ago");
 }
+
+#[test]
+fn explain_says_which_steps_decided_and_no_secret() {
+    let place = Place::new();
+    place.file(
+        "c.ini",
+        "[whitelist source=user_list]\nname=vip\n[user_list vip]\nallow=no_user\nexcept=root\n\
+         [authentication_cache]\nreuse_limit=2\n[mfa]\nprovider=http\n[http]\nserver_url=http://127.0.0.1:9\ntoken=s3cret-token\n",
+    );
+    let config = place.path("c.ini");
+    let words = ["hook", "authenticate", "--explain", "--config", config.to_str().unwrap()];
+    let arguments = json!({
+        "session_id": "s", "protocol": "ssh", "client_ip": "10.1.2.3", "gateway_user": "alice",
+        "gateway_password": "gateway-passw0rd", "key_value_pairs": {"otp": "typed-passw0rd"},
+    });
+    let ended = place.run(&words, arguments.to_string());
+    let explained: Vec<_> = ended.stderr.lines().filter(|line| line.starts_with("explain: ")).collect();
+    assert_eq!(
+        explained,
+        [
+            "explain: authenticate: the user list vip does not let in alice without a factor",
+            "explain: authenticate: no whitelist is an LDAP group",
+            "explain: authenticate: no authentication of a moment ago counts once more",
+            "explain: http is asked about alice",
+        ]
+    );
+    for secret in ["typed-passw0rd", "gateway-passw0rd", "s3cret-token"] {
+        assert!(!ended.stderr.contains(secret), "{secret}: {}", ended.stderr);
+    }
+    let without =
+        place.run(&["hook", "authenticate", "--config", config.to_str().unwrap()], arguments.to_string());
+    assert!(!without.stderr.contains("explain") && without.stdout == ended.stdout, "{without:?}");
+}

@@ -7,6 +7,7 @@
 
 mod client;
 mod login;
+mod member;
 mod path;
 mod wire;
 
@@ -16,6 +17,7 @@ use zeroize::Zeroizing;
 
 use self::client::{Call, Client};
 use self::login::{LoggedIn, Login};
+pub use self::member::SecretOf;
 use self::path::{Kind, PathError, SecretPath, Typed};
 use self::wire::{Envelope, Field};
 use super::{CredentialError, CredentialProvider, RemoteAppCredentials, Tools};

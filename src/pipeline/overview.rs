@@ -1,0 +1,220 @@
+//! A configuration as the hooks will read it, without a hook: what is wrong with it, and which roads in it opens.
+
+use std::time::Duration;
+
+use super::{Context, Stop, authenticate, bypass, checkout, connection_limit, factor, identity, questions};
+use crate::access::{self, Action, Requirement, Rules, SystemResolver};
+use crate::appliance::Allow;
+use crate::config::reference::{self, ReferenceError};
+use crate::config::settings::SettingError;
+use crate::credentials::{self, Providers};
+use crate::directory::user_list;
+use crate::logging::Chain;
+use crate::mfa;
+use crate::names::Username;
+
+/// The options that are secrets, and what their sections' names begin with.
+const SECRETS: [(&str, &str); 17] = [
+    ("approle-authentication", "secret_id"),
+    ("approle-authentication", "vault_token"),
+    ("edumfa", "api_key"),
+    ("edumfa", "trigger_token"),
+    ("hashicorp", "password"),
+    ("http", "token"),
+    ("https-proxy", "password"),
+    ("https_proxy", "password"),
+    ("jwt-authentication", "jwt"),
+    ("ldap_server", "bind_password"),
+    ("privacyidea", "api_key"),
+    ("privacyidea", "trigger_token"),
+    ("radius", "secret"),
+    ("state", "key"),
+    ("tls", "client_cert"),
+    ("token-authentication", "token"),
+    ("yubikey", "api_key"),
+];
+
+/// What there is to say of a configuration.
+#[derive(Default)]
+pub struct Overview {
+    /// What closes hooks.
+    pub errors: Vec<String>,
+    /// What is to be thought about.
+    pub warnings: Vec<String>,
+    /// What cannot be told without the appliance.
+    pub unknown: Vec<String>,
+    /// Who gets past `authenticate`, in the order of the steps.
+    pub authenticate: Vec<String>,
+    /// Who gets past `authorize`, in the order of the rules.
+    pub authorize: Vec<String>,
+    /// Who hands out credentials, in their order.
+    pub credentials: Vec<String>,
+}
+
+impl Overview {
+    /// Takes what a step reads of its options, or notes why it could not.
+    fn take<T, E: Into<Stop>>(&mut self, read: Result<T, E>) -> Option<T> {
+        match read.map_err(Into::into) {
+            Ok(value) => Some(value),
+            Err(Stop::Fault(fault)) => {
+                let text = Chain(&fault).to_string();
+                let list = if is_of_the_appliance(&fault) { &mut self.unknown } else { &mut self.errors };
+                if !list.contains(&text) {
+                    list.push(text);
+                }
+                None
+            }
+            Err(Stop::Ask(_) | Stop::Deny(_) | Stop::NotOurs) => None,
+        }
+    }
+}
+
+/// Tells whether a fault is only that a policy of the appliance is not there.
+fn is_of_the_appliance(fault: &super::Fault) -> bool {
+    let mut cause: Option<&(dyn std::error::Error + 'static)> = Some(fault);
+    while let Some(error) = cause {
+        if let Some(SettingError::Reference { source, .. }) = error.downcast_ref() {
+            return matches!(source, ReferenceError::NoStore(_) | ReferenceError::NoCaList(_));
+        }
+        cause = error.source();
+    }
+    false
+}
+
+/// Reads what the AA plugin reads.
+pub fn of_aa(context: &Context<'_>) -> Overview {
+    let mut overview = Overview::default();
+    secrets_in_the_clear(context, &mut overview);
+    roads_without_a_factor(context, &mut overview);
+    roads_with_a_factor(context, &mut overview);
+    rules(context, &mut overview);
+    overview
+}
+
+/// Names the secrets that stand in the text itself.
+fn secrets_in_the_clear(context: &Context<'_>, overview: &mut Overview) {
+    let ini = context.settings.ini();
+    for section in ini.sections() {
+        for option in ini.options(section) {
+            let is_secret = SECRETS.iter().any(|(family, name)| {
+                *name == option && (section == *family || section.starts_with(&format!("{family} ")))
+            });
+            let entry = ini.entry(section, option).filter(|_| is_secret);
+            if entry.is_some_and(|entry| !entry.value.is_empty() && reference::is_literal(entry.value)) {
+                overview.warnings.push(format!(
+                    "[{section}] {option} stands there in the clear; '$', ${{file:...}} or ${{env:...}} keep it elsewhere"
+                ));
+            }
+        }
+    }
+}
+
+fn roads_without_a_factor(context: &Context<'_>, overview: &mut Overview) {
+    let settings = context.settings;
+    if overview
+        .take(settings.patterns(&bypass::SKIP_CONNECTIONS))
+        .is_some_and(|patterns| !patterns.is_empty())
+    {
+        let names = settings.text(&bypass::SKIP_CONNECTIONS).ok().flatten().unwrap_or_default();
+        overview.authenticate.push(format!("connection policies {names}: left alone, without any factor"));
+    }
+    if let Some(Some(list)) = overview.take(settings.text(&bypass::USER_LIST)) {
+        let is_here = settings.ini().has_section(&format!("user_list {list}"));
+        // Whoever it is: only whether the list can be read matters.
+        if let (true, Ok(nobody)) = (is_here, Username::parse("")) {
+            overview.take(user_list::matches(settings, context.appliance, &list, &nobody));
+        }
+        let place = if is_here { "" } else { ", which has to be on the appliance" };
+        overview.authenticate.push(format!("whom the user list {list} lets in{place}: without a factor"));
+    }
+    let allow = overview.take(settings.optional_choice(&bypass::GROUP_ALLOW, &Allow::WORDS)).flatten();
+    let groups = overview.take(settings.text(&bypass::GROUP_EXCEPT)).flatten();
+    let server = overview.take(settings.text(&identity::LDAP_SERVER)).flatten();
+    if let (Some(allow), Some(groups), Some(server)) = (allow, groups, server) {
+        let who = if allow == "all_users" { "everybody but the members" } else { "the members" };
+        overview.authenticate.push(format!("{who} of {groups} in the directory {server}: without a factor"));
+    }
+    if let Some(Some(limits)) = overview.take(bypass::cache_limits(context)) {
+        overview.authenticate.push(format!(
+            "whoever authenticated from the same address in the last {} s, at most {} times: without a factor",
+            limits.hard_timeout, limits.reuse_limit
+        ));
+    }
+}
+
+fn roads_with_a_factor(context: &Context<'_>, overview: &mut Overview) {
+    let settings = context.settings;
+    overview.take(mfa::first_prompt(settings));
+    let disable_echo = overview.take(settings.boolean(&authenticate::DISABLE_ECHO)).unwrap_or_default();
+    if let Some(client) = overview.take(mfa::client(factor::tools(context), disable_echo)) {
+        let brand = client.branded_name();
+        overview.authenticate.push(match client.proves() {
+            true => format!("whose second factor holds: {brand}"),
+            false => format!("everybody: the provider {brand} asks for nothing"),
+        });
+        if overview.take(mfa::has_fallback(settings)) == Some(true) && brand != "local" {
+            overview.authenticate.push(format!("while {brand} cannot be reached: whose local token holds"));
+        }
+        if client.ignore_connection_error() {
+            overview.authenticate.push(format!("while {brand} cannot be reached: everybody"));
+        }
+    }
+    overview.take(questions::count(context));
+}
+
+fn rules(context: &Context<'_>, overview: &mut Overview) {
+    let settings = context.settings;
+    let limit = overview.take(settings.integer(&connection_limit::LIMIT, i64::MIN, i64::MAX));
+    overview.take(settings.number(&connection_limit::MAX_SESSION_AGE));
+    let resolver = SystemResolver { patience: Duration::ZERO };
+    let provider = overview.take(access::provider(settings, &resolver));
+    match provider.map(|provider| provider.is_some()) {
+        None => overview.authorize.push("nobody, because of the error".to_owned()),
+        Some(false) => overview.authorize.push("everybody whom authenticate lets in".to_owned()),
+        Some(true) if overview.take(access::has_rules(settings)) == Some(true) => {
+            for rule in overview.take(Rules::from_settings(settings)).iter().flat_map(Rules::in_order) {
+                let requires = match rule.requirement() {
+                    Requirement::Nothing => "",
+                    Requirement::Factor => ", with a second factor",
+                    Requirement::FourEyes => ", with the approval of others",
+                };
+                let does = match rule.action() {
+                    Action::Accept => "may go",
+                    Action::Deny => "may not go",
+                };
+                overview.authorize.push(format!("whom rule {} fits: {does}{requires}", rule.name()));
+            }
+            overview.authorize.push("everybody else: may not go".to_owned());
+        }
+        Some(true) => {
+            overview.authorize.push("whom [hosts_for_groups] or [groups_for_hosts] lets in".to_owned())
+        }
+    }
+    if let Some(limit) = limit.filter(|limit| *limit != 0) {
+        overview
+            .authorize
+            .push(format!("each of them with at most {} sessions from one address", limit.max(0)));
+    }
+}
+
+/// Reads what the credential store plugin reads.
+pub fn of_credential_store(context: &Context<'_>) -> Overview {
+    let mut overview = Overview::default();
+    secrets_in_the_clear(context, &mut overview);
+    overview.take(checkout::check(context));
+    if let Some(providers) = overview.take(Providers::from_settings(credentials::Tools {
+        settings: context.settings,
+        appliance: context.appliance,
+        log: context.log,
+        budget: context.budget,
+        store: context.store,
+        session: credentials::Session::default(),
+    })) {
+        let goes_on = if providers.goes_on() { "asked" } else { "not asked" };
+        overview.credentials = providers.words().map(str::to_owned).collect();
+        if overview.credentials.len() > 1 {
+            overview.credentials.push(format!("where one fails, the next is {goes_on}"));
+        }
+    }
+    overview
+}

@@ -1,0 +1,168 @@
+//! `check-config`: what is wrong with a configuration, and who gets in by it.
+
+use serde_json::{Value, json};
+
+use crate::support::{Ended, Place};
+
+/// Has something of everything.
+const WHOLE: &str = "
+[auth]
+skip_connections = monitor_*
+[whitelist source=user_list]
+name = vip
+[user_list vip]
+allow = no_user
+except = root
+[whitelist source=ldap_server_group]
+allow = no_user
+except = admins
+[ldap_server]
+name = ad
+[authentication_cache]
+reuse_limit = 3
+[mfa]
+provider = edumfa
+fallback = local
+[edumfa]
+server_url = https://mfa.example.org
+api_key = s3cret-api-key
+[access]
+provider = rules
+[rule night]
+hours = 20:00-06:00
+action = deny
+[rule dba]
+groups = dba
+require = four_eyes
+action = accept
+[connection_limit by=client_ip_gateway_user]
+limit = 3
+[credentials]
+provider = local, vault
+on_error = next
+[engine-kv-v1]
+secrets_path = kv/users
+";
+
+fn check(configuration: &str, words: &[&str]) -> Ended {
+    let place = Place::new();
+    place.file("c.ini", configuration);
+    let config = place.path("c.ini");
+    let mut all = vec!["check-config", "--config", config.to_str().unwrap()];
+    all.extend(words);
+    place.run(&all, String::new())
+}
+
+fn json_of(configuration: &str) -> (Value, Option<i32>) {
+    let ended = check(configuration, &["--json"]);
+    assert_eq!(ended.stderr, "", "{ended:?}");
+    (ended.response(), ended.status)
+}
+
+#[test]
+fn every_road_in_is_told_in_the_order_of_the_steps() {
+    let (found, status) = json_of(WHOLE);
+    assert_eq!((&found["errors"], status), (&json!([]), Some(0)), "{found}");
+    assert_eq!(
+        found["roads"],
+        json!({
+            "authenticate": [
+                "connection policies monitor_*: left alone, without any factor",
+                "whom the user list vip lets in: without a factor",
+                "the members of admins in the directory ad: without a factor",
+                "whoever authenticated from the same address in the last 90 s, at most 3 times: without a factor",
+                "whose second factor holds: edumfa",
+                "while edumfa cannot be reached: whose local token holds",
+            ],
+            "authorize": [
+                "whom rule night fits: may not go",
+                "whom rule dba fits: may go, with the approval of others",
+                "everybody else: may not go",
+                "each of them with at most 3 sessions from one address",
+            ],
+            "credentials": ["local", "vault", "where one fails, the next is asked"],
+        })
+    );
+}
+
+#[test]
+fn the_text_says_the_same_and_the_type_takes_half_of_it() {
+    let ended = check(WHOLE, &["--type", "credentialstore"]);
+    let text = String::from_utf8(ended.stdout.clone()).unwrap();
+    assert!(text.ends_with("credentials:\n  1. local\n  2. vault\n  3. where one fails, the next is asked\nerrors: 0, warnings: 1\n"), "{text}");
+    assert!(!text.contains("authenticate"), "{text}");
+    assert_eq!(ended.status, Some(0));
+}
+
+#[test]
+fn a_secret_in_the_clear_is_warned_of_and_never_shown() {
+    let (found, _) = json_of(WHOLE);
+    let warnings = found["warnings"].to_string();
+    assert!(warnings.contains("[edumfa] api_key stands there in the clear"), "{warnings}");
+    assert!(!found.to_string().contains("s3cret-api-key"), "{found}");
+    let (found, _) = json_of("[mfa]\nprovider=http\n[http]\nserver_url=https://x\ntoken=${env:HOME}\n");
+    assert!(!found["warnings"].to_string().contains("in the clear"), "{found}");
+}
+
+#[test]
+fn every_mistake_is_found_at_once_and_is_an_exit_status() {
+    for (written, instead, told) in [
+        ("reuse_limit = 3", "reuse_limit = x", "[authentication_cache] reuse_limit: expected"),
+        ("limit = 3\n[cred", "limit = x\n[cred", "limit: expected a whole number"),
+        ("action = accept", "action = allow", "[rule dba] action: expected"),
+        ("hours = 20:00-06:00", "hours = 20-6", "[rule night] hours: expected"),
+        ("provider = edumfa", "provider = edumfaa", "[mfa] provider: expected"),
+        ("server_url = https://", "server_url = mfa://", "[edumfa] server_url: expected"),
+        (
+            "allow = no_user\nexcept = root",
+            "allow = nobody\nexcept = root",
+            "[user_list vip] allow: expected",
+        ),
+        ("skip_connections = monitor_*", "skip_connections = [", "[auth] skip_connections: expected"),
+        ("provider = local, vault", "provider = local, vaults", "[credentials] provider: expected"),
+        ("on_error = next", "on_error = go on", "[credentials] on_error: expected"),
+        ("[edumfa]", "[edumfa", "configuration"),
+    ] {
+        assert!(WHOLE.contains(written), "{written}");
+        let (found, status) = json_of(&WHOLE.replace(written, instead));
+        assert!(found["errors"].to_string().contains(told), "{instead}: {found}");
+        assert_eq!(status, Some(1), "{instead}");
+    }
+    let two =
+        WHOLE.replace("reuse_limit = 3", "reuse_limit = x").replace("action = accept", "action = allow");
+    assert_eq!(json_of(&two).0["errors"].as_array().unwrap().len(), 2);
+}
+
+#[test]
+fn what_weakens_is_told() {
+    for (text, told) in [
+        ("[mfa]\nprovider=none\n", "everybody: the provider none asks for nothing"),
+        ("[mfa]\nprovider=none\n", "everybody is accepted without a second factor"),
+        (
+            "[mfa]\nprovider=http\n[http]\nserver_url=https://x\nignore_connection_error=yes\n",
+            "while http cannot be reached: everybody",
+        ),
+        ("[mfa]\nprovider=http\n[http]\nserver_url=http://x\n", "plain http"),
+        ("[mfa]\nprovider=http\n[http]\nserver_url=https://x\n[tls]\nverify=no\n", "verify=no"),
+        ("[mfa]\nprovdier=http\n", "[mfa] provdier is unknown; is provider meant?"),
+        ("[whitelist source=user_list]\nname=vip\n", "vip lets in, which has to be on the appliance"),
+    ] {
+        let (found, status) = json_of(text);
+        assert!(found.to_string().contains(told), "{text}: {found}");
+        assert_eq!(status, Some(0), "{text}: {found}");
+    }
+}
+
+#[test]
+fn a_file_that_is_not_there_and_a_word_too_many_are_told() {
+    let place = Place::new();
+    let ended = place.run(&["check-config", "--config", "/no/such/file", "--json"], String::new());
+    assert!(
+        ended.response()["errors"].to_string().contains("cannot read the configuration file"),
+        "{ended:?}"
+    );
+    assert_eq!(ended.status, Some(1));
+    let ended = place.run(&["check-config", "more"], String::new());
+    assert_eq!((ended.status, ended.stdout.as_slice()), (Some(2), &b""[..]));
+    assert!(ended.stderr.contains("see --help"), "{ended:?}");
+}
