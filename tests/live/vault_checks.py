@@ -377,7 +377,7 @@ def references(site: Site) -> None:
     site.vault.put("secret/data/users/hashicorp", data={"password": "svcpw"})
     site.vault.put("kv1/users/account", prefix="ro")
     store = {"provider": "vault", "secrets_path": "kv1/users", "kv_version": 1}
-    sections = {
+    sections: dict[str, Json] = {
         "credential_store": {"name": "own"},
         "credential_store own": store,
         "account": {"prefix": "$"},
