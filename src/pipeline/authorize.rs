@@ -15,7 +15,7 @@ use crate::config::settings::Opt;
 use crate::directory::ldap::LdapError;
 use crate::logging::Chain;
 use crate::mfa::{self, ApprovalsBy};
-use crate::names::{MfaIdentity, Username};
+use crate::names::Username;
 use crate::protocol::cookie::Cookie;
 use crate::protocol::invocation::Arguments;
 
@@ -147,7 +147,8 @@ fn require(
         ApprovalsBy::Rule => mfa::approvals(tools, disable_echo)?,
         ApprovalsBy::Connection | ApprovalsBy::ConnectionOrRule => mfa::client(tools, disable_echo)?,
     };
-    let identity = MfaIdentity::parse(cookie.text("mfa_identity")?.unwrap_or_default())?;
+    // Whoever was let in without a factor has not been mapped yet.
+    let identity = identity::mfa_identity(context, username)?;
     let who = Who { username, identity: &identity, approvals };
     let password = answer.unwrap_or_else(SecretString::default);
     match factor::ask(context, arguments, cookie, client.as_ref(), who, &password) {
