@@ -26,8 +26,10 @@ PERIOD = 30
 # The smaller and the larger store, and how much more a login may cost in the larger one.
 FEW, MANY, MOST_GROWTH = 1_000, 1_000_000, 1.2
 REALMS = (100, 1_000, 10_000)
-# Seconds of CPU time for an answer in the largest realm.
-ANSWER_LIMIT = 0.060
+# How many times the CPU time of an answer in the smallest realm, which is one argon2id, it may
+# take in the largest: 60 ms where that takes 23. The time itself would depend on the machine, and
+# on who else is on it.
+ANSWER_LIMIT = 2.6
 # How many tokens of a realm have the same PIN, as people choose some PINs more than once.
 SAME_PIN = 10
 FLOOR_LIMIT = 3.0
@@ -207,7 +209,7 @@ def million(programs: Programs, turns: int) -> list[str]:
 def four_eyes(programs: Programs, turns: int) -> list[str]:
     """Measure answers of four-eyes chains in realms of all sizes."""
     print(f"**four-eyes** (an answer without a name, HOTP with PINs, window 10)\n\n{HEADER}")
-    cost = Costs()
+    costs: list[Costs] = []
     for count in REALMS:
         secrets = [SECRET + number.to_bytes(2, "big") for number in range(count // SAME_PIN)]
         series = [
@@ -233,10 +235,15 @@ def four_eyes(programs: Programs, turns: int) -> list[str]:
             cookie = json.loads(begun.stdout)["cookie"]
             cost.add(store.call(hook("alice", answer, cookie), "NEEDINFO", "office (1)"))
         print(f"| {count:,} tokens | {cost.cells()} |", flush=True)
-    print(f"\nLimit: {ANSWER_LIMIT * 1e3:.0f} ms of CPU time in the largest realm.\n", flush=True)
-    if cost.median_cpu > ANSWER_LIMIT:
-        used = f"{cost.median_cpu * 1e3:.2f} ms of CPU time"
-        return [f"four-eyes: {used}, allowed {ANSWER_LIMIT * 1e3:.0f}"]
+        costs.append(cost)
+    times = costs[-1].median_cpu / costs[0].median_cpu
+    print(
+        f"\nThe largest realm takes {times:.2f} times the smallest, in which one argon2id is"
+        f" nearly all (limit {ANSWER_LIMIT}).\n",
+        flush=True,
+    )
+    if times > ANSWER_LIMIT:
+        return [f"four-eyes: {times:.2f} times the smallest realm, allowed {ANSWER_LIMIT}"]
     return []
 
 
