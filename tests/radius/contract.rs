@@ -187,3 +187,43 @@ fn an_option_that_is_unusable_is_a_configuration_error() {
         session.otp("123456").assert_logged(&["[radius]", name, "is required"]);
     }
 }
+
+/// A session whose first factor is local, and that goes on at the server for somebody else.
+fn behind_local(server: &RadiusServer, more: &str, tokens: &[&str]) -> Session {
+    let mut session = Session::of(server, more);
+    session.configuration = session.configuration.replace("provider=radius", "provider=local");
+    session.place.file("c.ini", &session.configuration);
+    let config = session.place.path("c.ini").to_str().unwrap().to_owned();
+    for token in tokens {
+        let words = ["token"].into_iter().chain(token.split(' ')).chain(["--config", config.as_str()]);
+        let enrolled = session.place.run(&words.collect::<Vec<_>>(), String::new());
+        assert_eq!(enrolled.status, Some(0), "{enrolled:?}");
+    }
+    session
+}
+
+#[test]
+fn a_name_that_the_user_types_is_not_that_of_a_forward_tokens_target() {
+    let server = knowing("123456");
+    let token = "enroll --type forward --serial F --user alice --pin 4321 --target radius:alice";
+    let mut session = behind_local(&server, "", &[token]);
+    // The server knows alice only; whoever is typed must not be asked about.
+    let ended = session.say(json!({"otp": "4321123456", "ru": "mallory", "radius_username": "mallory"}));
+    assert_eq!(ended.verdict(), "ACCEPT", "{ended:?}");
+    let token = "enroll --type forward --serial F --user alice --pin 4321 --target radius:bob";
+    let mut session = behind_local(&server, "", &[token]);
+    let ended = session.say(json!({"otp": "4321123456", "ru": "alice", "radius_username": "alice"}));
+    assert_eq!(ended.verdict(), "DENY", "{ended:?}");
+    assert_eq!(server.asked().iter().map(|asked| asked.text(1)).collect::<Vec<_>>(), ["alice", "bob"]);
+}
+
+#[test]
+fn a_name_that_the_user_types_is_not_that_of_whoever_approves() {
+    let server = knowing("123456");
+    let more = "[four_eyes]\nrealms=ops@radius:1\nconnections=*\n";
+    let mut session = behind_local(&server, more, &[]);
+    let ended = session.say(json!({"otp": "bob:123456", "ru": "alice", "radius_username": "alice"}));
+    assert_ne!(ended.verdict(), "ACCEPT", "{ended:?}");
+    assert_eq!(server.asked().len(), 1);
+    assert!(server.asked()[0].text(1).starts_with("bob"), "{:?}", server.asked());
+}
