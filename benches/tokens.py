@@ -30,6 +30,9 @@ REALMS = (100, 1_000, 10_000)
 # take in the largest: 60 ms where that takes 23. The time itself would depend on the machine, and
 # on who else is on it.
 ANSWER_LIMIT = 2.6
+# And the seconds of CPU time of the fastest answer there, which others on the machine slow down
+# least.
+FASTEST_LIMIT = 0.060
 # How many tokens of a realm have the same PIN, as people choose some PINs more than once.
 SAME_PIN = 10
 FLOOR_LIMIT = 3.0
@@ -242,9 +245,13 @@ def four_eyes(programs: Programs, turns: int) -> list[str]:
         f" nearly all (limit {ANSWER_LIMIT}).\n",
         flush=True,
     )
+    fastest = min(costs[-1].cpu)
+    excesses = []
     if times > ANSWER_LIMIT:
-        return [f"four-eyes: {times:.2f} times the smallest realm, allowed {ANSWER_LIMIT}"]
-    return []
+        excesses.append(f"four-eyes: {times:.2f} times the smallest realm, allowed {ANSWER_LIMIT}")
+    if fastest > FASTEST_LIMIT:
+        excesses.append(f"four-eyes: {fastest:.3f} s at the least, allowed {FASTEST_LIMIT}")
+    return excesses
 
 
 SCENARIOS: Mapping[str, Callable[[Programs, int], list[str]]] = {

@@ -20,8 +20,6 @@ pub(super) const OPTIONS: &[Opt] = &[BY_GROUP, BY_HOST];
 
 /// The group that everybody is in.
 const EVERYBODY: &str = "__all__";
-/// How many names of one address are looked at.
-const MAX_NAMES: usize = 16;
 
 /// Asks for names and addresses.
 pub trait Resolver {
@@ -49,9 +47,7 @@ impl Resolver for SystemResolver {
             let _ = sender.send(confirmed);
         });
         match asked {
-            Ok(_) => {
-                receiver.recv_timeout(self.patience).ok().flatten().into_iter().take(MAX_NAMES).collect()
-            }
+            Ok(_) => receiver.recv_timeout(self.patience).ok().flatten().into_iter().collect(),
             Err(_) => Vec::new(),
         }
     }

@@ -167,7 +167,8 @@ impl Rule {
         // The address is a name of the target as well; the one that the user gave may be another.
         let on_host = |patterns: &Vec<Pattern>| match address.map(|address| address.to_string()) {
             Some(address) if one(patterns, Some(&address)) == Some(true) => Some(true),
-            Some(_) | None => one(patterns, access.host),
+            // The dot at the end of a name in DNS does not make it another one (RFC 1034 section 3.1).
+            Some(_) | None => one(patterns, access.host.map(|host| host.trim_end_matches('.'))),
         };
         let in_networks = |networks: &Vec<Network>| {
             address.map(|address| networks.iter().any(|network| network.contains(address)))

@@ -296,8 +296,8 @@ pub fn end_session(tools: Tools<'_>) -> Result<(), CredentialError> {
     for provider in words.iter().filter_map(|word| Provider::from_word(&word.to_lowercase())) {
         if matches!(provider, Provider::Local | Provider::Vault) {
             // One that fails keeps nobody from telling the others.
-            let result = provider.with(tools).map_err(Box::new)?.end_session();
-            ended = ended.and(result);
+            let made = provider.with(tools).map_err(|error| Box::new(error).into());
+            ended = ended.and(made.and_then(|provider| provider.end_session()));
         }
     }
     ended

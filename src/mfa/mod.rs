@@ -355,16 +355,11 @@ pub fn approvals<'a>(tools: Tools<'a>, disable_echo: bool) -> Result<Box<dyn Mfa
     Ok(Box::new(local::Local::from_settings(tools, disable_echo)?))
 }
 
-/// Tells whether `[mfa] fallback` has somebody to ask in an outage.
+/// Tells whether the local tokens answer for a service that cannot be reached.
 ///
 /// # Errors
 /// A value that is none.
-pub fn has_fallback(settings: &Settings<'_>) -> Result<bool, SettingError> {
-    fallback(settings)
-}
-
-/// Tells whether the local tokens answer for a service that cannot be reached.
-fn fallback(settings: &Settings<'_>) -> Result<bool, SettingError> {
+pub fn fallback(settings: &Settings<'_>) -> Result<bool, SettingError> {
     Ok(settings.choice(&FALLBACK, &["local", "none"])? == "local")
 }
 

@@ -152,7 +152,7 @@ fn roads_with_a_factor(context: &Context<'_>, overview: &mut Overview) {
             true => format!("whose second factor holds: {brand}"),
             false => format!("everybody: the provider {brand} asks for nothing"),
         });
-        if overview.take(mfa::has_fallback(settings)) == Some(true) && brand != "local" {
+        if overview.take(mfa::fallback(settings)) == Some(true) && brand != "local" {
             overview.authenticate.push(format!("while {brand} cannot be reached: whose local token holds"));
         }
         if client.ignore_connection_error() {

@@ -89,6 +89,17 @@ fn what_is_not_known_accepts_nobody_and_denies() {
 }
 
 #[test]
+fn a_dot_at_the_end_of_a_name_keeps_nobody_from_being_denied() {
+    let text = "[rule a]\nhosts=db1.example.org\naction=deny\n[rule b]\naction=accept\n";
+    for host in ["db1.example.org", "db1.example.org.", "DB1.example.org.."] {
+        assert_eq!(decide(text, |access| access.host = Some(host)), denied("rule a"), "{host}");
+    }
+    // Nothing but dots is no name, and what is not known is denied.
+    assert_eq!(decide(text, |access| access.host = Some(".")), denied("rule a"));
+    assert_eq!(decide(text, |access| access.host = Some("db2.example.org.")), accepted("rule b"));
+}
+
+#[test]
 fn a_target_that_was_given_by_its_address_is_also_a_host() {
     let text = "[rule a]\nhosts=10.1.*\naction=accept\n";
     assert_eq!(decide(text, |access| access.host = None), accepted("rule a"));

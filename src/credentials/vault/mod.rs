@@ -450,14 +450,16 @@ impl CredentialProvider for Vault<'_> {
 
     fn end_session(&self) -> Result<(), CredentialError> {
         let Some(id) = self.session_id() else { return Ok(()) };
+        let mut ended = Ok(());
         for receipt in self.tools.store.receipts(id)? {
             self.tools.log.info(format_args!(
                 "check-in of account {} on asset {}: the session is over, and its cookie did not know of it",
                 Short(&receipt.account),
                 Short(&receipt.asset)
             ));
-            self.take_back(&receipt.account, &receipt.asset)?;
+            // One that cannot be taken back keeps none of the others.
+            ended = ended.and(self.take_back(&receipt.account, &receipt.asset));
         }
-        Ok(())
+        Ok(ended?)
     }
 }
