@@ -212,7 +212,7 @@ def million(programs: Programs, turns: int) -> list[str]:
 def four_eyes(programs: Programs, turns: int) -> list[str]:
     """Measure answers of four-eyes chains in realms of all sizes."""
     print(f"**four-eyes** (an answer without a name, HOTP with PINs, window 10)\n\n{HEADER}")
-    costs: list[Costs] = []
+    realms = []
     for count in REALMS:
         secrets = [SECRET + number.to_bytes(2, "big") for number in range(count // SAME_PIN)]
         series = [
@@ -229,16 +229,19 @@ def four_eyes(programs: Programs, turns: int) -> list[str]:
         ]
         asking = {"serial": "E", "type": "4eyes", "user": "alice", "realms": "office:2"}
         store = Store(programs, f"four-eyes-{count}", [asking, *series])
-        cost = Costs()
-        for turn in range(turns):
+        realms.append((store, secrets, Costs()))
+    # In turn, so that whoever slows the machine down slows all of them down.
+    for turn in range(turns):
+        for store, secrets, cost in realms:
             begun = store.call(hook("alice", ""), "NEEDINFO", "office (2)")
             # From all over the realm; whoever has another turn has another code.
-            pin = turn * 389 % len(series)
-            answer = f"{pin:04}{code(turn // len(series), 0, secrets[pin])}"
+            pin = turn * 389 % len(secrets)
+            answer = f"{pin:04}{code(turn // len(secrets), 0, secrets[pin])}"
             cookie = json.loads(begun.stdout)["cookie"]
             cost.add(store.call(hook("alice", answer, cookie), "NEEDINFO", "office (1)"))
+    costs = [cost for _, _, cost in realms]
+    for count, cost in zip(REALMS, costs, strict=True):
         print(f"| {count:,} tokens | {cost.cells()} |", flush=True)
-        costs.append(cost)
     times = costs[-1].median_cpu / costs[0].median_cpu
     print(
         f"\nThe largest realm takes {times:.2f} times the smallest, in which one argon2id is"
