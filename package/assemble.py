@@ -61,11 +61,13 @@ def main() -> int:
     parser.add_argument("--binary", type=Path, required=True)
     parser.add_argument("--target", required=True, help="what the binary was built for")
     parser.add_argument("--zig", type=Path, required=True, help="the folder of ziglang")
+    parser.add_argument("--manuals", type=Path, required=True, help="man pages and completions")
     parser.add_argument("out", type=Path)
     options = parser.parse_args()
     options.out.mkdir(parents=True, exist_ok=True)
     version = _version()
-    common = _common(options.binary.read_bytes(), third_party(ROOT, options.target, options.zig))
+    licences = third_party(ROOT, options.target, options.zig)
+    common = _common(options.binary.read_bytes(), licences, options.manuals)
     for kind in KINDS:
         path = options.out / f"{kind.name}-{version}.zip"
         _write(path, {**common, **_own(kind, version)})
@@ -83,7 +85,7 @@ def _version() -> str:
     return found[1]
 
 
-def _common(binary: bytes, licences: str) -> dict[str, bytes]:
+def _common(binary: bytes, licences: str, manuals: Path) -> dict[str, bytes]:
     """Give what is in both packages."""
     mine = [
         (ROOT / name).read_text("utf-8") for name in ("LICENSE", "LICENSE-MIT", "LICENSE-APACHE")
@@ -99,6 +101,8 @@ def _common(binary: bytes, licences: str) -> dict[str, bytes]:
     }
     for module in (PACKAGE / "sps_plugin").glob("*.py"):
         parts[f"sps_plugin/{module.name}"] = module.read_bytes()
+    for manual in filter(Path.is_file, manuals.rglob("*")):
+        parts[manual.relative_to(manuals).as_posix()] = manual.read_bytes()
     return parts
 
 

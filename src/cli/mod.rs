@@ -8,6 +8,7 @@ mod failure;
 mod golden;
 mod hook;
 mod input;
+mod manual;
 mod rekey;
 mod token;
 
@@ -55,6 +56,10 @@ enum Command {
     Token(token::TokenOptions),
     /// Administer the local credentials for targets
     Credential(credential::CredentialOptions),
+    /// Write the completions for a shell to stdout
+    Completions(manual::CompletionsOptions),
+    /// Write the man pages to a folder
+    Man(manual::ManOptions),
 }
 
 #[derive(Args, Default)]
@@ -103,13 +108,15 @@ fn dispatch(edge: Edge<'_>) -> Outcome {
         Ok(CommandLine { command: Some(Command::Golden(options)), .. }) => golden::run(edge, &options),
         Ok(CommandLine { command: Some(Command::Token(options)), .. }) => token::run(edge, options),
         Ok(CommandLine { command: Some(Command::Credential(options)), .. }) => credential::run(edge, options),
+        Ok(CommandLine { command: Some(Command::Completions(options)), .. }) => manual::completions(&options),
+        Ok(CommandLine { command: Some(Command::Man(options)), .. }) => manual::man(edge, &options),
         Err(error) if !error.use_stderr() => {
             Outcome { stdout: Zeroizing::new(error.to_string().into_bytes()), status: 0 }
         }
         // Nobody waits for a response here.
         Err(error)
             if edge.arguments.first().is_some_and(|first| {
-                ["token", "credential", "check-config"].iter().any(|word| first == word)
+                ["token", "credential", "check-config", "completions", "man"].iter().any(|word| first == word)
             }) =>
         {
             admin::refuse(edge, &error)

@@ -71,7 +71,7 @@ class ContentTest(unittest.TestCase):
                 infos = package.infolist()
                 names = [info.filename for info in infos]
                 self.assertEqual(
-                    [name for name in names if not name.startswith("sps_plugin/")],
+                    [name for name in names if "/" not in name],
                     FILES,
                 )
                 self.assertEqual(names, sorted(names))
@@ -163,6 +163,25 @@ class HookTest(PackageTest):
                 )
                 self.assertEqual(set(ours), set(sdk), hook)
                 self.assertEqual({ours[name].default for name in ours if name != "self"}, {None})
+
+    def test_the_man_pages_and_completions_are_those_of_the_binary_beside_them(self) -> None:
+        """One page for each command; completions for bash, zsh and fish."""
+        for plugin_type in NAMES:
+            package = unpack(plugin_type, self.folder / plugin_type)
+            binary, made = package / "sps-plugin", self.folder / f"made-{plugin_type}"
+            subprocess.run([binary, "man", made], check=True, timeout=SECONDS, capture_output=True)
+            pages = {page.name: page.read_text() for page in (package / "man/man1").iterdir()}
+            self.assertEqual(pages, {page.name: page.read_text() for page in made.iterdir()})
+            self.assertLess({"sps-plugin.1", "sps-plugin-check-config.1"}, set(pages))
+            for shell, name in (
+                ("bash", "sps-plugin.bash"),
+                ("zsh", "_sps-plugin"),
+                ("fish", "sps-plugin.fish"),
+            ):
+                words = [str(binary), "completions", shell]
+                done = subprocess.run(words, check=True, timeout=SECONDS, capture_output=True)
+                self.assertEqual((package / "completions" / name).read_bytes(), done.stdout, name)
+                self.assertIn(b"check-config", done.stdout)
 
     def test_default_cfg_as_it_is_lets_nobody_in_and_says_why(self) -> None:
         """Somebody uploads it before reading it."""
