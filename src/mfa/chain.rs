@@ -47,8 +47,7 @@ impl Chain<'_> {
         subject: Subject<'_>,
         ask: impl Fn(&dyn MfaClient, Subject<'_>) -> Result<Answer, MfaError>,
     ) -> Result<Answer, MfaError> {
-        let foreign =
-            || Answer::AuthenticationFailure { reason: "the cookie's state is no chain's".to_owned() };
+        let foreign = || super::rejected("the cookie's state is no chain's");
         let mut progress = match subject.state.map(json::Object::<Progress>::deserialize) {
             None => Progress::default(),
             Some(Ok(json::Object(progress))) => progress,

@@ -7,12 +7,11 @@ use secrecy::{ExposeSecret, SecretString};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-use super::{Answer, Factor, MfaError, Naming, Subject, Tools, envelope, garbled};
+use super::{Answer, Factor, MfaError, Naming, Reason, Subject, Tools, envelope, garbled, rejected};
 use crate::clock::Budget;
 use crate::config::settings::{Opt, SettingError};
 use crate::json;
 use crate::names::MfaIdentity;
-use crate::secret;
 use crate::terms::Question;
 
 /// The longest pause between two questions whether a push is confirmed, in seconds.
@@ -52,7 +51,7 @@ pub(super) trait Server {
 pub(super) enum Verdict {
     Accepted(Accepted),
     /// Why, for the operator.
-    Rejected(String),
+    Rejected(Reason),
     Challenge(Challenge),
 }
 
@@ -172,10 +171,8 @@ impl<'a> Dialogue<'a> {
         subject: Subject<'_>,
         password: &SecretString,
     ) -> Result<Answer, MfaError> {
-        let without_secrets = |reason: String| {
-            let secrets = [password].into_iter().chain(server.secrets());
-            secrets.fold(reason, |reason, known| secret::masked(&reason, known))
-        };
+        let without_secrets =
+            |reason: Reason| [password].into_iter().chain(server.secrets()).fold(reason, Reason::without);
         match self.step(server, subject, password.expose_secret()) {
             Ok(Answer::AuthenticationFailure { reason }) => {
                 Ok(Answer::AuthenticationFailure { reason: without_secrets(reason) })
@@ -223,7 +220,7 @@ impl<'a> Dialogue<'a> {
                     let serials = accepted.serial.into_iter().collect();
                     return Ok(Answer::Accepted(Factor { name, serials }));
                 }
-                Verdict::Rejected(reason) => return Ok(rejected(&reason)),
+                Verdict::Rejected(reason) => return Ok(rejected(reason)),
                 Verdict::Challenge(_) if round == MAX_ROUNDS => break,
                 Verdict::Challenge(challenge) => challenge,
             };
@@ -279,10 +276,10 @@ impl<'a> Dialogue<'a> {
             match server.poll(user, id, password)? {
                 Push::Answered => return server.finish(user, id),
                 Push::Declined => {
-                    return Ok(Verdict::Rejected("it was declined on the user's device".to_owned()));
+                    return Ok(Verdict::Rejected("it was declined on the user's device".into()));
                 }
                 Push::Gone => {
-                    return Ok(Verdict::Rejected("the server does not know of the challenge".to_owned()));
+                    return Ok(Verdict::Rejected("the server does not know of the challenge".into()));
                 }
                 Push::Pending => {}
             }
@@ -295,11 +292,7 @@ impl<'a> Dialogue<'a> {
 }
 
 fn too_late() -> Verdict {
-    Verdict::Rejected("nobody confirmed it on the user's device in time".to_owned())
-}
-
-fn rejected(reason: &str) -> Answer {
-    Answer::AuthenticationFailure { reason: reason.to_owned() }
+    Verdict::Rejected("nobody confirmed it on the user's device in time".into())
 }
 
 #[cfg(test)]

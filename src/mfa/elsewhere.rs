@@ -8,7 +8,6 @@ use secrecy::SecretString;
 
 use super::{Answer, Factor, MfaError, Naming, Subject, Tools};
 use crate::names::MfaIdentity;
-use crate::secret;
 use crate::terms::Question;
 use crate::token::elsewhere::{Enquiry, Reply};
 
@@ -24,7 +23,7 @@ pub(super) fn ask(
 ) -> Result<(Reply, Option<Question>), MfaError> {
     let Enquiry { target, may_be_serial, password, state } = enquiry;
     let naming = if *may_be_serial { Naming::Target } else { Naming::Person };
-    let wrong = |reason: &str| MfaError::CommunicationError { reason: reason.to_owned(), source: None };
+    let wrong = |reason: &'static str| super::garbled(reason);
     let Some(client) = super::service(&target.service, tools, disable_echo)? else {
         return Err(wrong("a token or realm is of a server that no provider knows"));
     };
@@ -46,7 +45,7 @@ pub(super) fn ask(
         }
         Answer::AuthenticationFailure { reason } => {
             // The caller knows the whole text and cannot find this piece of it.
-            let reason = secret::masked(&reason, &secret);
+            let reason = reason.without(&secret);
             tools.log.info(format_args!("{identity} is rejected by {}: {reason}", client.branded_name()));
             (Reply::No, None)
         }

@@ -4,7 +4,7 @@
 use serde::Deserialize;
 use serde_json::Value;
 
-use super::{MfaError, garbled, printable};
+use super::{MfaError, Reason, garbled, printable};
 use crate::json::{self, optional_object};
 use crate::net::Reply;
 
@@ -51,7 +51,7 @@ pub(super) struct Refusal {
     pub(super) code: Option<i64>,
     /// Whether it has a `value` of false, as LinOTP has instead of an error.
     pub(super) is_denial: bool,
-    pub(super) reason: String,
+    pub(super) reason: Reason,
 }
 
 /// Reads an answer. A status of 502 to 504 is an outage.
@@ -67,16 +67,16 @@ where
             let reason = format!("the server answered with status {}", reply.status);
             return Err(MfaError::ServiceUnreachable { reason, source: None });
         }
-        status => return Err(garbled(&format!("the server answered with status {status}"))),
+        status => return Err(garbled(Reason::ours(format!("the server answered with status {status}")))),
     }
     let answer: Answer<D, I> = json::from_slice(&reply.body).map_err(|error| {
         // serde's message may quote a value.
-        garbled(&format!(
+        garbled(Reason::ours(format!(
             "the server's answer with status {} is not of the known form (line {}, column {})",
             reply.status,
             error.line(),
             error.column()
-        ))
+        )))
     })?;
     let Some(outcome) = answer.result else { return Err(garbled("the server's answer has no result")) };
     match outcome {
@@ -85,13 +85,13 @@ where
             Ok(Ok(Usable { value, authentication, detail, items }))
         }
         Outcome { status: false, error: Some(ServerError { code, message }), .. } => {
-            let reason = format!("error {code}: {}", printable(&message.unwrap_or_default()));
+            let reason = Reason::introduced(format!("error {code}: "), &message.unwrap_or_default());
             Ok(Err(Refusal { code: Some(code), is_denial: false, reason }))
         }
         Outcome { status, value, .. } => Ok(Err(Refusal {
             code: None,
             is_denial: !status && reply.status == 200 && value == Some(Value::Bool(false)),
-            reason: "the server's answer has neither a value nor an error".to_owned(),
+            reason: "the server's answer has neither a value nor an error".into(),
         })),
     }
 }
@@ -129,7 +129,9 @@ pub(super) fn serial_of(text: String) -> Result<String, MfaError> {
 }
 
 /// Makes a reason of what the server says about a denial.
-pub(super) fn reason(text: Option<&str>) -> String {
-    let text = printable(text.unwrap_or_default());
-    if text.is_empty() { "the server rejects it".to_owned() } else { text }
+pub(super) fn reason(text: Option<&str>) -> Reason {
+    match text.map(Reason::of_server) {
+        Some(reason) if !reason.is_empty() => reason,
+        Some(_) | None => "the server rejects it".into(),
+    }
 }

@@ -6,7 +6,7 @@ use serde_json::Value;
 use zeroize::Zeroizing;
 
 use super::servers::{Repeat, Servers};
-use super::{Answer, Factor, MfaClient, MfaError, Subject, Tools};
+use super::{Answer, Factor, MfaClient, MfaError, Reason, Subject, Tools};
 use crate::config::settings::{Opt, SettingError};
 use crate::json;
 use crate::net::{self, Body, Reply, Request};
@@ -83,14 +83,15 @@ impl<'a> Http<'a> {
                 return Err(MfaError::ServiceUnreachable { reason, source: None });
             }
             status => {
-                let reason = format!("the service answered with status {status}");
-                return Err(MfaError::CommunicationError { reason, source: None });
+                return Err(super::garbled(Reason::ours(format!(
+                    "the service answered with status {status}"
+                ))));
             }
         }
         let answer: ServiceAnswer =
             json::from_slice(&reply.body).map_err(|error| garbled("the service's answer", error))?;
         let reason =
-            answer.reason.map(|reason| super::printable(&reason)).filter(|reason| !reason.is_empty());
+            answer.reason.map(|reason| Reason::of_server(&reason)).filter(|reason| !reason.is_empty());
         match (answer.result.as_str(), reason, answer.question) {
             ("ACCEPT", _, _) => {
                 Ok(Answer::Accepted(Factor { name: format!("http {path}"), serials: Vec::new() }))
@@ -98,7 +99,7 @@ impl<'a> Http<'a> {
             ("DENY", None, _) => Ok(Answer::Rejected),
             ("DENY", Some(reason), _) => Ok(Answer::AuthenticationFailure {
                 reason: match &self.token {
-                    Some(token) => secret::masked(&reason, token),
+                    Some(token) => reason.without(token),
                     None => reason,
                 },
             }),
@@ -110,11 +111,9 @@ impl<'a> Http<'a> {
                 },
                 state: answer.state,
             }),
-            _ => Err(MfaError::CommunicationError {
-                reason: "the service's answer is none of ACCEPT, DENY and NEEDINFO with a question"
-                    .to_owned(),
-                source: None,
-            }),
+            _ => Err(super::garbled(
+                "the service's answer is none of ACCEPT, DENY and NEEDINFO with a question",
+            )),
         }
     }
 }
@@ -139,7 +138,9 @@ impl MfaClient for Http<'_> {
 
 /// Tells where a JSON text went wrong, without serde's message, which may quote it.
 fn garbled(what: &str, error: serde_json::Error) -> MfaError {
-    let reason =
-        format!("{what} is not of the documented form (line {}, column {})", error.line(), error.column());
-    MfaError::CommunicationError { reason, source: None }
+    super::garbled(Reason::ours(format!(
+        "{what} is not of the documented form (line {}, column {})",
+        error.line(),
+        error.column()
+    )))
 }

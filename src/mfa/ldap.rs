@@ -2,7 +2,7 @@
 
 use secrecy::{ExposeSecret, SecretString};
 
-use super::{Answer, Factor, MfaClient, MfaError, Subject, Tools};
+use super::{Answer, Factor, MfaClient, MfaError, Reason, Subject, Tools};
 use crate::config::settings::{Opt, SettingError};
 use crate::ldap::{Outcome, Server, ServerError};
 use crate::logging::{Log, Short};
@@ -85,15 +85,14 @@ impl<'a> Ldap<'a> {
         Err(if outcome.code.is_outage() {
             MfaError::ServiceUnreachable { reason, source: None }
         } else {
-            MfaError::CommunicationError { reason, source: None }
+            super::garbled(Reason::ours(reason))
         })
     }
 }
 
-/// Says the same whatever was wrong. Nothing is said in words: the password is taken out of a reason, and where it was a
-/// piece of a known sentence, the gap would show it.
+/// Says the same whatever was wrong: nothing.
 fn refused() -> Answer {
-    Answer::AuthenticationFailure { reason: String::new() }
+    super::rejected("")
 }
 
 /// Sorts what went wrong into the two kinds that a provider has.
@@ -106,7 +105,7 @@ fn sort(error: ServerError) -> MfaError {
     if is_outage {
         MfaError::ServiceUnreachable { reason: "no answer".to_owned(), source }
     } else {
-        MfaError::CommunicationError { reason: "no usable answer of the directory".to_owned(), source }
+        MfaError::CommunicationError { reason: "no usable answer of the directory".into(), source }
     }
 }
 

@@ -160,7 +160,7 @@ impl<'a> Local<'a> {
     fn told(&self, outcome: Outcome, servers: Option<Question>) -> Answer {
         match outcome {
             Outcome::Accepted(serials) => Answer::Accepted(Factor { name: "local".to_owned(), serials }),
-            Outcome::Denied => Answer::AuthenticationFailure { reason: DENIED.to_owned() },
+            Outcome::Denied => super::rejected(DENIED),
             Outcome::Challenge { id, prompt } => Answer::NeedInfo {
                 question: servers.unwrap_or_else(|| Question {
                     key: "otp".to_owned(),

@@ -15,6 +15,7 @@ mod local;
 mod none;
 mod privacyidea;
 mod radius;
+mod reason;
 mod servers;
 mod yubico;
 
@@ -22,6 +23,7 @@ pub(crate) use local::REALM as LOCAL_REALM;
 /// For the fuzzer.
 pub use radius::packet as radius_packet;
 /// For the fuzzer.
+pub use reason::Reason;
 pub use yubico::YubicoResponse;
 
 use std::collections::BTreeMap;
@@ -139,7 +141,7 @@ pub enum Answer {
     /// The factor does not hold, and the service says why (SDK: `MFAAuthenticationFailure`).
     AuthenticationFailure {
         /// Why, for the operator.
-        reason: String,
+        reason: Reason,
     },
     /// The user has to answer first.
     NeedInfo {
@@ -165,7 +167,7 @@ pub enum MfaError {
     #[error("communication error: {reason}")]
     CommunicationError {
         /// What makes no sense.
-        reason: String,
+        reason: Reason,
         /// What led to it.
         #[source]
         source: Option<Box<dyn std::error::Error>>,
@@ -369,16 +371,25 @@ fn timeout(settings: &Settings<'_>, opt: &Opt) -> Result<Duration, SettingError>
 }
 
 /// Makes the error for an answer that makes no sense.
-fn garbled(reason: &str) -> MfaError {
-    MfaError::CommunicationError { reason: reason.to_owned(), source: None }
+fn garbled(reason: impl Into<Reason>) -> MfaError {
+    MfaError::CommunicationError { reason: reason.into(), source: None }
 }
 
-/// Keeps what a terminal may be shown of a service's text: nothing that steers it or turns the direction of writing,
-/// and at most [`MAX_TEXT`] characters.
+/// Makes the answer of a factor that does not hold.
+fn rejected(reason: impl Into<Reason>) -> Answer {
+    Answer::AuthenticationFailure { reason: reason.into() }
+}
+
+/// Keeps what a terminal may be shown of a service's text, at most [`MAX_TEXT`] characters.
 fn printable(text: &str) -> String {
+    unsteering(text).chars().take(MAX_TEXT).collect()
+}
+
+/// Takes out of a text what steers a terminal or turns the direction of writing.
+fn unsteering(text: &str) -> String {
     let steers = |c: char| {
         c.is_control()
             || matches!(c, '\u{200e}' | '\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
     };
-    text.chars().filter(|c| !steers(*c)).take(MAX_TEXT).collect()
+    text.chars().filter(|c| !steers(*c)).collect()
 }

@@ -163,10 +163,9 @@ impl<'a> Turns<'a> {
 /// Sorts a fault of the network into the two kinds that a provider has.
 pub(super) fn sort(error: NetError) -> MfaError {
     match error {
-        NetError::Garbled { .. } => MfaError::CommunicationError {
-            reason: "no usable HTTP".to_owned(),
-            source: Some(Box::new(error)),
-        },
+        NetError::Garbled { .. } => {
+            MfaError::CommunicationError { reason: "no usable HTTP".into(), source: Some(Box::new(error)) }
+        }
         NetError::Unreachable { .. } | NetError::NoTime(_) => {
             MfaError::ServiceUnreachable { reason: "no answer".to_owned(), source: Some(Box::new(error)) }
         }

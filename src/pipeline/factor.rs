@@ -80,7 +80,7 @@ pub(super) fn ask(
         }
         Ok(Answer::AuthenticationFailure { reason }) => {
             // The reason is shown and searched in SPS, and a service may repeat in it what it was asked.
-            let reason = secret::masked(&reason, password);
+            let reason = reason.without(password).to_string();
             context
                 .log
                 .info(format_args!("user {username} is rejected by {}: {reason}", client.branded_name()));
@@ -102,7 +102,7 @@ fn without_answer(context: &Context<'_>, client: &dyn MfaClient, error: MfaError
     match &error {
         MfaError::CommunicationError { reason, .. } => {
             context.log.error(format_args!("{brand}: {}", Chain(&error)));
-            Err(Stop::deny(reason.as_str(), COMMUNICATION_ERROR))
+            Err(Stop::deny(reason.to_string(), COMMUNICATION_ERROR))
         }
         MfaError::ServiceUnreachable { .. } if client.ignore_connection_error() => {
             context.log.warning(format_args!("{brand}: {}; accepted without a second factor", Chain(&error)));

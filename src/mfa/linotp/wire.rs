@@ -7,7 +7,7 @@ use serde::Deserialize;
 use crate::json::Object;
 use crate::mfa::dialogue::{Accepted, Challenge, Push, Verdict};
 use crate::mfa::envelope::{self, Refusal};
-use crate::mfa::{MfaError, garbled, printable};
+use crate::mfa::{MfaError, Reason, garbled, printable};
 use crate::net::Reply;
 
 #[derive(Default, Deserialize)]
@@ -117,11 +117,11 @@ impl Detail {
 
 /// LinOTP has an error for what nobody should have sent, and a `status` and `value` of false where it failed inside:
 /// a token that may not be used any more, a challenge that could not be sent.
-fn usable(reply: &Reply) -> Result<Result<Usable, String>, MfaError> {
+fn usable(reply: &Reply) -> Result<Result<Usable, Reason>, MfaError> {
     Ok(match envelope::usable(reply)? {
         Ok(answer) => Ok(answer),
-        Err(Refusal { is_denial: true, .. }) => Err("the server failed to check it".to_owned()),
-        Err(refusal) => return Err(garbled(&refusal.reason)),
+        Err(Refusal { is_denial: true, .. }) => Err("the server failed to check it".into()),
+        Err(refusal) => return Err(garbled(refusal.reason)),
     })
 }
 

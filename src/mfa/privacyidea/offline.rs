@@ -144,7 +144,7 @@ impl Offline<'_> {
         })??;
         if !spent {
             return Ok(Verdict::Rejected(
-                "the offline code is used up, or there were too many wrong ones".to_owned(),
+                "the offline code is used up, or there were too many wrong ones".into(),
             ));
         }
         self.tools
@@ -168,7 +168,7 @@ impl Offline<'_> {
         if used {
             return Ok(accepted(found, "otp, refilled"));
         }
-        Ok(Verdict::Rejected("the offline code was used a moment ago".to_owned()))
+        Ok(Verdict::Rejected("the offline code was used a moment ago".into()))
     }
 
     /// Forgets the codes that the server does not stand behind any more.
@@ -191,7 +191,7 @@ impl Offline<'_> {
         for key in keys {
             self.tools.store.change_offline_codes(key, |_| (OfflineChange::Charge, ()))?;
         }
-        Ok(Verdict::Rejected("no server answers, and it is no offline code".to_owned()))
+        Ok(Verdict::Rejected("no server answers, and it is no offline code".into()))
     }
 }
 

@@ -8,7 +8,7 @@ use serde::Deserialize;
 use crate::json::Object;
 use crate::mfa::dialogue::{Accepted, Challenge, Push, Verdict};
 use crate::mfa::envelope::{self, Refusal};
-use crate::mfa::{MfaError, garbled, printable};
+use crate::mfa::{MfaError, Reason, garbled, printable};
 use crate::net::Reply;
 
 /// Error codes that are a denial: the validation failed, the policy forbids it, there is no such token, no such user,
@@ -89,14 +89,14 @@ pub(super) fn triggered(reply: &Reply) -> Result<Verdict, MfaError> {
     };
     match value.as_u64() {
         None => Err(garbled("the server's value is no count of challenges")),
-        Some(0) => Ok(Verdict::Rejected("the user has no token that can be triggered".to_owned())),
+        Some(0) => Ok(Verdict::Rejected("the user has no token that can be triggered".into())),
         Some(_) => challenge(detail).map(Verdict::Challenge),
     }
 }
 
 /// Reads an answer of `/validate/polltransaction`. What it calls ACCEPT is an answer that came in.
 pub(super) fn polled(reply: &Reply) -> Result<Push, MfaError> {
-    let answer = usable(reply)?.map_err(|refusal| garbled(&refusal.reason))?;
+    let answer = usable(reply)?.map_err(|refusal| garbled(refusal.reason))?;
     let value = answer.truth()?;
     let Usable { authentication, detail, .. } = answer;
     match (detail.challenge_status.as_deref(), authentication.as_deref()) {
@@ -109,7 +109,7 @@ pub(super) fn polled(reply: &Reply) -> Result<Push, MfaError> {
 }
 
 /// Reads an answer of `/validate/offlinerefill`: the codes, or why there are none. Any error is a no.
-pub(super) fn refilled(reply: &Reply) -> Result<Result<Vec<OfflineItem>, String>, MfaError> {
+pub(super) fn refilled(reply: &Reply) -> Result<Result<Vec<OfflineItem>, Reason>, MfaError> {
     let answer = match usable(reply)? {
         Ok(answer) => answer,
         Err(refusal) => return Ok(Err(refusal.reason)),
@@ -123,7 +123,7 @@ pub(super) fn refilled(reply: &Reply) -> Result<Result<Vec<OfflineItem>, String>
 /// Without a value there has to be an error.
 fn usable(reply: &Reply) -> Result<Result<Usable, Refusal>, MfaError> {
     match envelope::usable(reply)? {
-        Err(refusal) if refusal.code.is_none() => Err(garbled(&refusal.reason)),
+        Err(refusal) if refusal.code.is_none() => Err(garbled(refusal.reason)),
         result => Ok(result),
     }
 }
@@ -133,7 +133,7 @@ fn refused(refusal: Refusal) -> Result<Verdict, MfaError> {
     if refusal.code.is_some_and(|code| DENIALS.contains(&code)) {
         Ok(Verdict::Rejected(refusal.reason))
     } else {
-        Err(garbled(&refusal.reason))
+        Err(garbled(refusal.reason))
     }
 }
 

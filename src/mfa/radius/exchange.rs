@@ -17,8 +17,8 @@ use secrecy::{ExposeSecret, SecretString};
 use super::packet::{MAX_PACKET, Reply, Sent, Unusable};
 use crate::clock::Budget;
 use crate::logging::{Level, Log};
-use crate::mfa::MfaError;
 use crate::mfa::servers::Missed;
+use crate::mfa::{MfaError, Reason};
 use crate::net::udp::{self, Link, Peer};
 
 /// Says what became of a request. The server's name is for the log.
@@ -158,7 +158,7 @@ fn missed(lost: Lost) -> Missed {
     let is_answer = matches!(lost, Lost::Unusable(..));
     let source: Option<Box<dyn std::error::Error>> = Some(Box::new(lost));
     let error = if is_answer {
-        MfaError::CommunicationError { reason, source }
+        MfaError::CommunicationError { reason: Reason::ours(reason), source }
     } else {
         MfaError::ServiceUnreachable { reason, source }
     };

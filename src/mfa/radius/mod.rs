@@ -11,7 +11,7 @@ use self::challenge::Open;
 use self::exchange::Manner;
 use self::packet::{Authenticator, Code, Reply, Request, Sent, Unfit, kind};
 use super::servers::Turns;
-use super::{Answer, Factor, MfaClient, MfaError, Naming, Subject, Tools};
+use super::{Answer, Factor, MfaClient, MfaError, Naming, Reason, Subject, Tools, garbled, rejected};
 use crate::config::settings::{Opt, SettingError};
 use crate::names::MfaIdentity;
 use crate::net::udp::Peer;
@@ -134,7 +134,7 @@ impl<'a> Radius<'a> {
         };
         // Before a challenge is taken, so that a slip of the hand does not use it up.
         if let Err(unfit) = packet::check_password(password.as_bytes()) {
-            return Ok(rejected(&unfit.to_string()));
+            return Ok(rejected(Reason::ours(unfit.to_string())));
         }
         let open = match subject.state {
             None => None,
@@ -157,7 +157,9 @@ impl<'a> Radius<'a> {
         }
         let sent = match self.request(subject, user, password, open.as_ref())? {
             Ok(sent) => sent,
-            Err(unfit) => return Ok(rejected(&format!("RADIUS cannot ask about this user: {unfit}"))),
+            Err(unfit) => {
+                return Ok(rejected(Reason::ours(format!("RADIUS cannot ask about this user: {unfit}"))));
+            }
         };
         let (server, reply) = self.ask(open.as_ref(), &sent)?;
         let way = if password.is_empty() { "push" } else { "otp" };
@@ -215,16 +217,15 @@ impl<'a> Radius<'a> {
         server: &str,
         reply: &Reply,
     ) -> Result<Answer, MfaError> {
-        let text = text(reply);
         Ok(match reply.code {
             Code::Accept => {
                 let other = user != subject.identity.as_str();
                 let name = if other { format!("radius {way} of {user}") } else { format!("radius {way}") };
                 Answer::Accepted(Factor { name, serials: Vec::new() })
             }
-            Code::Reject => rejected(&match text {
-                Some(text) => secret::masked(&text, &self.manner.secret),
-                None => "the server rejects it".to_owned(),
+            Code::Reject => rejected(match words(reply).map(|words| Reason::of_server(&words)) {
+                Some(reason) => reason.without(&self.manner.secret),
+                None => "the server rejects it".into(),
             }),
             Code::Challenge => {
                 let Some(state) = reply.one(kind::STATE).filter(|state| !state.is_empty()) else {
@@ -247,7 +248,8 @@ impl<'a> Radius<'a> {
                 Answer::NeedInfo {
                     question: Question {
                         key: key.to_owned(),
-                        prompt: text.unwrap_or_else(|| PROMPT_TEXT.to_owned()),
+                        prompt: words(reply)
+                            .map_or_else(|| PROMPT_TEXT.to_owned(), |words| super::printable(&words)),
                         disable_echo,
                     },
                     state: Some(Value::from(self.keep(subject, &open)?)),
@@ -257,21 +259,13 @@ impl<'a> Radius<'a> {
     }
 }
 
-/// Returns what the server has to say, all of it in its order (RFC 2865 section 5.18), as far as a terminal may show it.
-fn text(reply: &Reply) -> Option<String> {
+/// Returns what the server has to say, all of it in its order (RFC 2865 section 5.18), as it came.
+fn words(reply: &Reply) -> Option<String> {
     let messages: Vec<_> =
         reply.all(kind::REPLY_MESSAGE).map(|message| String::from_utf8_lossy(message).into_owned()).collect();
     // A line end is a control character, which is dropped; the lines shall not run into each other.
-    let text = super::printable(&messages.join(" ").replace(['\r', '\n'], " "));
-    Some(text).filter(|text| !text.trim().is_empty())
-}
-
-fn rejected(reason: &str) -> Answer {
-    Answer::AuthenticationFailure { reason: reason.to_owned() }
-}
-
-fn garbled(reason: &str) -> MfaError {
-    MfaError::CommunicationError { reason: reason.to_owned(), source: None }
+    let text = messages.join(" ").replace(['\r', '\n'], " ");
+    Some(text).filter(|text| !super::printable(text).trim().is_empty())
 }
 
 impl MfaClient for Radius<'_> {

@@ -13,7 +13,7 @@ use zeroize::Zeroizing;
 
 use self::wire::{Key, Said};
 use super::servers::{Repeat, Servers};
-use super::{Answer, Factor, MfaClient, MfaError, Naming, Subject, Tools, garbled};
+use super::{Answer, Factor, MfaClient, MfaError, Naming, Reason, Subject, Tools, garbled, rejected};
 use crate::config::settings::{At, Opt, SettingError, Settings};
 use crate::net::{Body, Request};
 
@@ -126,7 +126,7 @@ impl<'a> Yubico<'a> {
                 let reason = format!("the server answered with status {status}");
                 Err(MfaError::ServiceUnreachable { reason, source: None })
             }
-            status => Err(garbled(&format!("the server answered with status {status}"))),
+            status => Err(garbled(Reason::ours(format!("the server answered with status {status}")))),
         }
     }
 }
@@ -136,10 +136,6 @@ fn nonce() -> Result<String, MfaError> {
     let mut bytes = [0_u8; 16];
     getrandom::fill(&mut bytes).map_err(|_| garbled("the system has no random bytes"))?;
     Ok(data_encoding::HEXLOWER.encode(&bytes))
-}
-
-fn rejected(reason: &str) -> Answer {
-    Answer::AuthenticationFailure { reason: reason.to_owned() }
 }
 
 impl MfaClient for Yubico<'_> {
@@ -167,7 +163,7 @@ impl MfaClient for Yubico<'_> {
                 name: "yubico otp".to_owned(),
                 serials: vec![otp.public_id().to_owned()],
             }),
-            Said::Denied(status) => rejected(&format!("the server says {status}")),
+            Said::Denied(status) => rejected(Reason::ours(format!("the server says {status}"))),
         })
     }
 }

@@ -12,7 +12,7 @@ use sha1::Sha1;
 use subtle::ConstantTimeEq;
 use zeroize::Zeroizing;
 
-use crate::mfa::{MfaError, garbled};
+use crate::mfa::{MfaError, Reason, garbled};
 use crate::net;
 
 /// The longest response, in bytes; a server's has some 200.
@@ -129,7 +129,7 @@ pub(super) fn read(body: &[u8], key: &Key, nonce: &str, otp: &str) -> Result<Sai
     };
     if let Some(mistake) = mistake {
         // It has no key to sign this with. Believed or not, nobody gets in.
-        return Err(garbled(&format!("{mistake} ({status})")));
+        return Err(garbled(Reason::ours(format!("{mistake} ({status})"))));
     }
     if !is_signed {
         return Err(garbled("the server's response is not signed with [yubikey] api_key"));
@@ -153,10 +153,8 @@ pub(super) fn read(body: &[u8], key: &Key, nonce: &str, otp: &str) -> Result<Sai
         other => {
             let is_word =
                 (1..=32).contains(&other.len()) && other.bytes().all(|b| b.is_ascii_uppercase() || b == b'_');
-            Err(garbled(&format!(
-                "the server says {}",
-                if is_word { other } else { "nothing that is known" }
-            )))
+            let word = if is_word { other } else { "nothing that is known" };
+            Err(garbled(Reason::introduced("the server says ", word)))
         }
     }
 }
