@@ -67,6 +67,11 @@ pub enum Ruling {
 
 /// Decides about accesses; why, goes to `explain`, line by line and without secrets.
 pub trait AccessProvider {
+    /// Tells whether it looks at the user's groups at all.
+    fn looks_at_groups(&self) -> bool {
+        true
+    }
+
     /// Decides. In every doubt they may not.
     fn decide(&self, access: &Access<'_>, explain: &mut dyn FnMut(String)) -> Ruling;
 }

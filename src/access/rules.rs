@@ -214,6 +214,10 @@ impl Rules {
 }
 
 impl AccessProvider for Rules {
+    fn looks_at_groups(&self) -> bool {
+        self.all.iter().any(|rule| rule.groups.is_some())
+    }
+
     fn decide(&self, access: &Access<'_>, explain: &mut dyn FnMut(String)) -> Ruling {
         for rule in &self.all {
             let by = format!("rule {}", rule.name);

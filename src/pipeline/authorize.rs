@@ -67,7 +67,8 @@ fn ruled(
         context.log.explain(format_args!("authorize: no [access] provider, so everybody may"));
         return Ok(Evidence::authorized());
     };
-    let groups = groups(context, arguments, username)?;
+    // A directory that nobody needs shall keep nobody out.
+    let groups = if provider.looks_at_groups() { groups(context, arguments, username)? } else { Vec::new() };
     let address = arguments.server_ip.as_deref().and_then(|text| text.parse().ok());
     let access = Access {
         user: username.map(Username::as_str).unwrap_or_default(),
