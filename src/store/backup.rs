@@ -152,7 +152,6 @@ fn copy(from: &Connection, to: &mut Connection, budget: Budget<'_>) -> rusqlite:
     loop {
         match backup.step(-1)? {
             StepResult::Done => return Ok(()),
-            StepResult::More => {}
             _ if budget.remaining() > PAUSE => std::thread::sleep(PAUSE),
             _ => {
                 let busy = rusqlite::ffi::Error::new(rusqlite::ffi::SQLITE_BUSY);
