@@ -4,7 +4,6 @@
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
 #![expect(clippy::panic, reason = "a test that cannot go on has failed")]
 #![expect(clippy::indexing_slicing, reason = "a JSON value that lacks a member is null, and a test may fail")]
-#![expect(clippy::arithmetic_side_effects, reason = "the numbers are a test's own, and small")]
 
 #[expect(dead_code, reason = "other tests use the rest")]
 mod support;

@@ -149,16 +149,14 @@ fn copy_out(from: &Connection, file: &Path, budget: Budget<'_>) -> rusqlite::Res
 /// Copies everything in one transaction of each side; waits for locks as long as the budget lasts.
 fn copy(from: &Connection, to: &mut Connection, budget: Budget<'_>) -> rusqlite::Result<()> {
     let backup = Backup::new(from, to)?;
-    loop {
-        match backup.step(-1)? {
-            StepResult::Done => return Ok(()),
-            _ if budget.remaining() > PAUSE => std::thread::sleep(PAUSE),
-            _ => {
-                let busy = rusqlite::ffi::Error::new(rusqlite::ffi::SQLITE_BUSY);
-                return Err(rusqlite::Error::SqliteFailure(busy, None));
-            }
+    while backup.step(-1)? != StepResult::Done {
+        if budget.remaining() <= PAUSE {
+            let busy = rusqlite::ffi::Error::new(rusqlite::ffi::SQLITE_BUSY);
+            return Err(rusqlite::Error::SqliteFailure(busy, None));
         }
+        std::thread::sleep(PAUSE);
     }
+    Ok(())
 }
 
 fn is_whole(connection: &Connection) -> rusqlite::Result<bool> {
