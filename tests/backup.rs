@@ -377,3 +377,21 @@ fn a_damaged_state_is_not_backed_up() {
     assert_eq!(ended.status, Some(1), "{ended:?}");
     assert!(!copy.exists());
 }
+
+#[test]
+fn an_older_version_takes_its_backup_back_where_the_newer_state_was_moved_away() {
+    let place = Place::new();
+    enrol(&place, "hotp", "A1", "alice");
+    let copy = file(&place, "copy");
+    done(&place, &format!("state backup {copy}"));
+    // As a newer version leaves it.
+    let state = place.state().join("state.sqlite3");
+    Connection::open(&state).unwrap().execute_batch("PRAGMA user_version = 999").unwrap();
+    refused(&place, &format!("state restore {copy} --replace"), "is from a newer version of this plugin", 1);
+    refused(&place, &format!("state backup {}", file(&place, "second")), "is from a newer version", 1);
+    for name in ["state.sqlite3", "state.sqlite3-wal", "state.sqlite3-shm"] {
+        let _ = fs::rename(place.state().join(name), place.path(name));
+    }
+    done(&place, &format!("state restore {copy}"));
+    assert_eq!(login(&place, "alice", &code(0)), "ACCEPT");
+}
