@@ -139,6 +139,42 @@ fn every_file_that_the_readme_names_is_there() {
     assert!(missing.is_empty(), "{missing:?}");
 }
 
+/// The name that a heading has in an address.
+fn anchor(heading: &str) -> String {
+    let text = heading.trim_start_matches('#').trim().to_lowercase().replace(' ', "-");
+    text.chars().filter(|c| c.is_alphanumeric() || *c == '-' || *c == '_').collect()
+}
+
+#[test]
+fn every_link_between_documents_leads_to_a_document_and_a_heading() {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let mut documents = vec![root.join("README.md")];
+    for folder in ["docs", "docs/migration"] {
+        documents.extend(fs::read_dir(root.join(folder)).unwrap().map(|entry| entry.unwrap().path()));
+    }
+    documents.retain(|path| path.extension().is_some_and(|end| end == "md"));
+    let mut followed = 0;
+    for document in &documents {
+        let text = fs::read_to_string(document).unwrap();
+        for link in text.split("](").skip(1).filter_map(|rest| rest.split_once(')')).map(|(link, _)| link) {
+            if link.starts_with("http") || link.contains(char::is_whitespace) {
+                continue;
+            }
+            let (file, heading) =
+                link.split_once('#').map_or((link, None), |(file, heading)| (file, Some(heading)));
+            let target =
+                if file.is_empty() { document.clone() } else { document.parent().unwrap().join(file) };
+            let there = fs::read_to_string(&target)
+                .unwrap_or_else(|error| panic!("{}: {link}: {error}", document.display()));
+            let has =
+                |heading: &str| there.lines().any(|line| line.starts_with('#') && anchor(line) == heading);
+            assert!(heading.is_none_or(has), "{}: {link} has no such heading", document.display());
+            followed += 1;
+        }
+    }
+    assert!(followed > 30, "{followed}");
+}
+
 #[test]
 fn every_json_block_of_the_protocol_is_json() {
     let blocks = blocks(&read("docs/protocol.md"));
