@@ -205,3 +205,16 @@ fn evidence_comes_out_of_a_cookie_in_one_place_and_becomes_an_accept_in_one_plac
     assert_eq!(source("answer.rs").matches("Verdict::Accept {").count(), 1);
     assert_eq!(source("answer.rs").matches("Verdict::None {").count(), 1);
 }
+
+#[test]
+fn the_security_model_has_a_row_for_every_road_and_no_other() {
+    let document =
+        fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join("docs/security.md")).unwrap();
+    let table =
+        document.split("## Who could make this say yes?").nth(1).unwrap().split("\n## ").next().unwrap();
+    let rows = table.lines().filter_map(|line| line.strip_prefix("| ")?.split(" | ").next());
+    let told: BTreeSet<&str> =
+        rows.filter(|row| !row.starts_with("---") && *row != "what it takes").collect();
+    let there: BTreeSet<&str> = roads().map(|road| road.what_it_takes).collect();
+    assert_eq!(told, there);
+}

@@ -84,6 +84,22 @@ pub fn has_rules(settings: &Settings<'_>) -> Result<bool, SettingError> {
     Ok(settings.choice(&PROVIDER, &PROVIDERS)? == "rules")
 }
 
+/// Lists the sections of providers that are not the one that is asked: whoever wrote them meant them to be read.
+///
+/// # Errors
+/// A provider that is none.
+pub fn idle_sections(settings: &Settings<'_>) -> Result<Vec<String>, SettingError> {
+    let chosen = settings.choice(&PROVIDER, &PROVIDERS)?;
+    let belongs = |opts: &[Opt], section: &str| opts.iter().any(|opt| opt.matches_section(section));
+    let of = |section: &str| match section {
+        section if belongs(fqdn::OPTIONS, section) => Some("fqdn"),
+        section if belongs(rules::OPTIONS, section) => Some("rules"),
+        _ => None,
+    };
+    let is_idle = |section: &&str| of(section).is_some_and(|provider| provider != chosen);
+    Ok(settings.ini().sections().filter(is_idle).map(str::to_owned).collect())
+}
+
 /// Makes the provider that `[access] provider` names; `None` for `none`.
 ///
 /// # Errors

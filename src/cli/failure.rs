@@ -5,7 +5,7 @@ use anyhow::{Error, anyhow};
 use crate::answer::StartError;
 use crate::config::settings::SettingError;
 use crate::locker::{self, LockerError};
-use crate::store::StoreError;
+use crate::store::{BackupError, StoreError};
 use crate::token::chain::ChainError;
 use crate::token::enroll::EnrollError;
 use crate::token::import::ImportError;
@@ -46,6 +46,20 @@ impl From<StoreError> for Failure {
             Self::mistake(error)
         } else {
             Self::fault(error)
+        }
+    }
+}
+
+impl From<BackupError> for Failure {
+    fn from(error: BackupError) -> Self {
+        match error {
+            BackupError::Store(error) => error.into(),
+            BackupError::NoState(_) | BackupError::FileExists(_) | BackupError::StateExists(_) => {
+                Self::mistake(error)
+            }
+            BackupError::File { .. } | BackupError::Copy { .. } | BackupError::NoBackup(_) => {
+                Self::fault(error)
+            }
         }
     }
 }

@@ -1,5 +1,6 @@
 //! What people and SPS type: without a command, or with `hook`, one hook is answered from stdin; `golden` plays
-//! recorded ones; `check-config` says what a configuration does; `token` administers the local tokens and `credential` the local credentials.
+//! recorded ones; `check-config` says what a configuration does; `token` administers the local tokens, `credential` the
+//! local credentials, and `state` copies what both keep.
 
 mod admin;
 mod check;
@@ -10,6 +11,7 @@ mod hook;
 mod input;
 mod manual;
 mod rekey;
+mod state;
 mod token;
 
 use std::ffi::OsString;
@@ -56,6 +58,8 @@ enum Command {
     Token(token::TokenOptions),
     /// Administer the local credentials for targets
     Credential(credential::CredentialOptions),
+    /// Copy the state beside hooks that run, and take a copy back
+    State(state::StateOptions),
     /// Write the completions for a shell to stdout
     Completions(manual::CompletionsOptions),
     /// Write the man pages to a folder
@@ -108,6 +112,7 @@ fn dispatch(edge: Edge<'_>) -> Outcome {
         Ok(CommandLine { command: Some(Command::Golden(options)), .. }) => golden::run(edge, &options),
         Ok(CommandLine { command: Some(Command::Token(options)), .. }) => token::run(edge, options),
         Ok(CommandLine { command: Some(Command::Credential(options)), .. }) => credential::run(edge, options),
+        Ok(CommandLine { command: Some(Command::State(options)), .. }) => state::run(edge, options),
         Ok(CommandLine { command: Some(Command::Completions(options)), .. }) => manual::completions(&options),
         Ok(CommandLine { command: Some(Command::Man(options)), .. }) => manual::man(edge, &options),
         Err(error) if !error.use_stderr() => {
@@ -116,7 +121,9 @@ fn dispatch(edge: Edge<'_>) -> Outcome {
         // Nobody waits for a response here.
         Err(error)
             if edge.arguments.first().is_some_and(|first| {
-                ["token", "credential", "check-config", "completions", "man"].iter().any(|word| first == word)
+                ["token", "credential", "check-config", "completions", "man", "state"]
+                    .iter()
+                    .any(|word| first == word)
             }) =>
         {
             admin::refuse(edge, &error)

@@ -164,6 +164,11 @@ fn roads_with_a_factor(context: &Context<'_>, overview: &mut Overview) {
 
 fn rules(context: &Context<'_>, overview: &mut Overview) {
     let settings = context.settings;
+    for section in overview.take(access::idle_sections(settings)).into_iter().flatten() {
+        overview
+            .warnings
+            .push(format!("[{section}] has no effect, because [access] provider is another one"));
+    }
     let limit = overview.take(settings.integer(&connection_limit::LIMIT, i64::MIN, i64::MAX));
     overview.take(settings.number(&connection_limit::MAX_SESSION_AGE));
     let resolver = SystemResolver { patience: Duration::ZERO };

@@ -4,6 +4,7 @@
 //! lost when the connections are lost. A file is opened when it is first asked for, never before. Whatever must
 //! happen once happens as one compare-and-set in one transaction that is on the disk before the call returns.
 
+mod backup;
 mod challenges;
 mod credentials;
 mod directory;
@@ -24,6 +25,7 @@ use std::path::{Path, PathBuf};
 
 use rusqlite::Connection;
 
+pub use backup::{BackupError, Restored};
 pub use challenges::{Challenge, ChallengeKind};
 pub use credentials::{CredentialChange, CredentialName, EntryId, Kept};
 pub use directory::{Environment, Places};

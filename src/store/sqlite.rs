@@ -196,7 +196,7 @@ fn log_of(path: &Path) -> PathBuf {
 }
 
 /// Waits until the names of the database and its log are on the disk; without them a commit is lost with the power.
-fn sync_directory(path: &Path) -> Result<(), StoreError> {
+pub(super) fn sync_directory(path: &Path) -> Result<(), StoreError> {
     let directory = path.parent().unwrap_or(path);
     File::open(directory)
         .and_then(|opened| opened.sync_all())
@@ -207,7 +207,7 @@ fn connect(path: &Path) -> rusqlite::Result<Connection> {
     Connection::open_with_flags(path, OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX)
 }
 
-fn version(connection: &Connection) -> rusqlite::Result<usize> {
+pub(super) fn version(connection: &Connection) -> rusqlite::Result<usize> {
     let version: u32 = connection.query_row("PRAGMA user_version", [], |row| row.get(0))?;
     Ok(usize::try_from(version).unwrap_or(usize::MAX))
 }
@@ -243,22 +243,24 @@ fn migrate(
     let failed = |source| StoreError::Database { path: path.to_owned(), source };
     write_ahead(connection, wait).map_err(failed)?;
     let transaction = connection.transaction_with_behavior(TransactionBehavior::Immediate).map_err(failed)?;
-    let take_steps = || -> rusqlite::Result<()> {
-        // Another process may have done it while this one waited for the lock.
-        let found = version(&transaction)?;
-        for step in migrations.iter().skip(found) {
-            transaction.execute_batch(step)?;
-        }
-        if found < migrations.len() {
-            let version = u32::try_from(migrations.len()).unwrap_or(u32::MAX);
-            transaction.pragma_update(None, "user_version", version)?;
-        }
-        Ok(())
-    };
-    take_steps().map_err(failed)?;
+    // Another process may have done it while this one waited for the lock.
+    take_steps(&transaction, migrations).map_err(failed)?;
     // Before the commit, because after it others write to the log.
     sync_directory(path)?;
     transaction.commit().map_err(failed)
+}
+
+/// Takes the steps that a database has not taken yet.
+pub(super) fn take_steps(connection: &Connection, migrations: &[&str]) -> rusqlite::Result<()> {
+    let found = version(connection)?;
+    for step in migrations.iter().skip(found) {
+        connection.execute_batch(step)?;
+    }
+    if found < migrations.len() {
+        let version = u32::try_from(migrations.len()).unwrap_or(u32::MAX);
+        connection.pragma_update(None, "user_version", version)?;
+    }
+    Ok(())
 }
 
 #[cfg(test)]

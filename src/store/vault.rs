@@ -9,7 +9,7 @@ use super::seal::{Binding, Sealer};
 use super::{Database, Store, StoreError};
 
 /// A sealed text in `meta` that tells the right key from a wrong one before anything is done with it.
-const CHECK: &str = "key_check";
+pub(super) const CHECK: &str = "key_check";
 const CHECK_BINDING: Binding<'static> = Binding { column: "meta.value", row: CHECK };
 const CHECK_TEXT: &[u8] = b"sps-plugin";
 
@@ -19,7 +19,7 @@ pub(super) struct InUse {
     sealer: Sealer,
 }
 
-struct Found {
+pub(super) struct Found {
     check: Vec<u8>,
     key: MasterKey,
     /// Whether it is the prepared one, which is not in force yet.
@@ -83,14 +83,19 @@ impl Store<'_> {
     /// Finds the key that the store's check opens under.
     fn find_key(&self, database: &Database) -> Result<Option<Found>, StoreError> {
         let Some(check) = database.meta(CHECK)? else { return Ok(None) };
-        let candidates = self.key()?.candidates(database.directory())?;
+        self.opening(check, database.directory()).map(Some)
+    }
+
+    /// Finds the key that a check opens under.
+    pub(super) fn opening(&self, check: Vec<u8>, directory: &Path) -> Result<Found, StoreError> {
+        let candidates = self.key()?.candidates(directory)?;
         if candidates.is_empty() {
             return Err(StoreError::NoKey);
         }
         let opens = |key: &MasterKey| Sealer::new(key).open(CHECK_BINDING, &check).is_ok();
         let (position, key) =
             candidates.into_iter().enumerate().find(|(_, key)| opens(key)).ok_or(StoreError::WrongKey)?;
-        Ok(Some(Found { check, key, is_next: position > 0 }))
+        Ok(Found { check, key, is_next: position > 0 })
     }
 
     /// Finds the key with the database locked, and puts the prepared key file in force if the store is sealed with

@@ -145,11 +145,32 @@ fn what_weakens_is_told() {
         ("[mfa]\nprovider=http\n[http]\nserver_url=http://x\n", "plain http"),
         ("[mfa]\nprovider=http\n[http]\nserver_url=https://x\n[tls]\nverify=no\n", "verify=no"),
         ("[mfa]\nprovdier=http\n", "[mfa] provdier is unknown; is provider meant?"),
+        (
+            "[hosts_for_groups]\ndba = *\n",
+            "[hosts_for_groups] has no effect, because [access] provider is another one",
+        ),
+        (
+            "[access]\nprovider=rules\n[rule a]\naction=deny\n[groups_for_hosts]\n* = dba\n",
+            "[groups_for_hosts] has no effect",
+        ),
+        ("[access]\nprovider=fqdn\n[rule a]\naction=deny\n", "[rule a] has no effect"),
         ("[whitelist source=user_list]\nname=vip\n", "vip lets in, which has to be on the appliance"),
     ] {
         let (found, status) = json_of(text);
         assert!(found.to_string().contains(told), "{text}: {found}");
         assert_eq!(status, Some(0), "{text}: {found}");
+    }
+}
+
+#[test]
+fn sections_that_are_read_are_not_called_idle() {
+    for text in [
+        "[access]\nprovider=fqdn\n[hosts_for_groups]\ndba = *\n[groups_for_hosts]\n* = dba\n",
+        "[access]\nprovider=rules\n[rule a]\naction=deny\n",
+        "[mfa]\nprovider=local\n",
+    ] {
+        let (found, _) = json_of(text);
+        assert_eq!(found["warnings"], json!([]), "{text}: {found}");
     }
 }
 

@@ -1,0 +1,207 @@
+//! A copy of `state.sqlite3` that is taken beside hooks that run, and its way back.
+//!
+//! The file and its log cannot be copied one after the other: a hook may fold the log in between the two copies. SQLite's
+//! own copy is the state at one moment, whatever is written meanwhile. The key is not in it.
+
+use std::fs::{self, OpenOptions};
+use std::os::unix::fs::OpenOptionsExt;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use rusqlite::backup::{Backup, StepResult};
+use rusqlite::{Connection, OpenFlags, params};
+
+use super::{STATE_FILE, Store, StoreError, sqlite};
+use crate::clock::Budget;
+
+/// How long a copy waits before it asks again for a lock.
+const PAUSE: Duration = Duration::from_millis(20);
+
+/// Says why there is no copy, or why one is not taken back.
+#[derive(Debug, thiserror::Error)]
+pub enum BackupError {
+    /// Nothing was ever kept.
+    #[error("there is no state yet in {0}")]
+    NoState(PathBuf),
+    /// The copy would overwrite something.
+    #[error("{0} is there already; a backup overwrites nothing")]
+    FileExists(PathBuf),
+    /// The state would be overwritten.
+    #[error("there is a state in {0} already; --replace overwrites it")]
+    StateExists(PathBuf),
+    /// The copy cannot be made or read.
+    #[error("cannot use the file {path}")]
+    File {
+        /// Which.
+        path: PathBuf,
+        /// What the system said.
+        source: std::io::Error,
+    },
+    /// SQLite cannot make it or read it.
+    #[error("cannot copy the state between {path} and the state directory")]
+    Copy {
+        /// Which.
+        path: PathBuf,
+        /// What SQLite said.
+        source: rusqlite::Error,
+    },
+    /// It is damaged, or something else.
+    #[error("{0} is no backup of a state, or it is damaged; nothing was changed")]
+    NoBackup(PathBuf),
+    /// The state itself.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+}
+
+/// What came back.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Restored {
+    /// How many tokens there are.
+    pub tokens: u64,
+    /// How many of them have codes that were perhaps used after the copy was made, and are good again.
+    pub replayable: u64,
+}
+
+impl Store<'_> {
+    /// Copies the state into a new file of mode 0600, as it is at one moment.
+    ///
+    /// # Errors
+    /// [`BackupError`]; the file is not left behind.
+    pub fn back_up(&self, file: &Path) -> Result<(), BackupError> {
+        let place = self.places.persistent()?.join(STATE_FILE);
+        if !self.has_state() {
+            return Err(BackupError::NoState(place));
+        }
+        let database = self.persistent()?;
+        let failed = |source| BackupError::File { path: file.to_owned(), source };
+        match OpenOptions::new().write(true).create_new(true).mode(0o600).open(file) {
+            Ok(_) => {}
+            Err(error) if error.kind() == std::io::ErrorKind::AlreadyExists => {
+                return Err(BackupError::FileExists(file.to_owned()));
+            }
+            Err(error) => return Err(failed(error)),
+        }
+        let copied = copy_out(&database.connection, file, self.budget);
+        if copied.is_err() {
+            // The first error is the one to tell.
+            let _ = fs::remove_file(file);
+        }
+        match copied.map_err(|source| BackupError::Copy { path: file.to_owned(), source })? {
+            true => Ok(sqlite::sync_directory(&absolute(file).map_err(failed)?)?),
+            false => {
+                let _ = fs::remove_file(file);
+                Err(BackupError::NoBackup(place))
+            }
+        }
+    }
+
+    /// Puts a copy in the place of the state, in one transaction that is durable when this returns.
+    ///
+    /// What must not come back does not: recent authentications, open challenges and the codes for use without a server
+    /// are left out, and time-based codes are refused until every one that can have been used is over.
+    ///
+    /// # Errors
+    /// [`BackupError`]; nothing is changed then.
+    pub fn restore(&self, file: &Path, replace: bool) -> Result<Restored, BackupError> {
+        let directory = self.places.persistent()?;
+        let place = directory.join(STATE_FILE);
+        if self.has_state() && !replace {
+            return Err(BackupError::StateExists(place));
+        }
+        let failed = |source| BackupError::Copy { path: file.to_owned(), source };
+        let no_backup = || BackupError::NoBackup(file.to_owned());
+        fs::metadata(file).map_err(|source| BackupError::File { path: file.to_owned(), source })?;
+        let flags = OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX;
+        let given = Connection::open_with_flags(file, flags).map_err(failed)?;
+        let version = sqlite::version(&given).map_err(|_| no_backup())?;
+        if version > sqlite::STATE.len() {
+            return Err(StoreError::Newer(file.to_owned()).into());
+        }
+        if !is_whole(&given).unwrap_or(false) || !is_ours(&given, version).unwrap_or(false) {
+            return Err(no_backup());
+        }
+        // What is to come back is made ready where nobody sees it.
+        let mut ready = Connection::open_in_memory().map_err(failed)?;
+        copy(&given, &mut ready, self.budget).map_err(failed)?;
+        sqlite::take_steps(&ready, sqlite::STATE).map_err(failed)?;
+        if let Some(check) = meta(&ready, super::vault::CHECK).map_err(failed)? {
+            self.opening(check, &directory)?;
+        }
+        let restored = without_what_is_over(&ready, self.now().as_secs()).map_err(failed)?;
+        let mut target = sqlite::open(&place, sqlite::STATE, self.budget.remaining())?;
+        copy(&ready, &mut target, self.budget)
+            .map_err(|source| StoreError::Database { path: place.clone(), source })?;
+        sqlite::fold_in(&target);
+        Ok(restored)
+    }
+}
+
+/// Copies into a file that is empty; tells whether what arrived is whole.
+fn copy_out(from: &Connection, file: &Path, budget: Budget<'_>) -> rusqlite::Result<bool> {
+    let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
+    let mut to = Connection::open_with_flags(file, flags)?;
+    copy(from, &mut to, budget)?;
+    // One file, without a log beside it, that can be read where nothing can be written.
+    to.query_row("PRAGMA journal_mode = DELETE", [], |_| Ok(()))?;
+    is_whole(&to)
+}
+
+/// Copies everything in one transaction of each side; waits for locks as long as the budget lasts.
+fn copy(from: &Connection, to: &mut Connection, budget: Budget<'_>) -> rusqlite::Result<()> {
+    let backup = Backup::new(from, to)?;
+    while backup.step(-1)? != StepResult::Done {
+        if budget.remaining() <= PAUSE {
+            let busy = rusqlite::ffi::Error::new(rusqlite::ffi::SQLITE_BUSY);
+            return Err(rusqlite::Error::SqliteFailure(busy, None));
+        }
+        std::thread::sleep(PAUSE);
+    }
+    Ok(())
+}
+
+fn is_whole(connection: &Connection) -> rusqlite::Result<bool> {
+    let told: String = connection.query_row("PRAGMA integrity_check(1)", [], |row| row.get(0))?;
+    Ok(told == "ok")
+}
+
+/// Tells whether it has the tables of a state of that version, and nothing else: no trigger, no view.
+fn is_ours(connection: &Connection, version: usize) -> rusqlite::Result<bool> {
+    let ours = Connection::open_in_memory()?;
+    for step in sqlite::STATE.iter().take(version) {
+        ours.execute_batch(step)?;
+    }
+    Ok(version > 0 && schema(connection)? == schema(&ours)?)
+}
+
+fn schema(connection: &Connection) -> rusqlite::Result<Vec<(String, String, Option<String>)>> {
+    let sql = "SELECT type, name, sql FROM sqlite_schema ORDER BY type, name";
+    let row = |row: &rusqlite::Row<'_>| Ok((row.get(0)?, row.get(1)?, row.get(2)?));
+    connection.prepare(sql)?.query_map([], row)?.collect()
+}
+
+fn meta(connection: &Connection, name: &str) -> rusqlite::Result<Option<Vec<u8>>> {
+    use rusqlite::OptionalExtension;
+    connection.query_row("SELECT value FROM meta WHERE name = ?1", [name], |row| row.get(0)).optional()
+}
+
+/// Takes out what would let somebody in again who was let in already, as far as that can be told.
+fn without_what_is_over(connection: &Connection, now: i64) -> rusqlite::Result<Restored> {
+    connection.execute_batch(
+        "DELETE FROM authentication_cache; DELETE FROM challenges; DELETE FROM offline_codes;",
+    )?;
+    // The furthest step that can have been used up to now is a window ahead of now.
+    connection.execute(
+        "UPDATE tokens SET counter = max(counter, ?1 / period + skew + min(window, 1000) + 1)
+         WHERE type = 'totp' AND period > 0",
+        params![now.max(0)],
+    )?;
+    let count = |condition: &str| {
+        let sql = format!("SELECT count(*) FROM tokens WHERE {condition}");
+        connection.query_row(&sql, [], |row| row.get::<_, i64>(0)).map(|count| count.try_into().unwrap_or(0))
+    };
+    Ok(Restored { tokens: count("1")?, replayable: count("type IN ('hotp', 'paper', 'registration')")? })
+}
+
+fn absolute(file: &Path) -> std::io::Result<PathBuf> {
+    std::path::absolute(file)
+}
