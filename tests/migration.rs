@@ -157,7 +157,16 @@ fn what_is_unknown_of_an_old_configuration_is_what_the_tables_call_gone_or_renam
         told.extend(rows.iter().filter(|row| row.option.is_none()).map(|row| format!("[{}]", row.section)));
         assert_eq!(unknown, told, "{name}");
         // That the secrets are in the appliance's store, and the lists on it, is none of the old configuration's faults.
-        assert_eq!(found["errors"], serde_json::json!([]), "{name}");
+        let errors: Vec<_> =
+            found["errors"].as_array().unwrap().iter().map(|error| error.as_str().unwrap()).collect();
+        match name {
+            // The tables would be read by nobody.
+            "fqdn" => assert!(
+                matches!(errors[..], [one] if one.contains("[access] provider: expected")),
+                "{errors:?}"
+            ),
+            _ => assert!(errors.is_empty(), "{name}: {errors:?}"),
+        }
     }
 }
 

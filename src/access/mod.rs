@@ -96,14 +96,18 @@ pub fn idle_sections(settings: &Settings<'_>) -> Result<Vec<String>, SettingErro
         section if belongs(rules::OPTIONS, section) => Some("rules"),
         _ => None,
     };
-    let is_idle = |section: &&str| of(section).is_some_and(|provider| provider != chosen);
-    Ok(settings.ini().sections().filter(is_idle).map(str::to_owned).collect())
+    let ini = settings.ini();
+    let is_idle = |section: &&str| {
+        of(section).is_some_and(|provider| provider != chosen) && ini.has_own_options(section)
+    };
+    Ok(ini.sections().filter(is_idle).map(str::to_owned).collect())
 }
 
 /// Makes the provider that `[access] provider` names; `None` for `none`.
 ///
 /// # Errors
-/// A provider that is none, or whose tables or rules are unusable.
+/// A provider that is none, or whose tables or rules are unusable. Tables or rules for which none is written at all:
+/// whoever wrote them meant them to keep somebody out.
 pub fn provider<'a>(
     settings: &Settings<'_>,
     resolver: &'a dyn Resolver,
@@ -111,6 +115,12 @@ pub fn provider<'a>(
     Ok(match settings.choice(&PROVIDER, &PROVIDERS)? {
         "fqdn" => Some(Box::new(fqdn::Fqdn::from_settings(settings, resolver)?)),
         "rules" => Some(Box::new(Rules::from_settings(settings)?)),
-        _ => None,
+        _ => match idle_sections(settings)?.first() {
+            Some(section) if !settings.ini().has_option(PROVIDER.section, PROVIDER.option) => {
+                let expected = format!("rules, fqdn or, if [{section}] is to have no effect, none");
+                return Err(settings.invalid(&PROVIDER, expected));
+            }
+            Some(_) | None => None,
+        },
     })
 }

@@ -95,6 +95,12 @@ impl Ini {
         scope.own.iter().chain(inherited).map(|(name, _)| name).collect()
     }
 
+    /// Tells whether options stand in the section itself; a header alone has none.
+    #[must_use]
+    pub fn has_own_options(&self, section: &str) -> bool {
+        self.scope(section).is_some_and(|scope| scope.own.iter().next().is_some())
+    }
+
     /// Tells whether the section has or inherits the option, whose case does not matter.
     ///
     /// The empty section name stands for `DEFAULT`, in Python's `has_option` and here, but nowhere else.

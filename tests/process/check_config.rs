@@ -146,7 +146,7 @@ fn what_weakens_is_told() {
         ("[mfa]\nprovider=http\n[http]\nserver_url=https://x\n[tls]\nverify=no\n", "verify=no"),
         ("[mfa]\nprovdier=http\n", "[mfa] provdier is unknown; is provider meant?"),
         (
-            "[hosts_for_groups]\ndba = *\n",
+            "[access]\nprovider=none\n[hosts_for_groups]\ndba = *\n",
             "[hosts_for_groups] has no effect, because [access] provider is another one",
         ),
         (
@@ -168,6 +168,8 @@ fn sections_that_are_read_are_not_called_idle() {
         "[access]\nprovider=fqdn\n[hosts_for_groups]\ndba = *\n[groups_for_hosts]\n* = dba\n",
         "[access]\nprovider=rules\n[rule a]\naction=deny\n",
         "[mfa]\nprovider=local\n",
+        // As default.cfg has them: headers, and nothing below.
+        "[access]\n[hosts_for_groups]\n[groups_for_hosts]\n[rule dba]\n",
     ] {
         let (found, _) = json_of(text);
         assert_eq!(found["warnings"], json!([]), "{text}: {found}");
