@@ -18,7 +18,7 @@ use crate::store::{Store, StoreError};
 ///
 /// OWASP's password storage cheat sheet lists this with four passes and one lane among settings that defend equally
 /// well, beside 19 MiB with two passes. Much of the time of the latter goes into fetching and clearing memory, which
-/// a process that lives for one login does anew; `docs/performance.md` has the figures.
+/// a process that lives for one login does anew.
 pub const MEMORY: u32 = 9 * 1024;
 /// How often the memory is gone over; see [`MEMORY`].
 pub const PASSES: u32 = 4;
