@@ -14,9 +14,11 @@ use crate::clock::{Budget, Clock};
 use crate::config::ini::{Ini, IniError};
 use crate::config::settings::{Opt, SettingError, Settings};
 use crate::config::unknown;
+use crate::finding::Finding;
 use crate::logging::{Chain, Log};
 use crate::pipeline::checkout::{self, CheckoutProgress};
 use crate::pipeline::evidence::Evidence;
+use crate::pipeline::online::{self, Plugins};
 use crate::pipeline::overview::{self, Overview};
 use crate::pipeline::{AaProgress, Context, Fault, Stop, authenticate, authorize, session_ended};
 use crate::policies::Policies;
@@ -140,11 +142,16 @@ pub(crate) fn administer<T>(
     Ok(work(&settings, &store))
 }
 
-/// Reads a configuration as the hooks of one plugin do, or of both.
-pub(crate) fn overview(
-    given: &Given,
-    world: &World<'_>,
-) -> Result<Vec<(&'static str, Overview)>, StartError> {
+/// What there is to say of a configuration.
+pub(crate) struct Checked {
+    /// Of each plugin.
+    pub(crate) overviews: Vec<Overview>,
+    /// Of the servers that it names, where they were asked.
+    pub(crate) servers: Vec<Finding>,
+}
+
+/// Reads a configuration as the hooks of one plugin do, or of both; with `online`, asks the servers too.
+pub(crate) fn overview(given: &Given, world: &World<'_>, online: bool) -> Result<Checked, StartError> {
     let appliance = Appliance::default();
     let ini = configuration(None, given, world)?;
     let lookup = Policies::new(&appliance, world.environment, world.clock, world.log);
@@ -160,14 +167,19 @@ pub(crate) fn overview(
         Some(stated) => Some(stated),
         None => settings.optional_choice(&TYPE, &PluginType::WORDS)?.and_then(PluginType::from_word),
     };
-    let mut found = Vec::new();
-    if stated != Some(PluginType::CredentialStore) {
-        found.push((PluginType::WORDS[0], overview::of_aa(&context)));
+    let plugins = Plugins {
+        aa: stated != Some(PluginType::CredentialStore),
+        credential_store: stated != Some(PluginType::Aa),
+    };
+    let mut overviews = Vec::new();
+    if plugins.aa {
+        overviews.push(overview::of_aa(&context));
     }
-    if stated != Some(PluginType::Aa) {
-        found.push((PluginType::WORDS[1], overview::of_credential_store(&context)));
+    if plugins.credential_store {
+        overviews.push(overview::of_credential_store(&context));
     }
-    Ok(found)
+    let servers = if online { online::servers(&context, plugins) } else { Vec::new() };
+    Ok(Checked { overviews, servers })
 }
 
 fn warn_of_unknown_names(settings: &Settings<'_>, log: &Log) {

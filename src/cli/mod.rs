@@ -6,6 +6,7 @@ mod admin;
 mod check;
 mod credential;
 mod failure;
+mod findings;
 mod golden;
 mod hook;
 mod input;

@@ -12,6 +12,7 @@ mod connection_limit;
 pub mod evidence;
 mod factor;
 mod identity;
+pub mod online;
 pub mod overview;
 mod progress;
 mod questions;
