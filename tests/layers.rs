@@ -36,7 +36,7 @@ const ARROWS: [(&str, &[&str]); 25] = [
     ("protocol", &["appliance", "json", "terms"]),
     ("net", &["appliance", "clock", "config", "logging"]),
     // The store knows nobody above it.
-    ("store", &["clock", "config", "logging", "names", "secret"]),
+    ("store", &["clock", "config", "finding", "logging", "names", "secret"]),
     // One protocol, which two of the following speak.
     ("ldap", &["clock", "config", "finding", "logging", "net", "secret"]),
     // These answer questions. They know no pipeline, no wire and no command line.

@@ -18,6 +18,7 @@ mod progress;
 mod questions;
 pub mod session_ended;
 
+pub use connection_limit::max_session_age;
 pub use progress::AaProgress;
 
 use crate::appliance::Appliance;

@@ -7,6 +7,7 @@
 mod check_config;
 mod command_line;
 mod configuration;
+mod doctor;
 mod manual;
 mod many;
 mod online;
