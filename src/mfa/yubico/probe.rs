@@ -7,9 +7,9 @@ use crate::finding::{Finding, Grade};
 use crate::mfa::MfaError;
 use crate::mfa::probe;
 
-/// A public id that no key has, and an encrypted part that no key makes: a key's id has at most 16 letters, and this one
-/// stands for sixteen times the digit f.
-const NOBODYS: &str = "vvvvvvvvvvvvvvvvvvvvvvvvvvvvvvvvvvvvvvvvvvvvvvvv";
+/// A code that no key types: its public id begins neither as Yubico's own do (`cccccc`) nor as those that its tools make
+/// (`vv`), and its encrypted part is no key's. Of the usual length, which some servers insist on.
+const NOBODYS: &str = "uuuuuuuuuuuuuuuuuuuuuuuuuuuuuuuuuuuuuuuuuuuu";
 
 impl Yubico<'_> {
     pub(super) fn look(&self) -> Vec<Finding> {
