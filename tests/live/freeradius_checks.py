@@ -63,10 +63,11 @@ def servers_are_asked(site: Site) -> None:
 
     def asked(server: str, **options: str) -> Asked:
         quick = {"conn_retries": "1", "conn_timeout": "1", **options}
-        return ask_servers(site.session("x", server, **quick).configuration, SECRET)
+        return ask_servers(site.session("x", server, None, **quick).configuration, SECRET)
 
     # This version signs the answers to logins with a Message-Authenticator, and this one without.
-    good = asked("good", conn_timeout="10").shows("Status-Server", "warning", "signed with the secret")
+    good = asked("good", conn_timeout="10")
+    good.shows("Status-Server", "warning", "signed with the secret")
     expect(good.status == 0, "the status", good)
     wrong = asked("good", secret="an0ther-secret")
     wrong.shows("Status-Server", "warning", "has another secret for it")

@@ -10,7 +10,18 @@ import slapd
 from directories import INJECTIONS, UNREACHABLE, Directory
 from relay import Relay
 from slapd import SUFFIX, entry
-from support import Authority, Checks, Process, Session, State, ask_servers, expect, free_port, hotp, manage
+from support import (
+    Authority,
+    Checks,
+    Process,
+    Session,
+    State,
+    ask_servers,
+    expect,
+    free_port,
+    hotp,
+    manage,
+)
 
 checks = Checks()
 PEOPLE = f"ou=people,{SUFFIX}"
