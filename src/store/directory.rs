@@ -42,14 +42,13 @@ impl Places {
         let path = |name: &str| environment.get(name).map(PathBuf::from);
         let configured = settings.text(&DIRECTORY)?.map(PathBuf::from);
         let below = |name: &str, rest: &str| Some(path(name)?.join(rest));
-        let rules = [
-            ("a recorded case", environment.own_state()),
-            ("[state] directory", configured),
-            ("$SCB_PLUGIN_STATE_DIRECTORY", path("SCB_PLUGIN_STATE_DIRECTORY")),
-            ("$XDG_STATE_HOME", below("XDG_STATE_HOME", "sps-plugin")),
-            ("$HOME", below("HOME", ".local/state/sps-plugin")),
-        ];
-        let found = rules.into_iter().find_map(|(rule, path)| Some((rule, path?)));
+        let found = environment
+            .own_state()
+            .map(|path| ("a recorded case", path))
+            .or_else(|| Some(("[state] directory", configured?)))
+            .or_else(|| Some(("$SCB_PLUGIN_STATE_DIRECTORY", path("SCB_PLUGIN_STATE_DIRECTORY")?)))
+            .or_else(|| Some(("$XDG_STATE_HOME", below("XDG_STATE_HOME", "sps-plugin")?)))
+            .or_else(|| Some(("$HOME", below("HOME", ".local/state/sps-plugin")?)));
         let (rule, persistent) = found.map_or(("nothing", None), |(rule, path)| (rule, Some(path)));
         Ok(Self {
             persistent,

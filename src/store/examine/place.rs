@@ -167,7 +167,10 @@ fn uid() -> u32 {
 }
 
 fn owner_mends() -> String {
-    format!("it has to belong to uid {}, with which the plugin runs, and to be written by nobody else", uid())
+    format!(
+        "the user that the plugin runs as has to own it, and nobody else may write to it; this runs as uid {}",
+        uid()
+    )
 }
 
 fn shown(path: &Path) -> String {
