@@ -1,11 +1,14 @@
 //! From an invocation to an answer: configuration, context, the hook's line of steps, and the one place where a
 //! [`Stop`] or a fault becomes a response.
 
+mod doctor;
+
 use std::fs::File;
 use std::io::Read;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::{Path, PathBuf};
 
+pub(crate) use doctor::{Examined, examine};
 use secrecy::{ExposeSecret, SecretString};
 use serde_json::{Map, Value};
 
@@ -14,9 +17,11 @@ use crate::clock::{Budget, Clock};
 use crate::config::ini::{Ini, IniError};
 use crate::config::settings::{Opt, SettingError, Settings};
 use crate::config::unknown;
+use crate::finding::Finding;
 use crate::logging::{Chain, Log};
 use crate::pipeline::checkout::{self, CheckoutProgress};
 use crate::pipeline::evidence::Evidence;
+use crate::pipeline::online::{self, Plugins};
 use crate::pipeline::overview::{self, Overview};
 use crate::pipeline::{AaProgress, Context, Fault, Stop, authenticate, authorize, session_ended};
 use crate::policies::Policies;
@@ -140,34 +145,44 @@ pub(crate) fn administer<T>(
     Ok(work(&settings, &store))
 }
 
-/// Reads a configuration as the hooks of one plugin do, or of both.
-pub(crate) fn overview(
-    given: &Given,
-    world: &World<'_>,
-) -> Result<Vec<(&'static str, Overview)>, StartError> {
+/// What there is to say of a configuration.
+pub(crate) struct Checked {
+    /// Of each plugin.
+    pub(crate) overviews: Vec<Overview>,
+    /// Of the servers that it names, where they were asked.
+    pub(crate) servers: Vec<Finding>,
+}
+
+/// Reads a configuration as the hooks of one plugin do, or of both; with `online`, asks the servers too.
+pub(crate) fn overview(given: &Given, world: &World<'_>, online: bool) -> Result<Checked, StartError> {
     let appliance = Appliance::default();
     let ini = configuration(None, given, world)?;
-    let lookup = Policies::new(&appliance, world.environment, world.clock, world.log);
+    let lookup = Policies::new(&appliance, world.environment, world.clock, world.log).only_reading();
     let settings = Settings::new(ini, &lookup);
     warn_of_unknown_names(&settings, world.log);
     // Tells whether the log could be configured; where it goes does not change here.
     Log::new(Box::new(std::io::sink())).configure(&settings)?;
     let budget = Budget::new(world.clock, settings.seconds(&TIME_BUDGET, MAX_BUDGET)?);
-    let store = store(&settings, world, budget)?;
+    let store = store(&settings, world, budget)?.only_reading();
     let context =
         Context { settings: &settings, appliance: &appliance, log: world.log, budget, store: &store };
     let stated = match given.plugin_type {
         Some(stated) => Some(stated),
         None => settings.optional_choice(&TYPE, &PluginType::WORDS)?.and_then(PluginType::from_word),
     };
-    let mut found = Vec::new();
-    if stated != Some(PluginType::CredentialStore) {
-        found.push((PluginType::WORDS[0], overview::of_aa(&context)));
+    let plugins = Plugins {
+        aa: stated != Some(PluginType::CredentialStore),
+        credential_store: stated != Some(PluginType::Aa),
+    };
+    let mut overviews = Vec::new();
+    if plugins.aa {
+        overviews.push(overview::of_aa(&context));
     }
-    if stated != Some(PluginType::Aa) {
-        found.push((PluginType::WORDS[1], overview::of_credential_store(&context)));
+    if plugins.credential_store {
+        overviews.push(overview::of_credential_store(&context));
     }
-    Ok(found)
+    let servers = if online { online::servers(&context, plugins) } else { Vec::new() };
+    Ok(Checked { overviews, servers })
 }
 
 fn warn_of_unknown_names(settings: &Settings<'_>, log: &Log) {
@@ -202,14 +217,31 @@ fn plugin_type(
     }
 }
 
+/// How a configuration file was found.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Found {
+    Option,
+    Environment,
+    BesideExecutable,
+}
+
+/// Finds out which file the configuration is in; whether it is there is another question.
+fn place(given: &Given, world: &World<'_>) -> Option<(PathBuf, Found)> {
+    let option = given.config.clone().map(|path| (path, Found::Option));
+    let environment = || {
+        let path = world.environment.get("SPS_PLUGIN_CONFIG")?;
+        Some((PathBuf::from(path), Found::Environment))
+    };
+    let beside = || Some(((world.executable_folder)()?.join("plugin.ini"), Found::BesideExecutable));
+    option.or_else(environment).or_else(beside)
+}
+
 /// Reads the configuration file, and lays the invocation's text over it.
 fn configuration(text: Option<&SecretString>, given: &Given, world: &World<'_>) -> Result<Ini, StartError> {
     let mut ini = Ini::new();
-    let named =
-        given.config.clone().or_else(|| world.environment.get("SPS_PLUGIN_CONFIG").map(PathBuf::from));
-    let beside = || (world.executable_folder)().map(|folder| folder.join("plugin.ini"));
-    let is_named = named.is_some();
-    match named.or_else(beside).map(|path| (read_file(&path), path)) {
+    let (path, found) = place(given, world).unzip();
+    let is_named = found.is_some_and(|found| found != Found::BesideExecutable);
+    match path.map(|path| (read_file(&path), path)) {
         Some((Ok(file), path)) => ini.read_str(&path.display().to_string(), file.expose_secret())?,
         Some((Err(StartError::Unreadable { source, .. }), _))
             if source.kind() == std::io::ErrorKind::NotFound && text.is_some() => {}

@@ -70,6 +70,12 @@ impl UnixTime {
             Ok(_) | Err(_) => Err(ParseTimeError),
         }
     }
+
+    /// Reads the time in an HTTP `Date` header (RFC 9110 section 5.6.7); `None` for what is none.
+    pub fn parse_http_date(text: &str) -> Option<Self> {
+        let parser = jiff::fmt::rfc2822::DateTimeParser::new();
+        Some(Self(parser.parse_timestamp(text.trim()).ok()?.as_microsecond()))
+    }
 }
 
 #[expect(
@@ -103,6 +109,11 @@ impl<'a> Budget<'a> {
         Self { clock, total }
     }
 
+    /// Returns the time of day.
+    pub fn now(&self) -> UnixTime {
+        self.clock.now()
+    }
+
     /// Returns what is left; zero when the time is used up.
     pub fn remaining(&self) -> Duration {
         self.total.saturating_sub(self.clock.elapsed())
@@ -132,6 +143,15 @@ mod tests {
         assert_eq!(UnixTime::parse("1769860800").unwrap().to_string(), "2026-01-31T12:00:00Z");
         for bad in ["", "now", "inf", "1e400", "nan", "2026-01-31", "12:00"] {
             assert!(UnixTime::parse(bad).is_err(), "{bad}");
+        }
+    }
+
+    #[test]
+    fn a_date_header_is_a_point_in_time() {
+        let parse = UnixTime::parse_http_date;
+        assert_eq!(parse("Sun, 06 Nov 1994 08:49:37 GMT").unwrap(), UnixTime::from_secs(784_111_777));
+        for bad in ["", "now", "1994-11-06", "Sun, 06 Nov 1994 08:49:37", "784111777"] {
+            assert_eq!(parse(bad), None, "{bad}");
         }
     }
 

@@ -19,6 +19,7 @@ pub mod clock;
 pub mod config;
 pub mod credentials;
 pub mod directory;
+pub mod finding;
 mod json;
 pub mod ldap;
 pub mod locker;

@@ -16,7 +16,7 @@ use ureq::{Agent, Proxy, ProxyProtocol};
 use zeroize::Zeroizing;
 
 use crate::appliance::HttpProxy;
-use crate::clock::Budget;
+use crate::clock::{Budget, UnixTime};
 use crate::config::settings::{Opt, SettingError, Settings};
 use crate::logging::Log;
 
@@ -70,6 +70,24 @@ pub enum NetError {
         /// What the client said.
         source: Box<ureq::Error>,
     },
+}
+
+impl NetError {
+    /// Whether it is TLS that failed, and not the way there.
+    pub fn is_tls(&self) -> bool {
+        match self {
+            Self::Unreachable { source, .. } | Self::Garbled { source, .. } => {
+                matches!(source.as_ref(), ureq::Error::Tls(_) | ureq::Error::Rustls(_))
+                    || matches!(source.as_ref(), ureq::Error::Io(error) if is_tls(error))
+            }
+            Self::NoTime(_) => false,
+        }
+    }
+}
+
+/// Tells whether it is TLS that a stream failed with.
+pub fn is_tls(error: &std::io::Error) -> bool {
+    error.get_ref().is_some_and(|inner| inner.is::<rustls::Error>())
 }
 
 /// A request to one server.
@@ -184,6 +202,21 @@ impl<'a> HttpClient<'a> {
     /// # Errors
     /// [`NetError`].
     pub fn send(&self, request: &Request<'_>) -> Result<Reply, NetError> {
+        read(self.exchange(request)?).map_err(|error| self.broken_off(error))
+    }
+
+    /// As [`HttpClient::send`], and returns the server's time, where it says it.
+    ///
+    /// # Errors
+    /// [`NetError`].
+    pub fn send_dated(&self, request: &Request<'_>) -> Result<(Reply, Option<UnixTime>), NetError> {
+        let response = self.exchange(request)?;
+        let date = response.headers().get("Date").and_then(|date| date.to_str().ok());
+        let date = date.and_then(UnixTime::parse_http_date);
+        Ok((read(response).map_err(|error| self.broken_off(error))?, date))
+    }
+
+    fn exchange(&self, request: &Request<'_>) -> Result<ureq::http::Response<ureq::Body>, NetError> {
         let left = self.budget.remaining();
         if left.is_zero() {
             return Err(NetError::NoTime(self.host.clone()));
@@ -208,18 +241,19 @@ impl<'a> HttpClient<'a> {
                 })
             }
         };
-        let response = response.map_err(|error| {
+        response.map_err(|error| {
             let garbled = matches!(
                 error,
                 ureq::Error::Protocol(_) | ureq::Error::Http(_) | ureq::Error::LargeResponseHeader(..)
             );
             self.sort(error, garbled)
-        })?;
-        read(response).map_err(|error| {
-            // Whoever sent a status is there: an outage may be ignored, half an answer may not.
-            let garbled = !matches!(error, ureq::Error::Timeout(_));
-            self.sort(error, garbled)
         })
+    }
+
+    /// Whoever sent a status is there: an outage may be ignored, half an answer may not.
+    fn broken_off(&self, error: ureq::Error) -> NetError {
+        let garbled = !matches!(error, ureq::Error::Timeout(_));
+        self.sort(error, garbled)
     }
 
     fn sort(&self, error: ureq::Error, garbled: bool) -> NetError {

@@ -42,6 +42,7 @@ pub(crate) struct Policies<'a> {
     /// A store of the configuration is being looked into. What it refers to itself cannot come from it.
     is_busy: Cell<bool>,
     state: OnceCell<Store<'a>>,
+    reads_only: bool,
 }
 
 impl<'a> Policies<'a> {
@@ -51,7 +52,14 @@ impl<'a> Policies<'a> {
         clock: &'a dyn Clock,
         log: &'a Log,
     ) -> Self {
-        Self { appliance, environment, clock, log, is_busy: Cell::new(false), state: OnceCell::new() }
+        let is_busy = Cell::new(false);
+        Self { appliance, environment, clock, log, is_busy, state: OnceCell::new(), reads_only: false }
+    }
+
+    /// Makes no state where there is none, and migrates none.
+    pub(crate) fn only_reading(mut self) -> Self {
+        self.reads_only = true;
+        self
     }
 
     /// Returns the entries of a store that the caller passed.
@@ -161,7 +169,9 @@ impl<'a> Policies<'a> {
         let places = Places::find(settings, self.environment).map_err(of(store))?;
         let key = KeySource::find(settings).map_err(of(store))?;
         let budget = Budget::new(self.clock, PATIENCE);
-        Ok(self.state.get_or_init(|| Store::new(places, move || Ok(key.clone()), self.clock, budget)))
+        let store = Store::new(places, move || Ok(key.clone()), self.clock, budget);
+        let store = if self.reads_only { store.only_reading() } else { store };
+        Ok(self.state.get_or_init(|| store))
     }
 }
 

@@ -20,7 +20,7 @@ use std::collections::BTreeSet;
 use source::{Source, all};
 
 /// Which modules of the crate a module may speak of, besides itself.
-const ARROWS: [(&str, &[&str]); 24] = [
+const ARROWS: [(&str, &[&str]); 25] = [
     ("clock", &[]),
     ("json", &[]),
     ("names", &[]),
@@ -28,17 +28,19 @@ const ARROWS: [(&str, &[&str]); 24] = [
     ("terminal", &[]),
     ("terms", &[]),
     ("appliance", &["json"]),
+    // What whoever looks at servers and at this machine brings back.
+    ("finding", &["clock"]),
     // Neither the wire nor the configuration knows anything that is decided on top of it.
     ("config", &[]),
     ("logging", &["config"]),
     ("protocol", &["appliance", "json", "terms"]),
     ("net", &["appliance", "clock", "config", "logging"]),
     // The store knows nobody above it.
-    ("store", &["clock", "config", "logging", "names", "secret"]),
+    ("store", &["clock", "config", "finding", "logging", "names", "secret"]),
     // One protocol, which two of the following speak.
-    ("ldap", &["clock", "config", "logging", "net", "secret"]),
+    ("ldap", &["clock", "config", "finding", "logging", "net", "secret"]),
     // These answer questions. They know no pipeline, no wire and no command line.
-    ("directory", &["appliance", "clock", "config", "ldap", "logging", "names"]),
+    ("directory", &["appliance", "clock", "config", "finding", "ldap", "logging", "names"]),
     ("token", &["clock", "json", "logging", "names", "store"]),
     (
         "mfa",
@@ -46,6 +48,7 @@ const ARROWS: [(&str, &[&str]); 24] = [
             "appliance",
             "clock",
             "config",
+            "finding",
             "json",
             "ldap",
             "logging",
@@ -66,6 +69,7 @@ const ARROWS: [(&str, &[&str]); 24] = [
             "appliance",
             "clock",
             "config",
+            "finding",
             "json",
             "locker",
             "logging",
@@ -85,6 +89,7 @@ const ARROWS: [(&str, &[&str]); 24] = [
             "config",
             "credentials",
             "directory",
+            "finding",
             "logging",
             "mfa",
             "names",
@@ -95,12 +100,15 @@ const ARROWS: [(&str, &[&str]); 24] = [
         ],
     ),
     ("policies", &["appliance", "clock", "config", "credentials", "locker", "logging", "names", "store"]),
-    ("answer", &["appliance", "clock", "config", "logging", "pipeline", "policies", "protocol", "store"]),
+    (
+        "answer",
+        &["appliance", "clock", "config", "finding", "logging", "pipeline", "policies", "protocol", "store"],
+    ),
     (
         "cli",
         &[
-            "answer", "clock", "config", "locker", "logging", "mfa", "protocol", "store", "terminal",
-            "terms", "token",
+            "answer", "clock", "config", "finding", "locker", "logging", "mfa", "protocol", "store",
+            "terminal", "terms", "token",
         ],
     ),
     // Declares the others and hands out their options.
@@ -266,9 +274,12 @@ fn a_secret_is_opened_in_a_short_list_of_files() {
             "mfa/local.rs",
             // And the codes for use without the server, which are compared and kept.
             "mfa/privacyidea/offline.rs",
+            // The role that a token says it has.
+            "mfa/privacyidea/probe.rs",
             // The password and the shared secret on their way into a packet.
             "mfa/radius/exchange.rs",
             "mfa/radius/mod.rs",
+            "mfa/radius/probe.rs",
             // A code's public id, and the key of a signature.
             "mfa/yubico/mod.rs",
             "mfa/yubico/wire.rs",

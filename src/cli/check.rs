@@ -10,7 +10,9 @@ use clap::Args;
 use serde_json::json;
 use zeroize::Zeroizing;
 
-use crate::answer::{self, Given, World};
+use super::findings;
+use crate::answer::{self, Checked, Given, World};
+use crate::finding::{Finding, Grade};
 use crate::logging::{Chain, Log};
 use crate::protocol::invocation::PluginType;
 use crate::{Edge, Outcome};
@@ -23,6 +25,9 @@ pub(super) struct CheckOptions {
     /// Which plugin it is for: aa or credentialstore; else both
     #[arg(long = "type", value_name = "TYPE", value_parser = super::plugin_type)]
     plugin_type: Option<PluginType>,
+    /// Ask each server that it names, too; no question changes anything there
+    #[arg(long)]
+    online: bool,
     /// Write one JSON object
     #[arg(long)]
     json: bool,
@@ -35,6 +40,8 @@ struct Found {
     warnings: Vec<String>,
     /// Of each plugin: the hook, and who gets past it.
     roads: Vec<(&'static str, Vec<String>)>,
+    /// What came of asking the servers, where they were asked.
+    servers: Option<Vec<Finding>>,
 }
 
 /// Checks; the exit status is 0 where there is no error, 1 where there is one.
@@ -49,14 +56,15 @@ pub(super) fn run(edge: Edge<'_>, options: CheckOptions) -> Outcome {
     };
     let given = Given { config: options.config, plugin_type: options.plugin_type };
     let mut found = Found::default();
-    match answer::overview(&given, &world) {
+    match answer::overview(&given, &world, options.online) {
         Err(error) => found.errors.push(Chain(&error).to_string()),
-        Ok(plugins) => {
-            for (_, overview) in plugins {
-                found.errors.extend(overview.errors);
-                found.warnings.extend(overview.warnings);
+        Ok(Checked { overviews, servers }) => {
+            found.servers = options.online.then_some(servers);
+            for overview in overviews {
                 let unknown = overview.unknown.into_iter();
-                found.warnings.extend(unknown.map(|text| format!("{text}; it has to be on the appliance")));
+                let unknown = unknown.map(|text| format!("{text}; it has to be on the appliance"));
+                add(&mut found.errors, overview.errors);
+                add(&mut found.warnings, overview.warnings.into_iter().chain(unknown));
                 let hooks = [
                     ("authenticate", overview.authenticate),
                     ("authorize", overview.authorize),
@@ -67,16 +75,30 @@ pub(super) fn run(edge: Edge<'_>, options: CheckOptions) -> Outcome {
         }
     }
     lines.sort_into(&mut found);
-    let status = u8::from(!found.errors.is_empty());
+    let is_bad = !found.errors.is_empty() || findings::worst(found.servers.iter().flatten()) == Grade::Error;
+    let status = u8::from(is_bad);
     let text = if options.json { found.to_json() } else { found.to_text() };
     Outcome { stdout: Zeroizing::new(text.into_bytes()), status }
+}
+
+/// Adds what is not there yet: both plugins read some options.
+fn add(all: &mut Vec<String>, more: impl IntoIterator<Item = String>) {
+    for text in more {
+        if !all.contains(&text) {
+            all.push(text);
+        }
+    }
 }
 
 impl Found {
     fn to_json(&self) -> String {
         let roads: serde_json::Map<_, _> =
             self.roads.iter().map(|(hook, roads)| ((*hook).to_owned(), json!(roads))).collect();
-        format!("{}\n", json!({"errors": self.errors, "warnings": self.warnings, "roads": roads}))
+        let mut all = json!({"errors": self.errors, "warnings": self.warnings, "roads": roads});
+        if let (Some(servers), Some(members)) = (&self.servers, all.as_object_mut()) {
+            members.insert("servers".to_owned(), findings::json(servers, ["section", "address"]));
+        }
+        format!("{all}\n")
     }
 
     fn to_text(&self) -> String {
@@ -92,7 +114,13 @@ impl Found {
                 text.push_str(&format!("  {number}. {road}\n"));
             }
         }
-        let (errors, warnings) = (self.errors.len(), self.warnings.len());
+        if let Some(servers) = &self.servers {
+            text.push_str("servers:\n");
+            text.push_str(&findings::lines(servers));
+        }
+        let of_servers = |grade| self.servers.iter().flatten().filter(|one| one.grade == grade).count();
+        let errors = self.errors.len().saturating_add(of_servers(Grade::Error));
+        let warnings = self.warnings.len().saturating_add(of_servers(Grade::Warning));
         text.push_str(&format!("errors: {errors}, warnings: {warnings}\n"));
         text
     }

@@ -1,11 +1,13 @@
 //! What people and SPS type: without a command, or with `hook`, one hook is answered from stdin; `golden` plays
-//! recorded ones; `check-config` says what a configuration does; `token` administers the local tokens, `credential` the
-//! local credentials, and `state` copies what both keep.
+//! recorded ones; `check-config` says what a configuration does and `doctor` what is wrong with a machine; `token`
+//! administers the local tokens, `credential` the local credentials, and `state` copies what both keep.
 
 mod admin;
 mod check;
 mod credential;
+mod doctor;
 mod failure;
+mod findings;
 mod golden;
 mod hook;
 mod input;
@@ -52,6 +54,8 @@ enum Command {
     },
     /// Read a configuration as the hooks will, and say what is wrong with it and who gets in
     CheckConfig(check::CheckOptions),
+    /// Look at this machine, and say what is wrong with it; nothing is changed
+    Doctor(doctor::DoctorOptions),
     /// Play the recorded cases below a folder and compare the responses
     Golden(golden::GoldenOptions),
     /// Administer the local tokens
@@ -109,6 +113,7 @@ fn dispatch(edge: Edge<'_>) -> Outcome {
             hook::run(edge, name, options, explain)
         }
         Ok(CommandLine { command: Some(Command::CheckConfig(options)), .. }) => check::run(edge, options),
+        Ok(CommandLine { command: Some(Command::Doctor(options)), .. }) => doctor::run(edge, options),
         Ok(CommandLine { command: Some(Command::Golden(options)), .. }) => golden::run(edge, &options),
         Ok(CommandLine { command: Some(Command::Token(options)), .. }) => token::run(edge, options),
         Ok(CommandLine { command: Some(Command::Credential(options)), .. }) => credential::run(edge, options),
@@ -121,7 +126,7 @@ fn dispatch(edge: Edge<'_>) -> Outcome {
         // Nobody waits for a response here.
         Err(error)
             if edge.arguments.first().is_some_and(|first| {
-                ["token", "credential", "check-config", "completions", "man", "state"]
+                ["token", "credential", "check-config", "completions", "doctor", "man", "state"]
                     .iter()
                     .any(|word| first == word)
             }) =>

@@ -5,6 +5,7 @@ use secrecy::{ExposeSecret, SecretString};
 use super::ber::{self, BOOLEAN, BerError, ENUMERATED, INTEGER, Reader, SEQUENCE, SET, STRING, Writer};
 use super::filter::Filter;
 use super::outcome::{Outcome, PolicyError, ResultCode, WindowsError};
+use crate::clock::UnixTime;
 
 /// StartTLS (RFC 4511 section 4.14) and the notice of disconnection (section 4.4.1).
 const START_TLS: &str = "1.3.6.1.4.1.1466.20037";
@@ -112,6 +113,18 @@ pub(super) fn unbind(id: u32) -> Writer {
     message(id, 32, |inner| {
         inner.put(0x42, &[]);
     })
+}
+
+/// Reads a GeneralizedTime in UTC, `20260131120000.0Z`, to the second (RFC 4517 section 3.3.13).
+pub(super) fn generalized_time(text: &str) -> Option<UnixTime> {
+    let (digits, rest) = text.split_at_checked("20260131120000".len())?;
+    if !digits.bytes().all(|byte| byte.is_ascii_digit()) || !rest.ends_with('Z') {
+        return None;
+    }
+    let part = |range| digits.get(range);
+    let [year, month, day] = [part(0..4)?, part(4..6)?, part(6..8)?];
+    let [hour, minute, second] = [part(8..10)?, part(10..12)?, part(12..14)?];
+    UnixTime::parse(&format!("{year}-{month}-{day}T{hour}:{minute}:{second}Z")).ok()
 }
 
 /// What a server sent.
@@ -273,6 +286,23 @@ mod tests {
         let page = Page { size: 200, cookie: b"c" };
         let paged = search(3, &one, Some(&page));
         assert!(written(&paged).ends_with(b"\x04\x09\x30\x07\x02\x02\x00\xc8\x04\x01c"));
+    }
+
+    #[test]
+    fn a_time_of_a_directory_is_a_point_in_time() {
+        let noon = UnixTime::parse("2026-01-31T12:00:00Z").unwrap();
+        assert_eq!(generalized_time("20260131120000.0Z"), Some(noon));
+        assert_eq!(generalized_time("20260131120000Z"), Some(noon));
+        for bad in [
+            "",
+            "20260131120000",
+            "20260131120000+0100",
+            "2026013112000Z",
+            "2026-01-31T12:00Z",
+            "20261331120000Z",
+        ] {
+            assert_eq!(generalized_time(bad), None, "{bad}");
+        }
     }
 
     #[test]

@@ -12,6 +12,7 @@ mod message;
 mod name;
 mod outcome;
 mod people;
+mod probe;
 mod schema;
 mod server;
 

@@ -5,9 +5,11 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use zeroize::Zeroizing;
 
+use super::probe;
 use super::servers::{Repeat, Servers};
 use super::{Answer, Factor, MfaClient, MfaError, Reason, Subject, Tools};
 use crate::config::settings::{Opt, SettingError};
+use crate::finding::{Finding, Grade};
 use crate::json;
 use crate::net::{self, Body, Reply, Request};
 use crate::secret;
@@ -125,6 +127,20 @@ impl MfaClient for Http<'_> {
 
     fn ignore_connection_error(&self) -> bool {
         self.ignore_connection_error
+    }
+
+    /// The contract has no question that only looks, so the address itself is read.
+    fn probe(&self) -> Vec<Finding> {
+        probe::visit(&self.servers, "http", |visit| {
+            let headers = self.token.iter().map(net::bearer).collect();
+            let Some(Reply { status, .. }) = visit.get("", headers) else { return };
+            let (grade, detail) = match status {
+                401 | 403 => (Grade::Warning, "it does not take [http] token, or answers no GET to anybody"),
+                500..=599 => (Grade::Error, "this is an outage"),
+                _ => (Grade::Ok, "whether it takes [http] token, only a question about somebody shows"),
+            };
+            visit.note("GET", grade, &format!("the service answered with status {status}; {detail}"));
+        })
     }
 
     fn push_authenticate(&self, subject: Subject<'_>) -> Result<Answer, MfaError> {

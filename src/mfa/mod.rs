@@ -14,12 +14,14 @@ mod linotp;
 mod local;
 mod none;
 mod privacyidea;
+mod probe;
 mod radius;
 mod reason;
 mod servers;
 mod yubico;
 
 pub(crate) use local::REALM as LOCAL_REALM;
+pub use probe::servers as ask_servers;
 /// For the fuzzer.
 pub use radius::packet as radius_packet;
 /// For the fuzzer.
@@ -35,6 +37,7 @@ use serde_json::Value;
 use crate::appliance::HttpProxy;
 use crate::clock::Budget;
 use crate::config::settings::{Opt, SettingError, Settings};
+use crate::finding::Finding;
 use crate::logging::Log;
 use crate::names::MfaIdentity;
 use crate::store::{Store, StoreError};
@@ -200,6 +203,11 @@ pub trait MfaClient {
     /// Whether an acceptance proves anything; only `none` looks at nothing.
     fn proves(&self) -> bool {
         true
+    }
+
+    /// Asks each of its servers what changes nothing there; nothing where it has none.
+    fn probe(&self) -> Vec<Finding> {
+        Vec::new()
     }
 
     /// Asks for a confirmation on the user's device; there was no one-time password.

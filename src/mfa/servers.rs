@@ -54,6 +54,16 @@ impl<'a> Servers<'a> {
         Ok(Self { turns: Turns::from_settings(tools)?, all })
     }
 
+    /// Returns each server with its client, for questions that are for all of them.
+    pub(super) fn all(&self) -> impl Iterator<Item = (&Url, &HttpClient<'a>)> {
+        self.all.iter().map(|(url, client)| (url, client))
+    }
+
+    /// Returns what the clients may use.
+    pub(super) fn tools(&self) -> Tools<'a> {
+        self.turns.tools
+    }
+
     /// Asks the servers in turn; `request` is made for each anew.
     ///
     /// # Errors

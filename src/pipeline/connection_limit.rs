@@ -2,7 +2,7 @@
 
 use super::progress::AaProgress;
 use super::{Context, Fault, Stop};
-use crate::config::settings::Opt;
+use crate::config::settings::{Opt, SettingError, Settings};
 use crate::names::Username;
 use crate::protocol::cookie::Cookie;
 use crate::protocol::invocation::Arguments;
@@ -25,8 +25,7 @@ pub(super) fn take(
     if limit == 0 || cookie.progress.counted {
         return Ok(());
     }
-    let max_age = context.settings.number(&MAX_SESSION_AGE)?;
-    let max_age = (max_age > 0.0).then_some(max_age);
+    let max_age = max_session_age(context.settings)?;
     let key = ConnectionKey {
         client_ip: arguments.client_ip.clone().ok_or(Fault::Missing("client_ip"))?,
         username: username.as_str().to_owned(),
@@ -39,6 +38,15 @@ pub(super) fn take(
     cookie.progress.counted_as = Some(key);
     cookie.progress.counted = true;
     Ok(())
+}
+
+/// Reads how long a session is counted, in seconds; `None` for as long as it is open.
+///
+/// # Errors
+/// A value that is no number.
+pub fn max_session_age(settings: &Settings<'_>) -> Result<Option<f64>, SettingError> {
+    let age = settings.number(&MAX_SESSION_AGE)?;
+    Ok((age > 0.0).then_some(age))
 }
 
 /// Gives this session's connection back, if it was counted.

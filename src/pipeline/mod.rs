@@ -12,11 +12,13 @@ mod connection_limit;
 pub mod evidence;
 mod factor;
 mod identity;
+pub mod online;
 pub mod overview;
 mod progress;
 mod questions;
 pub mod session_ended;
 
+pub use connection_limit::max_session_age;
 pub use progress::AaProgress;
 
 use crate::appliance::Appliance;

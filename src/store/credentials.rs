@@ -155,22 +155,10 @@ impl Store<'_> {
         mut visit: impl FnMut(Kept) -> Result<(), E>,
     ) -> Result<(), E> {
         let Some(sealer) = self.credential_sealer()? else { return Ok(()) };
-        let database = self.persistent()?;
-        let failed = database.failed();
-        let sql = "SELECT owner, asset, sealed FROM credentials";
-        let mut statement = database.connection.prepare(sql).map_err(failed)?;
-        let mut rows = statement.query([]).map_err(failed)?;
-        while let Some(row) = rows.next().map_err(failed)? {
-            let read = || -> rusqlite::Result<(EntryId, Vec<u8>)> {
-                Ok((EntryId { owner: row.get(0)?, entry: row.get(1)? }, row.get(2)?))
-            };
-            let (id, sealed) = read().map_err(failed)?;
-            let kept = Kept::open(sealer, id, &sealed)?;
-            if kept.name.store != super::receipts::STORE {
-                visit(kept)?;
-            }
-        }
-        Ok(())
+        self.persistent()?.each_sealed(sealer, |kept| {
+            let kept = kept?;
+            if kept.name.store == super::receipts::STORE { Ok(()) } else { visit(kept) }
+        })
     }
 
     /// Lets `decide` see an entry and does what it says, all in one transaction, which is durable when this returns.
@@ -247,6 +235,26 @@ fn delete(transaction: &Transaction<'_>, id: &EntryId) -> rusqlite::Result<()> {
 }
 
 impl Database {
+    /// Shows every row, opened or why it does not open, in no order.
+    pub(super) fn each_sealed<E: From<StoreError>>(
+        &self,
+        sealer: &Sealer,
+        mut visit: impl FnMut(Result<Kept, StoreError>) -> Result<(), E>,
+    ) -> Result<(), E> {
+        let failed = self.failed();
+        let sql = "SELECT owner, asset, sealed FROM credentials";
+        let mut statement = self.connection.prepare(sql).map_err(failed)?;
+        let mut rows = statement.query([]).map_err(failed)?;
+        while let Some(row) = rows.next().map_err(failed)? {
+            let read = || -> rusqlite::Result<(EntryId, Vec<u8>)> {
+                Ok((EntryId { owner: row.get(0)?, entry: row.get(1)? }, row.get(2)?))
+            };
+            let (id, sealed) = read().map_err(failed)?;
+            visit(Kept::open(sealer, id, &sealed))?;
+        }
+        Ok(())
+    }
+
     fn sealed_credential(&self, id: &EntryId) -> Result<Option<Vec<u8>>, StoreError> {
         let sql = "SELECT sealed FROM credentials WHERE owner = ?1 AND asset = ?2";
         let find = || -> rusqlite::Result<Option<Vec<u8>>> {

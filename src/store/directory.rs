@@ -26,6 +26,8 @@ pub trait Environment {
 #[derive(Debug)]
 pub struct Places {
     persistent: Option<PathBuf>,
+    /// What says where that is.
+    rule: &'static str,
     ephemeral: Option<PathBuf>,
     temporary: PathBuf,
 }
@@ -39,14 +41,18 @@ impl Places {
     pub fn find(settings: &Settings<'_>, environment: &dyn Environment) -> Result<Self, SettingError> {
         let path = |name: &str| environment.get(name).map(PathBuf::from);
         let configured = settings.text(&DIRECTORY)?.map(PathBuf::from);
-        let xdg = || path("XDG_STATE_HOME").or_else(|| Some(path("HOME")?.join(".local/state")));
-        let persistent = environment
+        let below = |name: &str, rest: &str| Some(path(name)?.join(rest));
+        let found = environment
             .own_state()
-            .or(configured)
-            .or_else(|| path("SCB_PLUGIN_STATE_DIRECTORY"))
-            .or_else(|| Some(xdg()?.join("sps-plugin")));
+            .map(|path| ("a recorded case", path))
+            .or_else(|| Some(("[state] directory", configured?)))
+            .or_else(|| Some(("$SCB_PLUGIN_STATE_DIRECTORY", path("SCB_PLUGIN_STATE_DIRECTORY")?)))
+            .or_else(|| Some(("$XDG_STATE_HOME", below("XDG_STATE_HOME", "sps-plugin")?)))
+            .or_else(|| Some(("$HOME", below("HOME", ".local/state/sps-plugin")?)));
+        let (rule, persistent) = found.map_or(("nothing", None), |(rule, path)| (rule, Some(path)));
         Ok(Self {
             persistent,
+            rule,
             ephemeral: path("EPHEMERAL_PLUGIN_STATE_DIRECTORY"),
             temporary: path("TMPDIR").unwrap_or_else(|| PathBuf::from("/tmp")),
         })
@@ -55,7 +61,12 @@ impl Places {
     /// Keeps everything in one directory, whatever configuration and environment say.
     pub fn at(directory: &Path) -> Self {
         let directory = directory.to_owned();
-        Self { persistent: Some(directory.clone()), ephemeral: Some(directory.clone()), temporary: directory }
+        Self {
+            persistent: Some(directory.clone()),
+            rule: "the caller",
+            ephemeral: Some(directory.clone()),
+            temporary: directory,
+        }
     }
 
     /// Tells whether a file is in the persistent directory, without making or judging it.
@@ -70,33 +81,71 @@ impl Places {
     }
 
     pub(super) fn ephemeral(&self) -> Result<PathBuf, StoreError> {
-        if let Some(path) = &self.ephemeral {
-            secure(path)?;
-            return Ok(path.clone());
-        }
-        let name = self.persistent.as_deref().and_then(Path::file_name).ok_or(StoreError::NoDirectory)?;
         // The parent is as much ours as the directory: in a shared /tmp, whoever owns it could swap the child.
-        let parent = self.temporary.join("ephemeral_plugin_state");
-        secure(&parent)?;
-        let path = parent.join(name);
+        if let Some(parent) = self.ephemeral_parent() {
+            secure(&parent)?;
+        }
+        let path = self.ephemeral_path().ok_or(StoreError::NoDirectory)?;
         secure(&path)?;
         Ok(path)
+    }
+
+    /// Returns the persistent directory as it is named, without making or judging it, and what names it.
+    pub(super) fn persistent_path(&self) -> Option<PathBuf> {
+        self.persistent.clone()
+    }
+
+    /// As [`Places::persistent_path`] where there has to be one.
+    pub(super) fn named_persistent(&self) -> Result<PathBuf, StoreError> {
+        self.persistent_path().ok_or(StoreError::NoDirectory)
+    }
+
+    pub(super) fn named_ephemeral(&self) -> Result<PathBuf, StoreError> {
+        self.ephemeral_path().ok_or(StoreError::NoDirectory)
+    }
+
+    pub(super) fn persistent_rule(&self) -> &'static str {
+        self.rule
+    }
+
+    /// As [`Places::persistent_path`] for the other one.
+    pub(super) fn ephemeral_path(&self) -> Option<PathBuf> {
+        if self.ephemeral.is_some() {
+            return self.ephemeral.clone();
+        }
+        Some(self.ephemeral_parent()?.join(self.persistent.as_deref()?.file_name()?))
+    }
+
+    pub(super) fn ephemeral_rule(&self) -> &'static str {
+        if self.ephemeral.is_some() { "$EPHEMERAL_PLUGIN_STATE_DIRECTORY" } else { "$TMPDIR, else /tmp," }
+    }
+
+    /// Returns the directory above the ephemeral one, where that is of this program's choice; `None` also where there is
+    /// no ephemeral directory.
+    pub(super) fn ephemeral_parent(&self) -> Option<PathBuf> {
+        let has_name = self.persistent.as_deref().and_then(Path::file_name).is_some();
+        (self.ephemeral.is_none() && has_name).then(|| self.temporary.join("ephemeral_plugin_state"))
     }
 }
 
 /// Makes the directory with mode 0700 if it is missing; refuses one that is not ours alone to write.
 fn secure(path: &Path) -> Result<(), StoreError> {
+    match judge(path) {
+        Err(StoreError::Directory { source, .. }) if source.kind() == std::io::ErrorKind::NotFound => {
+            let failed = |source| StoreError::Directory { path: path.to_owned(), source };
+            DirBuilder::new().recursive(true).mode(0o700).create(path).map_err(failed)?;
+            judge(path)
+        }
+        result => result,
+    }
+}
+
+/// Refuses a directory that is not ours alone to write; one that is missing is an error.
+pub(super) fn judge(path: &Path) -> Result<(), StoreError> {
     let failed = |source| StoreError::Directory { path: path.to_owned(), source };
     let refused = |reason| Err(StoreError::Unsafe { path: path.to_owned(), reason });
     // symlink_metadata: a link that somebody else put there is not followed.
-    let metadata = match fs::symlink_metadata(path) {
-        Ok(metadata) => metadata,
-        Err(error) if error.kind() == std::io::ErrorKind::NotFound => {
-            DirBuilder::new().recursive(true).mode(0o700).create(path).map_err(failed)?;
-            fs::symlink_metadata(path).map_err(failed)?
-        }
-        Err(error) => return Err(failed(error)),
-    };
+    let metadata = fs::symlink_metadata(path).map_err(failed)?;
     let metadata = if metadata.is_symlink() && metadata.uid() == rustix::process::geteuid().as_raw() {
         fs::metadata(path).map_err(failed)?
     } else {
@@ -153,6 +202,7 @@ mod tests {
         let root = tempfile::tempdir().unwrap();
         let places = Places {
             persistent: Some(PathBuf::from("/var/state/SPS_Plugin")),
+            rule: "the test",
             ephemeral: None,
             temporary: root.path().to_owned(),
         };

@@ -8,8 +8,10 @@ mod backup;
 mod challenges;
 mod credentials;
 mod directory;
+mod examine;
 mod key;
 mod leases;
+mod look;
 mod offline;
 mod receipts;
 mod seal;
@@ -29,6 +31,7 @@ pub use backup::{BackupError, Restored};
 pub use challenges::{Challenge, ChallengeKind};
 pub use credentials::{CredentialChange, CredentialName, EntryId, Kept};
 pub use directory::{Environment, Places};
+pub use examine::{randomness, versions};
 pub use key::{KeySource, MasterKey};
 pub use leases::{Holder, Lease};
 pub use offline::{OfflineChange, OfflineCodes, OfflineKey};
@@ -44,6 +47,7 @@ use crate::clock::{Budget, Clock, UnixTime};
 use crate::config::settings::{Opt, SettingError};
 
 const STATE_FILE: &str = "state.sqlite3";
+const CONNECTIONS_FILE: &str = "connections.sqlite3";
 
 /// The options that this module reads.
 pub const OPTIONS: &[Opt] = &[directory::DIRECTORY, key::KEY];
@@ -138,6 +142,14 @@ pub enum StoreError {
     /// Written by a newer version of this program.
     #[error("the state in {0} is from a newer version of this plugin; install that version")]
     Newer(PathBuf),
+    /// There is nothing to look into.
+    #[error("the state {0} is not made yet")]
+    NotMade(PathBuf),
+    /// It cannot be read without writing beside it.
+    #[error(
+        "the log of {0} has no index beside it, which only the next hook may make; so it was not looked into"
+    )]
+    NoIndex(PathBuf),
 }
 
 /// The state of one hook's process.
@@ -150,6 +162,7 @@ pub struct Store<'a> {
     persistent: OnceCell<Database>,
     ephemeral: OnceCell<Database>,
     sealer: OnceCell<vault::InUse>,
+    reads_only: bool,
 }
 
 struct Database {
@@ -192,7 +205,15 @@ impl<'a> Store<'a> {
             persistent: OnceCell::new(),
             ephemeral: OnceCell::new(),
             sealer: OnceCell::new(),
+            reads_only: false,
         }
+    }
+
+    /// Changes nothing from here on: no directory and no file is made, no schema migrated.
+    #[must_use]
+    pub fn only_reading(mut self) -> Self {
+        self.reads_only = true;
+        self
     }
 
     /// Returns the time that entries are compared with.
@@ -206,11 +227,13 @@ impl<'a> Store<'a> {
     }
 
     fn persistent(&self) -> Result<&Database, StoreError> {
-        self.open(&self.persistent, Places::persistent, STATE_FILE, sqlite::STATE)
+        let place = if self.reads_only { Places::named_persistent } else { Places::persistent };
+        self.open(&self.persistent, place, STATE_FILE, sqlite::STATE)
     }
 
     fn ephemeral(&self) -> Result<&Database, StoreError> {
-        self.open(&self.ephemeral, Places::ephemeral, "connections.sqlite3", sqlite::CONNECTIONS)
+        let place = if self.reads_only { Places::named_ephemeral } else { Places::ephemeral };
+        self.open(&self.ephemeral, place, CONNECTIONS_FILE, sqlite::CONNECTIONS)
     }
 
     fn open<'s>(
@@ -224,7 +247,11 @@ impl<'a> Store<'a> {
             return Ok(database);
         }
         let path = place(&self.places)?.join(Path::new(file));
-        let connection = sqlite::open(&path, migrations, self.budget.remaining())?;
+        let connection = if self.reads_only {
+            look::open(&path, migrations)?
+        } else {
+            sqlite::open(&path, migrations, self.budget.remaining())?
+        };
         Ok(cell.get_or_init(|| Database { path, connection }))
     }
 }

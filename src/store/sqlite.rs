@@ -184,6 +184,9 @@ pub(super) fn fold_in(connection: &Connection) {
     if length.is_none_or(|log| log.len() <= LOG_PAGES.saturating_mul(FRAME)) {
         return;
     }
+    if connection.is_readonly("main").unwrap_or(true) {
+        return;
+    }
     // What was committed is safe in the log too. So nobody waits: who comes later will find the moment.
     let _ = connection.busy_timeout(Duration::ZERO);
     let _ = connection.query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |_| Ok(()));

@@ -34,6 +34,11 @@ impl Database {
             .map_err(self.failed())
     }
 
+    fn has_meta(&self) -> bool {
+        let sql = "SELECT 1 FROM sqlite_schema WHERE type = 'table' AND name = 'meta'";
+        self.connection.query_row(sql, [], |_| Ok(())).is_ok()
+    }
+
     fn directory(&self) -> &Path {
         self.path.parent().unwrap_or(Path::new("/"))
     }
@@ -78,6 +83,17 @@ impl Store<'_> {
         };
         let in_use = InUse { check: found.check, sealer: Sealer::new(&found.key) };
         Ok(Some(&self.sealer.get_or_init(|| in_use).sealer))
+    }
+
+    /// Finds the key without changing anything; says too whether it is the prepared one, which is not in force yet. `None`
+    /// where nothing is sealed.
+    pub(super) fn look_for_key(&self, database: &Database) -> Result<Option<(Sealer, bool)>, StoreError> {
+        let found = match self.find_key(database) {
+            // A schema from before there was anything to seal.
+            Err(StoreError::Database { .. }) if !database.has_meta() => None,
+            found => found?,
+        };
+        Ok(found.map(|found| (Sealer::new(&found.key), found.is_next)))
     }
 
     /// Finds the key that the store's check opens under.

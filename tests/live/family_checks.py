@@ -16,6 +16,7 @@ from support import (
     Checks,
     Session,
     State,
+    ask_servers,
     expect,
     free_port,
     hotp,
@@ -325,6 +326,28 @@ def key_required(site: Site) -> None:
         confirmed.accepted(f"{site.family.name} push", "PD1")
     finally:
         site.api.delete("/policy/key")
+
+
+@checks.check
+def servers_are_asked(site: Site) -> None:
+    """check-config --online tells a token that the server made from another, and of whom it is."""
+    arguments = ["api", "createtoken", "-r", "validate"]
+    arguments += ["-f", "-u", "asked"] if site.family.name == "edumfa" else ["-u", "asked"]
+    out = site.server.manage(*arguments)
+    key = next(word for word in out.split() if word.count(".") == 2 and len(word) > 100)
+    trigger = {"trigger": "on_empty", "trigger_token": site.api.token}
+    asked = ask_servers(site.configure(api_key=key, **trigger), key)
+    asked.well("GET auth/rights", "api_key", "trigger_token")
+    head, _, signature = key.rpartition(".")
+    forged = f"{head}.{signature[::-1]}"
+    asked = ask_servers(site.configure(api_key=forged, **trigger), forged)
+    asked.shows("api_key", "error", "none that this server made").shows("trigger_token", "ok")
+    asked = ask_servers(site.configure(**{**trigger, "trigger_token": key}), key)
+    asked.shows("trigger_token", "error", "no administrator")
+    asked = ask_servers(site.configure(f"{site.url()}/nowhere"))
+    asked.shows("GET auth/rights", "error", "server's root")
+    down = f"http://127.0.0.1:{free_port()}"
+    ask_servers(site.configure(f"{down},{site.url()}")).shows("connection", "error")
 
 
 @checks.check

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from freeradius import SECRET, Server, free_udp_port, radclient
-from support import Answer, Checks, Session, State, expect, totp
+from support import Answer, Asked, Checks, Session, State, ask_servers, expect, totp
 
 checks = Checks()
 UNREACHABLE = "Backend service unreachable"
@@ -55,6 +55,27 @@ def code_in(asked: Answer) -> str:
     text = str(asked.response["question"][1])
     expect(text.startswith("The code is ") and text.endswith(" for once"), "the prompt", asked)
     return text.split()[3]
+
+
+@checks.check
+def servers_are_asked(site: Site) -> None:
+    """check-config --online gets a signed answer, and tells silence from a port that is closed."""
+
+    def asked(server: str, **options: str) -> Asked:
+        quick = {"conn_retries": "1", "conn_timeout": "1", **options}
+        return ask_servers(site.session("x", server, None, **quick).configuration, SECRET)
+
+    # This version signs the answers to logins with a Message-Authenticator, and this one without.
+    good = asked("good", conn_timeout="10")
+    good.shows("Status-Server", "warning", "signed with the secret")
+    expect(good.status == 0, "the status", good)
+    wrong = asked("good", secret="an0ther-secret")
+    wrong.shows("Status-Server", "warning", "has another secret for it")
+    expect("an0ther-secret" not in wrong.text, "the secret is shown", wrong)
+    closed = f"127.0.0.1:{free_udp_port()}"
+    both = asked(f"{closed}, good", conn_timeout="10")
+    both.shows("connection", "error", closed)
+    both.shows("Status-Server", "warning", "signed with the secret")
 
 
 @checks.check

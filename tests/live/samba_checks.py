@@ -8,7 +8,7 @@ from pathlib import Path
 
 from directories import INJECTIONS, UNREACHABLE, Directory
 from samba import SUFFIX, USERS, Samba
-from support import Authority, Checks, expect
+from support import Authority, Checks, ask_servers, expect
 
 checks = Checks()
 MANY = 600
@@ -57,6 +57,19 @@ class Site:
     def stop(self) -> None:
         """End it."""
         self.samba.stop()
+
+
+@checks.check
+def servers_are_asked(site: Site) -> None:
+    """check-config --online logs in, reads the bases, and tells a wrong password and another CA."""
+    configure = site.directory.configure
+    asked = ask_servers(configure(), "svcpw")
+    asked.well("connection", "bind", "clock", "user_base_dn", "group_base_dn")
+    wrong = ask_servers(configure(bind_password="wr0ng-secret"), "wr0ng-secret")
+    wrong.shows("bind", "error", "invalidCredentials (49)")
+    ask_servers(configure(ca=site.other.pem)).shows("TLS", "error", "certificate")
+    asked = ask_servers(configure(user_base_dn=f"ou=nowhere,{SUFFIX}"))
+    asked.shows("user_base_dn", "error", "no such entry")
 
 
 @checks.check

@@ -10,7 +10,18 @@ import slapd
 from directories import INJECTIONS, UNREACHABLE, Directory
 from relay import Relay
 from slapd import SUFFIX, entry
-from support import Authority, Checks, Process, Session, State, expect, free_port, hotp, manage
+from support import (
+    Authority,
+    Checks,
+    Process,
+    Session,
+    State,
+    ask_servers,
+    expect,
+    free_port,
+    hotp,
+    manage,
+)
 
 checks = Checks()
 PEOPLE = f"ou=people,{SUFFIX}"
@@ -134,6 +145,19 @@ class Site:
         """End it."""
         self.second.stop()
         self.slapd.stop()
+
+
+@checks.check
+def servers_are_asked(site: Site) -> None:
+    """check-config --online logs in, reads the bases, and tells a wrong password and another CA."""
+    configure = site.directory.configure
+    asked = ask_servers(configure())
+    asked.well("connection", "bind", "user_base_dn", "group_base_dn")
+    wrong = ask_servers(configure(bind_password="wr0ng-secret"), "wr0ng-secret")
+    wrong.shows("bind", "error", "invalidCredentials (49)")
+    ask_servers(configure(ca=site.other.pem)).shows("TLS", "error", "certificate")
+    asked = ask_servers(configure(user_base_dn=f"ou=nowhere,{SUFFIX}"))
+    asked.shows("user_base_dn", "error", "no such entry")
 
 
 @checks.check

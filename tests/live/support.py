@@ -203,6 +203,57 @@ def manage(state: State, configuration: str, command: str) -> None:
     expect(done.returncode == 0, command, done.stdout, done.stderr)
 
 
+@dataclass
+class Asked:
+    """What `check-config --online` brought back."""
+
+    servers: list[Json]
+    status: int
+    text: str
+
+    def well(self, *questions: str) -> Asked:
+        """Expect that all is well, and that these questions were asked."""
+        expect(bool(self.servers) and self.status == 0, "the status", self)
+        expect(all(one["result"] == "ok" for one in self.servers), "expected nothing but ok", self)
+        for question in questions:
+            self.shows(question, "ok")
+        return self
+
+    def shows(self, question: str, result: str, piece: str = "") -> Asked:
+        """Expect this result of a question, and the status that goes with an error."""
+        found = [one for one in self.servers if one["question"] == question]
+        fits = [one for one in found if one["result"] == result and piece in one["detail"]]
+        expect(bool(fits), f"expected {question}: {result}: {piece}", self)
+        expect(result != "error" or self.status == 1, "the status", self)
+        return self
+
+    def __str__(self) -> str:
+        """Return all of it, for a failure."""
+        return self.text
+
+
+def ask_servers(configuration: str, secret: str = "") -> Asked:
+    """Run `sps-plugin check-config --online`; the secret must not be shown."""
+    state = State()
+    with tempfile.NamedTemporaryFile("w", suffix=".ini") as file:
+        file.write(configuration)
+        file.flush()
+        words = [os.environ["SPS_PLUGIN"], "check-config", "--online", "--json"]
+        done = subprocess.run(
+            [*words, "--config", file.name],
+            env=state.environment(),
+            capture_output=True,
+            text=True,
+            check=False,
+            timeout=120,
+        )
+    text = done.stdout + done.stderr
+    expect(done.returncode in (0, 1), f"exit status {done.returncode}", text)
+    expect(not secret or secret not in text, "a secret is shown", text)
+    expect(not (Path(state.folder.name) / "state").exists(), "a state was made", text)
+    return Asked(json.loads(done.stdout).get("servers", []), done.returncode, text)
+
+
 class Process:
     """A server that ends with us, and by nobody else's doing."""
 

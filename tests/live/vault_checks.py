@@ -15,7 +15,17 @@ from cryptography.hazmat.primitives.asymmetric import ec, rsa
 from cryptography.hazmat.primitives.asymmetric.utils import decode_dss_signature
 
 import slapd
-from support import Answer, Authority, Checks, Json, Session, expect, free_port, indented
+from support import (
+    Answer,
+    Authority,
+    Checks,
+    Json,
+    Session,
+    ask_servers,
+    expect,
+    free_port,
+    indented,
+)
 from vault_server import Vault
 
 checks = Checks()
@@ -224,6 +234,39 @@ def every_way_to_log_in(site: Site) -> None:
         ),
     ]:
         gives(Connection(configure(site, login, KV1, section)), "v1 password ✓")
+
+
+@checks.check
+def servers_are_asked(site: Site) -> None:
+    """check-config --online tries a login, leaves nothing behind, and tells a wrong one."""
+    role = site.vault.call("GET", "auth/approle/role/app/role-id").json()["data"]["role_id"]
+    secret_id = site.vault.put("auth/approle/role/app/secret-id")["data"]["secret_id"]
+    approle, token = {"authentication_method": "approle"}, site.new_token()
+    by_ids = {"approle-authentication": {"role_id": role, "secret_id": secret_id}}
+    by_role = {"approle-authentication": {"role": "app", "vault_token": site.new_token("approle")}}
+    jwt = {"jwt-authentication": {"role": "app", "jwt": site.jwt()}}
+    left = len(site.vault.listed("auth/approle/role/app/secret-id"))
+    tokens = site.tokens()
+    for login, section in [
+        (USERPASS, {}),
+        (approle, by_ids),
+        (approle, by_role),
+        ({"authentication_method": "jwt"}, jwt),
+        ({"authentication_method": "token"}, {"token-authentication": {"token": token}}),
+    ]:
+        asked = ask_servers(configure(site, login, KV1, section), "svcpw")
+        asked.well("sys/health", "login")
+    expect(site.tokens() == tokens, "a token was left", tokens, site.tokens())
+    found = len(site.vault.listed("auth/approle/role/app/secret-id"))
+    expect(found == left, "a secret id was left", found)
+    other = {**USERPASS, "password": "wr0ng-secret"}
+    wrong = ask_servers(configure(site, other, KV1), "wr0ng-secret")
+    wrong.shows("sys/health", "ok").shows("login", "error")
+    bad = {"token-authentication": {"token": "s.no-such-token"}}
+    asked = ask_servers(configure(site, {"authentication_method": "token"}, KV1, bad))
+    asked.shows("lookup-self", "error")
+    untrusted = {"tls": {"ca_cert": indented(site.other.pem)}}
+    ask_servers(configure(site, USERPASS, KV1, untrusted)).shows("TLS", "error", "certificate")
 
 
 @checks.check

@@ -16,7 +16,7 @@ from pathlib import Path
 from cryptography.hazmat.primitives.ciphers import Cipher, algorithms, modes
 
 from family import FAMILIES, Api, Server
-from support import Answer, Checks, Process, Session, expect, free_port, written
+from support import Answer, Checks, Process, Session, ask_servers, expect, free_port, written
 
 checks = Checks()
 UNREACHABLE = "Backend service unreachable"
@@ -265,7 +265,20 @@ def privacyidea(site: Site) -> None:
     expect("BAD_SIGNATURE" in answer.metadata["reason"], "expected the signature", answer)
     answer = site.say("dora", key.code(), url, client_id="7", **relaxed).denied(COMMUNICATION)
     expect("NO_SUCH_CLIENT" in answer.metadata["reason"], "expected the client", answer)
+    ask_servers(site.configure(url, **ids), API_KEY).well("api_key")
+    asked = ask_servers(site.configure(url, api_key=OTHER_KEY, **ids), OTHER_KEY)
+    asked.shows("api_key", "error", "BAD_SIGNATURE")
     site.say("dora", key.code(), url, **ids).accepted("yubico otp", key.public_id)
+
+
+@checks.check
+def servers_are_asked(site: Site) -> None:
+    """check-config --online has an answer signed, moves no counter, and tells another key."""
+    ask_servers(site.configure(), API_KEY).well("api_key")
+    asked = ask_servers(site.configure(api_key=OTHER_KEY), OTHER_KEY)
+    asked.shows("api_key", "error", "not signed")
+    ask_servers(site.configure(client_id="7")).shows("api_key", "error", "client_id")
+    site.say("alice", site.alice.code()).accepted("yubico otp", site.alice.public_id)
 
 
 def main() -> int:

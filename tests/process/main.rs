@@ -7,8 +7,10 @@
 mod check_config;
 mod command_line;
 mod configuration;
+mod doctor;
 mod manual;
 mod many;
+mod online;
 mod state;
 mod stdin;
 mod stdout;

@@ -152,6 +152,9 @@ fn answers(asked: &Asked) -> Vec<Vec<u8>> {
         ("cn=ops,ou=groups", 0) if asked.filter_has("uid=alice,ou=people") => all.push(group("ops")),
         ("cn=dba,ou=groups", 0) if asked.filter_has("cn=ops,ou=groups") => all.push(group("dba")),
         ("cn=dev,ou=groups", 0) if asked.filter_has("uid=bob,ou=people") => all.push(group("dev")),
+        // Whether the entry itself is there (a filter that only asks for an attribute).
+        ("ou=people" | "ou=groups", 0) if asked.parts[6].0 == 0x87 => all.push(asked.entry(&base, &[])),
+        ("ou=nowhere", 0) => return vec![asked.result(32)],
         (_, 0) => {}
         _ => return vec![asked.result(32)],
     }

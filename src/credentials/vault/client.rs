@@ -6,6 +6,7 @@ use secrecy::SecretString;
 
 use super::VaultError;
 use super::wire::{self, Envelope};
+use crate::clock::UnixTime;
 use crate::config::settings::{Opt, SettingError, Settings};
 use crate::credentials::Tools;
 use crate::logging::Chain;
@@ -46,19 +47,12 @@ impl<'a> Client<'a> {
     /// # Errors
     /// Options that are unusable; [`VaultError::NoneUsable`], and the log says what is wrong with each.
     pub(super) fn choose(tools: &Tools<'a>) -> Result<Self, VaultError> {
-        let settings = tools.settings;
-        let timeout = settings.seconds(&TIMEOUT, MAX_TIMEOUT)?;
-        let namespace = settings.text(&NAMESPACE)?.filter(|namespace| !namespace.is_empty());
-        let wrap_ttl = match settings.text(&WRAP_TTL)? {
-            Some(text) if !text.is_empty() => Some(settings.integer(&WRAP_TTL, 1, 3600)?),
-            Some(_) | None => None,
-        };
         let mut standby = None;
-        for url in addresses(settings)? {
-            let client = Self::at(tools, url, timeout, namespace.clone(), wrap_ttl)?;
+        for client in Self::all(tools)? {
+            let client = client?;
             match client.health() {
-                Ok(200 | 473) => return Ok(client),
-                Ok(status) => {
+                Ok((200 | 473, _)) => return Ok(client),
+                Ok((status, _)) => {
                     let host = client.url.host();
                     tools.log.warning(format_args!("Vault at {host} {} (sys/health)", wire::meaning(status)));
                     if status == 429 && standby.is_none() {
@@ -69,6 +63,29 @@ impl<'a> Client<'a> {
             }
         }
         standby.ok_or(VaultError::NoneUsable)
+    }
+
+    /// Makes a client for each address, one after the other; none is asked yet.
+    ///
+    /// # Errors
+    /// Options that are unusable.
+    pub(super) fn all<'t>(
+        tools: &'t Tools<'a>,
+    ) -> Result<impl Iterator<Item = Result<Self, SettingError>> + use<'t, 'a>, SettingError> {
+        let settings = tools.settings;
+        let timeout = settings.seconds(&TIMEOUT, MAX_TIMEOUT)?;
+        let namespace = settings.text(&NAMESPACE)?.filter(|namespace| !namespace.is_empty());
+        let wrap_ttl = match settings.text(&WRAP_TTL)? {
+            Some(text) if !text.is_empty() => Some(settings.integer(&WRAP_TTL, 1, 3600)?),
+            Some(_) | None => None,
+        };
+        let client = move |url| Self::at(tools, url, timeout, namespace.clone(), wrap_ttl);
+        Ok(addresses(settings)?.into_iter().map(client))
+    }
+
+    /// Returns the address.
+    pub(super) fn address(&self) -> &str {
+        self.url.as_str()
     }
 
     fn at(
@@ -83,10 +100,11 @@ impl<'a> Client<'a> {
         Ok(Self { url, http, namespace, wrap_ttl })
     }
 
-    /// Asks without a namespace, in which there is no `sys/health`.
-    fn health(&self) -> Result<u16, VaultError> {
+    /// Asks without a namespace, in which there is no `sys/health`; returns the status and the server's time.
+    pub(super) fn health(&self) -> Result<(u16, Option<UnixTime>), VaultError> {
         let url = self.url.join("v1/sys/health");
-        Ok(self.http.send(&Request { url, headers: Vec::new(), body: Body::Get })?.status)
+        let (reply, date) = self.http.send_dated(&Request { url, headers: Vec::new(), body: Body::Get })?;
+        Ok((reply.status, date))
     }
 
     /// Sends a request and reads the answer of status 200; `None` where there is nothing (404), and for an answer

@@ -79,6 +79,13 @@ pub(super) struct LoggedIn {
     pub(super) is_ours: bool,
 }
 
+/// How far a login was tried out.
+pub(super) enum Tried {
+    LoggedIn(LoggedIn),
+    /// The role was read with this token, which the configuration has.
+    RoleOnly(SecretString),
+}
+
 impl Login {
     /// Reads the options of the method.
     ///
@@ -113,8 +120,7 @@ impl Login {
                 (path, json!({"password": password.expose_secret()}))
             }
             How::AppRole { role, token } => {
-                let mut base = format!("auth/{mount}/role/");
-                encode(role, &mut base);
+                let base = self.role(role);
                 let role_id = member(client, &format!("{base}/role-id"), Call::Get, token, "role_id")?;
                 let secret_id =
                     member(client, &format!("{base}/secret-id"), Call::Post(b"{}"), token, "secret_id")?;
@@ -128,6 +134,22 @@ impl Login {
             How::Certificate { name } => (format!("auth/{mount}/login"), json!({"name": name})),
         };
         token(client, &path, body)
+    }
+
+    /// Logs in where that leaves nothing behind; else reads what the login would begin with.
+    ///
+    /// # Errors
+    /// [`VaultError`].
+    pub(super) fn try_out(&self, client: &Client<'_>) -> Result<Tried, VaultError> {
+        let How::AppRole { role, token } = &self.how else { return self.log_in(client).map(Tried::LoggedIn) };
+        member(client, &format!("{}/role-id", self.role(role)), Call::Get, token, "role_id")?;
+        Ok(Tried::RoleOnly(token.clone()))
+    }
+
+    fn role(&self, role: &str) -> String {
+        let mut base = format!("auth/{}/role/", self.mount.trim_matches('/'));
+        encode(role, &mut base);
+        base
     }
 
     fn with_ids(

@@ -9,6 +9,7 @@ mod client;
 mod login;
 mod member;
 mod path;
+mod probe;
 mod wire;
 
 use secrecy::{ExposeSecret, SecretString};
@@ -19,6 +20,7 @@ use self::client::{Call, Client};
 use self::login::{LoggedIn, Login};
 pub use self::member::SecretOf;
 use self::path::{Kind, PathError, SecretPath, Typed};
+pub(super) use self::probe::servers;
 use self::wire::{Envelope, Field};
 use super::{CredentialError, CredentialProvider, RemoteAppCredentials, Tools};
 use crate::config::settings::{Opt, SettingError};

@@ -4,6 +4,7 @@
 //! What `/validate/check_status` calls true is that there is such a transaction; a transaction that it calls valid is
 //! still checked. Bodies are forms. LinOTP answers nearly every refusal alike: status 200 and a `value` of false.
 
+mod probe;
 mod wire;
 
 use secrecy::SecretString;
@@ -12,6 +13,7 @@ use super::dialogue::{Dialogue, Push, Server, User, Verdict};
 use super::servers::{Repeat, Servers};
 use super::{Answer, MfaClient, MfaError, Naming, Subject, Tools};
 use crate::config::settings::{Opt, SettingError};
+use crate::finding::Finding;
 use crate::names::MfaIdentity;
 use crate::net::{self, Body, Reply, Request};
 
@@ -122,6 +124,10 @@ impl MfaClient for LinOtp<'_> {
 
     fn ignore_connection_error(&self) -> bool {
         self.ignore_connection_error
+    }
+
+    fn probe(&self) -> Vec<Finding> {
+        self.look()
     }
 
     fn push_authenticate(&self, subject: Subject<'_>) -> Result<Answer, MfaError> {

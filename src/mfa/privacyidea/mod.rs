@@ -7,6 +7,7 @@
 
 mod offline;
 mod passlib;
+mod probe;
 mod wire;
 
 use secrecy::SecretString;
@@ -18,6 +19,7 @@ use super::dialogue::{Dialogue, Push, Server, User, Verdict};
 use super::servers::{Repeat, Servers};
 use super::{Answer, MfaClient, MfaError, Naming, Subject, Tools, garbled};
 use crate::config::settings::{Opt, SettingError};
+use crate::finding::Finding;
 use crate::names::MfaIdentity;
 use crate::net::{Body, Reply, Request};
 
@@ -226,6 +228,10 @@ impl MfaClient for PrivacyIdea<'_> {
 
     fn ignore_connection_error(&self) -> bool {
         self.ignore_connection_error
+    }
+
+    fn probe(&self) -> Vec<Finding> {
+        self.look()
     }
 
     fn push_authenticate(&self, subject: Subject<'_>) -> Result<Answer, MfaError> {

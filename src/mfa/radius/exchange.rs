@@ -23,7 +23,7 @@ use crate::net::udp::{self, Link, Peer};
 
 /// Says what became of a request. The server's name is for the log.
 #[derive(Debug, thiserror::Error)]
-enum Lost {
+pub(super) enum Lost {
     #[error("the RADIUS server {0} cannot be reached")]
     Unreachable(String, #[source] io::Error),
     #[error(
@@ -53,10 +53,15 @@ pub(super) struct Manner<'a> {
 impl Manner<'_> {
     /// Asks one server, on the first of its addresses that does not refuse.
     pub(super) fn ask(&self, peer: &Peer, sent: &Sent) -> Result<Reply, Missed> {
+        self.try_ask(peer, sent).map_err(missed)
+    }
+
+    /// As [`Manner::ask`], and says what became of the request.
+    pub(super) fn try_ask(&self, peer: &Peer, sent: &Sent) -> Result<Reply, Lost> {
         let name = || peer.name().to_owned();
         let addresses = peer
             .addresses(self.budget.at_most(self.timeout))
-            .map_err(|error| missed(Lost::Unreachable(name(), error)))?;
+            .map_err(|error| Lost::Unreachable(name(), error))?;
         let mut last = Lost::NoTime(name());
         for address in addresses {
             let result = match Link::open(address) {
@@ -65,10 +70,10 @@ impl Manner<'_> {
             };
             match result {
                 Err(refused @ Lost::Unreachable(..)) => last = refused,
-                result => return result.map_err(missed),
+                result => return result,
             }
         }
-        Err(missed(last))
+        Err(last)
     }
 
     fn converse(&self, peer: &Peer, link: &Link, sent: &Sent) -> Result<Reply, Lost> {

@@ -3,6 +3,7 @@
 mod challenge;
 mod exchange;
 pub mod packet;
+mod probe;
 
 use secrecy::{ExposeSecret, SecretString};
 use serde_json::Value;
@@ -13,6 +14,7 @@ use self::packet::{Authenticator, Code, Reply, Request, Sent, Unfit, kind};
 use super::servers::Turns;
 use super::{Answer, Factor, MfaClient, MfaError, Naming, Reason, Subject, Tools, garbled, rejected};
 use crate::config::settings::{Opt, SettingError};
+use crate::finding::Finding;
 use crate::names::MfaIdentity;
 use crate::net::udp::Peer;
 use crate::secret;
@@ -275,6 +277,10 @@ impl MfaClient for Radius<'_> {
 
     fn ignore_connection_error(&self) -> bool {
         self.ignore_connection_error
+    }
+
+    fn probe(&self) -> Vec<Finding> {
+        self.look()
     }
 
     fn push_authenticate(&self, subject: Subject<'_>) -> Result<Answer, MfaError> {

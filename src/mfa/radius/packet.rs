@@ -20,6 +20,7 @@ const HEADER: usize = 20;
 const BLOCK: usize = 16;
 const HMAC_BLOCK: usize = 64;
 const ACCESS_REQUEST: u8 = 1;
+const STATUS_SERVER: u8 = 12;
 
 /// The types of the attributes that are spoken of here.
 pub mod kind {
@@ -145,12 +146,21 @@ impl Request {
 
     /// Signs the request.
     pub fn sign(self, secret: &[u8]) -> Sent {
+        self.sign_as(ACCESS_REQUEST, secret)
+    }
+
+    /// Makes of it a question whether the server is there (RFC 5997), and signs that.
+    pub fn sign_status(self, secret: &[u8]) -> Sent {
+        self.sign_as(STATUS_SERVER, secret)
+    }
+
+    fn sign_as(self, code: u8, secret: &[u8]) -> Sent {
         let Self { identifier, authenticator, attributes } = self;
         let length = HEADER.saturating_add(attributes.len());
         // add() has kept it below MAX_PACKET.
         let [high, low] = u16::try_from(length).unwrap_or(u16::MAX).to_be_bytes();
         let mut bytes = Zeroizing::new(Vec::with_capacity(length));
-        bytes.extend_from_slice(&[ACCESS_REQUEST, identifier, high, low]);
+        bytes.extend_from_slice(&[code, identifier, high, low]);
         bytes.extend_from_slice(&authenticator);
         bytes.extend_from_slice(&attributes);
         let mac = hmac(secret, &[&bytes]);

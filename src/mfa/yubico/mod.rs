@@ -4,6 +4,7 @@
 //! identity; the server only says whether the rest is right. So the id is compared first, and the server is asked about
 //! the user's own keys only.
 
+mod probe;
 mod wire;
 
 pub use wire::Response as YubicoResponse;
@@ -15,6 +16,7 @@ use self::wire::{Key, Said};
 use super::servers::{Repeat, Servers};
 use super::{Answer, Factor, MfaClient, MfaError, Naming, Reason, Subject, Tools, garbled, rejected};
 use crate::config::settings::{At, Opt, SettingError, Settings};
+use crate::finding::Finding;
 use crate::net::{Body, Request};
 
 const CLIENT_ID: Opt = Opt::new("yubikey", "client_id", "");
@@ -145,6 +147,10 @@ impl MfaClient for Yubico<'_> {
 
     fn ignore_connection_error(&self) -> bool {
         self.ignore_connection_error
+    }
+
+    fn probe(&self) -> Vec<Finding> {
+        self.look()
     }
 
     fn push_authenticate(&self, _: Subject<'_>) -> Result<Answer, MfaError> {

@@ -12,6 +12,7 @@ use sha1::Sha1;
 use subtle::ConstantTimeEq;
 use zeroize::Zeroizing;
 
+use crate::clock::UnixTime;
 use crate::mfa::{MfaError, Reason, garbled};
 use crate::net;
 
@@ -111,6 +112,14 @@ impl<'a> Response<'a> {
     fn repeats(&self, name: &str, sent: &str) -> bool {
         self.0.get(name).is_some_and(|value| bool::from(value.as_bytes().ct_eq(sent.as_bytes())))
     }
+}
+
+/// Returns the server's time, to the second; whoever asks has found the response signed.
+pub(super) fn time(body: &[u8]) -> Option<UnixTime> {
+    let response = Response::parse(body)?;
+    // Behind it stand milliseconds, without a dot.
+    let seconds = response.0.get("t")?.get(.."2026-01-31T12:00:00Z".len())?;
+    UnixTime::parse(seconds).ok()
 }
 
 /// Reads a response: whether the code is right, or what is wrong.

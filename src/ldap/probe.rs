@@ -1,0 +1,123 @@
+//! What changes nothing at a directory: each address is connected to as the hooks do, logged in to as `bind_dn`, and asked
+//! for the time and for the entries that searches begin at.
+
+use super::connection::{Connection, Way};
+use super::filter::Filter;
+use super::message::{Scope, Search};
+use super::outcome::ResultCode;
+use super::server::Server;
+use super::{ServerError, message};
+use crate::clock::UnixTime;
+use crate::finding::{self, Finding, Grade};
+use crate::logging::Chain;
+use crate::net::{self, stream::Endpoint};
+
+/// Active Directory's clock, in the entry that every server has (RFC 4512 section 5.1).
+const TIME: &str = "currentTime";
+const NOTHING: &str = "1.1";
+
+impl Server<'_> {
+    /// Asks each address.
+    pub fn probe(&self) -> Vec<Finding> {
+        let mut findings = Vec::new();
+        // One password that is wrong is wrong everywhere, and each try may be counted against the account.
+        let mut is_refused = false;
+        for endpoint in &self.endpoints {
+            let mut visit =
+                Visit { section: format!("[{}]", self.section), endpoint, findings: &mut findings };
+            let way = Way { endpoint, tls: self.tls.as_ref(), timeout: self.timeout };
+            match Connection::open(&way, self.budget) {
+                Ok(mut connection) => {
+                    visit.note("connection", Grade::Ok, self.way_there());
+                    self.look(&mut visit, &mut connection, &mut is_refused);
+                    connection.close();
+                }
+                Err(error) => visit.failed("connection", &error),
+            }
+        }
+        findings
+    }
+
+    fn way_there(&self) -> &'static str {
+        if self.tls.is_some() { "the server answers over TLS" } else { "the server answers in plain text" }
+    }
+
+    fn look(&self, visit: &mut Visit<'_>, connection: &mut Connection<'_>, is_refused: &mut bool) {
+        match &self.login {
+            None => visit.note("bind", Grade::Ok, "none: there is no bind_dn, so the searches are anonymous"),
+            Some(_) if *is_refused => {
+                let detail =
+                    "not asked: another address refused bind_dn already, and each try may be counted";
+                return visit.note("bind", Grade::Warning, detail);
+            }
+            Some((name, password)) => match connection.bind(name, password) {
+                Ok(outcome) if outcome.is_success() => visit.note("bind", Grade::Ok, "bind_dn may log in"),
+                Ok(outcome) => {
+                    *is_refused = outcome.code.is_refusal();
+                    let detail = format!("the login as bind_dn is refused: {outcome}");
+                    return visit.note("bind", Grade::Error, &detail);
+                }
+                Err(error) => return visit.failed("bind", &error),
+            },
+        }
+        if let Some(time) = time(connection) {
+            let clock = finding::clock(&visit.section, visit.endpoint.name(), time, self.budget.now());
+            visit.findings.push(clock);
+        }
+        self.base(visit, connection, "user_base_dn", &self.user_base);
+        if let Ok(base) = self.group_base() {
+            self.base(visit, connection, "group_base_dn", &base);
+        }
+    }
+
+    fn base(
+        &self,
+        visit: &mut Visit<'_>,
+        connection: &mut Connection<'_>,
+        question: &'static str,
+        base: &str,
+    ) {
+        let filter = Filter::Present("objectClass".to_owned());
+        let search =
+            Search { base, scope: Scope::Base, filter: &filter, attributes: &[NOTHING], size_limit: 1 };
+        match connection.search(&search) {
+            Ok(found) if found.entries.is_empty() => {
+                let detail = "the search is allowed, but the entry is not shown; may bind_dn read it?";
+                visit.note(question, Grade::Warning, detail);
+            }
+            Ok(_) => visit.note(question, Grade::Ok, "the entry is there and may be read"),
+            Err(ServerError::Refused { outcome, .. }) if outcome.code == ResultCode(32) => {
+                visit.note(question, Grade::Error, "the server has no such entry, or bind_dn may not see it");
+            }
+            Err(error) => visit.failed(question, &error),
+        }
+    }
+}
+
+/// Asks the server for its time; most have none to tell.
+fn time(connection: &mut Connection<'_>) -> Option<UnixTime> {
+    let filter = Filter::Present("objectClass".to_owned());
+    let search = Search { base: "", scope: Scope::Base, filter: &filter, attributes: &[TIME], size_limit: 1 };
+    let found = connection.search(&search).ok()?;
+    let text = found.entries.first()?.texts(TIME)?;
+    message::generalized_time(text.first()?)
+}
+
+/// One address, and where what is found out about it goes.
+struct Visit<'v> {
+    section: String,
+    endpoint: &'v Endpoint,
+    findings: &'v mut Vec<Finding>,
+}
+
+impl Visit<'_> {
+    fn note(&mut self, question: &'static str, grade: Grade, detail: &str) {
+        let place = self.endpoint.name();
+        self.findings.push(Finding::new(&self.section, place, question, grade, detail));
+    }
+
+    fn failed(&mut self, question: &'static str, error: &ServerError) {
+        let is_tls = matches!(error, ServerError::Unreachable { source, .. } if net::is_tls(source));
+        self.note(if is_tls { "TLS" } else { question }, Grade::Error, &Chain(error).to_string());
+    }
+}

@@ -1,0 +1,116 @@
+//! What changes nothing at eduMFA and privacyIDEA: `GET /auth/rights`, which asks for a token, looks at its signature
+//! first and at its role then, and only reads. The API key has the role `validate`, which this is not for; that this is what
+//! is wrong with it proves that the server made it.
+
+use data_encoding::BASE64URL_NOPAD;
+use secrecy::{ExposeSecret, SecretString};
+use serde::Deserialize;
+
+use super::{PrivacyIdea, authorization};
+use crate::finding::{Finding, Grade};
+use crate::json;
+use crate::mfa::envelope;
+use crate::mfa::probe::{self, Nothing, Visit};
+use crate::net::Reply;
+
+const PATH: &str = "auth/rights";
+
+/// The servers' numbers for what is wrong with a token.
+const NO_HEADER: i64 = 4033;
+const NOT_OURS: i64 = 4304;
+const EXPIRED: i64 = 4305;
+const OTHER_ROLE: i64 = 4306;
+
+/// Whose token it has to be.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Role {
+    Validate,
+    Admin,
+}
+
+/// What a server says of a token.
+enum Said {
+    Taken,
+    Refused(i64),
+    Unclear(String),
+}
+
+impl PrivacyIdea<'_> {
+    pub(super) fn look(&self) -> Vec<Finding> {
+        probe::visit(&self.servers, self.name, |visit| {
+            let Some(reply) = visit.get(PATH, Vec::new()) else { return };
+            match said(&reply) {
+                Said::Refused(_) | Said::Taken => {
+                    visit.note("GET auth/rights", Grade::Ok, "it is a server of this kind");
+                }
+                Said::Unclear(what) => {
+                    let detail = format!("{what}; does the address lead to the server's root?");
+                    return visit.note("GET auth/rights", Grade::Error, &detail);
+                }
+            }
+            if let Some(key) = &self.api_key {
+                token(visit, "api_key", key, Role::Validate);
+            }
+            if let Some(key) = &self.trigger {
+                token(visit, "trigger_token", key, Role::Admin);
+            }
+        })
+    }
+}
+
+fn token(visit: &mut Visit<'_>, question: &'static str, token: &SecretString, wanted: Role) {
+    let Some(reply) = visit.get(PATH, vec![authorization(token)]) else { return };
+    let role = role(token);
+    let role = role.as_deref();
+    let (grade, detail) = match (said(&reply), wanted, role) {
+        (Said::Refused(OTHER_ROLE), Role::Validate, None | Some("validate")) => {
+            (Grade::Ok, "the server takes it".to_owned())
+        }
+        (Said::Taken | Said::Refused(OTHER_ROLE), Role::Validate, _) => (
+            Grade::Warning,
+            "the server takes it, but not as an API key of the role validate, which the policy api_key_required wants"
+                .to_owned(),
+        ),
+        (Said::Taken, Role::Admin, Some("admin")) => (Grade::Ok, "the server takes it".to_owned()),
+        (Said::Taken | Said::Refused(OTHER_ROLE), Role::Admin, _) => {
+            (Grade::Error, "it is no administrator's token, which triggers challenges".to_owned())
+        }
+        (Said::Refused(NOT_OURS), _, _) => {
+            (Grade::Error, "the server does not take it: it is none that this server made".to_owned())
+        }
+        (Said::Refused(EXPIRED), _, _) => {
+            (Grade::Error, "the server does not take it: its time is over".to_owned())
+        }
+        (Said::Refused(NO_HEADER), _, _) => {
+            (Grade::Error, "it does not arrive: something in front takes the header Authorization away".to_owned())
+        }
+        (Said::Refused(code), _, _) => {
+            (Grade::Warning, format!("the server does not say whether it takes it (error {code})"))
+        }
+        (Said::Unclear(what), _, _) => (Grade::Warning, format!("not known whether the server takes it: {what}")),
+    };
+    visit.note(question, grade, &detail);
+}
+
+fn said(reply: &Reply) -> Said {
+    match envelope::usable::<Nothing, Nothing>(reply) {
+        Ok(Ok(_)) => Said::Taken,
+        Ok(Err(refusal)) => match refusal.code {
+            Some(code) => Said::Refused(code),
+            None => Said::Unclear(refusal.reason.to_string()),
+        },
+        Err(error) => Said::Unclear(error.to_string()),
+    }
+}
+
+/// Reads the role that a token says it has. Whether that is true, only the server knows.
+fn role(token: &SecretString) -> Option<String> {
+    #[derive(Deserialize)]
+    struct Claims {
+        role: String,
+    }
+    let payload = token.expose_secret().trim().split('.').nth(1)?;
+    let bytes = BASE64URL_NOPAD.decode(payload.as_bytes()).ok()?;
+    let claims: Claims = json::from_slice(&bytes).ok()?;
+    Some(claims.role)
+}

@@ -1,0 +1,137 @@
+//! Asks servers what changes nothing there: whether they are there, are trusted, and take what they are shown.
+//!
+//! Each address of a list is asked, and none of this is remembered for the hooks. Which question that is, each client
+//! knows itself ([`MfaClient::probe`](super::MfaClient::probe)).
+
+use secrecy::SecretString;
+use serde::Deserialize;
+
+use super::servers::Servers;
+use super::{SERVICES, Tools, providers, service};
+use crate::clock::UnixTime;
+use crate::config::settings::SettingError;
+use crate::finding::{self, Finding, Grade};
+use crate::logging::Chain;
+use crate::net::{Body, HttpClient, NetError, Reply, Request, Url};
+
+/// The option that says where a service is, by the service's name in `[mfa] provider`.
+const ADDRESSES: [(&str, &str, &str); 6] = [
+    ("http", "http", "server_url"),
+    ("edumfa", "edumfa", "server_url"),
+    ("privacyidea", "privacyidea", "server_url"),
+    ("linotp", "linotp", "server_url"),
+    ("radius", "radius", "server"),
+    ("yubico", "yubikey", "api_urls"),
+];
+
+/// Asks the servers of every section that describes one: those of `[mfa] provider`, and those that a forward token or a
+/// realm may lead to.
+pub fn servers(tools: Tools<'_>) -> Vec<Finding> {
+    let used = providers(tools.settings).unwrap_or_default();
+    let mut findings = Vec::new();
+    for (name, section, option) in ADDRESSES {
+        let is_used = used.contains(&name);
+        if !SERVICES.contains(&name) || (!is_used && tools.settings.ini().entry(section, option).is_none()) {
+            continue;
+        }
+        match service(name, tools, false) {
+            Ok(Some(client)) => findings.extend(client.probe()),
+            Ok(None) => {}
+            Err(error) => findings.push(unusable(section, is_used, &error)),
+        }
+    }
+    findings
+}
+
+/// What the provider needs makes it useless; what nothing names may only be left over.
+fn unusable(section: &str, is_used: bool, error: &SettingError) -> Finding {
+    let grade = if is_used { Grade::Error } else { Grade::Warning };
+    let detail = format!("not asked: {}", Chain(error));
+    Finding::new(&format!("[{section}]"), "", "configuration", grade, &detail)
+}
+
+/// One server of several that speak HTTP, and what is found out about it.
+pub(super) struct Visit<'v> {
+    section: &'v str,
+    url: &'v Url,
+    client: &'v HttpClient<'v>,
+    tools: Tools<'v>,
+    is_known: bool,
+    findings: Vec<Finding>,
+}
+
+/// Visits each server.
+pub(super) fn visit(servers: &Servers<'_>, section: &str, look: impl Fn(&mut Visit<'_>)) -> Vec<Finding> {
+    let mut findings = Vec::new();
+    for (url, client) in servers.all() {
+        let tools = servers.tools();
+        let mut visit = Visit { section, url, client, tools, is_known: false, findings: Vec::new() };
+        look(&mut visit);
+        findings.append(&mut visit.findings);
+    }
+    findings
+}
+
+impl Visit<'_> {
+    /// Asks for what lies below the server's address; `None` where no answer came, which is then noted.
+    pub(super) fn get(&mut self, path: &str, headers: Vec<(&'static str, SecretString)>) -> Option<Reply> {
+        let url = if path.is_empty() { self.url.as_str().to_owned() } else { self.url.join(path) };
+        self.get_from(url, headers).map(|(reply, _)| reply)
+    }
+
+    /// As [`Visit::get`] for a whole address, and returns the server's time, where it said it.
+    pub(super) fn get_from(
+        &mut self,
+        url: String,
+        headers: Vec<(&'static str, SecretString)>,
+    ) -> Option<(Reply, Option<UnixTime>)> {
+        let about = format!("[{}]", self.section);
+        match self.client.send_dated(&Request { url, headers, body: Body::Get }) {
+            Err(error) => {
+                self.findings.push(not_reached(&about, self.url, &error));
+                None
+            }
+            Ok((reply, date)) => {
+                // Said once, however many questions there are.
+                if !self.is_known {
+                    self.is_known = true;
+                    self.findings.push(reached(&about, self.url));
+                    self.time(date);
+                }
+                Some((reply, date))
+            }
+        }
+    }
+
+    /// Returns the server's address.
+    pub(super) fn address(&self) -> &str {
+        self.url.as_str()
+    }
+
+    /// Compares the clock with a time that came with the answer itself.
+    pub(super) fn time(&mut self, time: Option<UnixTime>) {
+        let about = format!("[{}]", self.section);
+        let clock = time.map(|time| finding::clock(&about, self.url.as_str(), time, self.tools.store.now()));
+        self.findings.extend(clock);
+    }
+
+    /// Notes what came of a question.
+    pub(super) fn note(&mut self, question: &'static str, grade: Grade, detail: &str) {
+        let about = format!("[{}]", self.section);
+        self.findings.push(Finding::new(&about, self.url.as_str(), question, grade, detail));
+    }
+}
+
+/// An envelope in which nothing but its own members matters.
+#[derive(Default, Deserialize)]
+pub(super) struct Nothing {}
+
+fn not_reached(about: &str, url: &Url, error: &NetError) -> Finding {
+    let question = if error.is_tls() { "TLS" } else { "connection" };
+    Finding::new(about, url.as_str(), question, Grade::Error, &Chain(error).to_string())
+}
+
+fn reached(about: &str, url: &Url) -> Finding {
+    let way = if url.as_str().starts_with("https") { "over TLS" } else { "in plain text" };
+    Finding::new(about, url.as_str(), "connection", Grade::Ok, &format!("the server answers {way}"))
+}
