@@ -1,6 +1,6 @@
 //! What people and SPS type: without a command, or with `hook`, one hook is answered from stdin; `golden` plays
-//! recorded ones; `check-config` says what a configuration does; `token` administers the local tokens, `credential` the
-//! local credentials, and `state` copies what both keep.
+//! recorded ones; `check-config` says what a configuration does, and `scenario` plays a session with it; `token` administers
+//! the local tokens, `credential` the local credentials, and `state` copies what both keep.
 
 mod admin;
 mod check;
@@ -11,6 +11,8 @@ mod hook;
 mod input;
 mod manual;
 mod rekey;
+mod scenario;
+mod session;
 mod state;
 mod token;
 
@@ -21,7 +23,7 @@ use std::path::PathBuf;
 use clap::{Args, Parser, Subcommand};
 use zeroize::Zeroizing;
 
-use crate::clock::{Clock, UnixTime};
+use crate::clock::UnixTime;
 use crate::protocol::invocation::{Hook, PluginType};
 use crate::protocol::response::{Cookies, Fault, Response};
 use crate::{Edge, Outcome};
@@ -54,6 +56,9 @@ enum Command {
     CheckConfig(check::CheckOptions),
     /// Play the recorded cases below a folder and compare the responses
     Golden(golden::GoldenOptions),
+    /// Play a whole session on the terminal: its questions, its hooks, and what they answer
+    #[command(after_help = scenario::HELP)]
+    Scenario(Box<scenario::ScenarioOptions>),
     /// Administer the local tokens
     Token(token::TokenOptions),
     /// Administer the local credentials for targets
@@ -110,6 +115,7 @@ fn dispatch(edge: Edge<'_>) -> Outcome {
         }
         Ok(CommandLine { command: Some(Command::CheckConfig(options)), .. }) => check::run(edge, options),
         Ok(CommandLine { command: Some(Command::Golden(options)), .. }) => golden::run(edge, &options),
+        Ok(CommandLine { command: Some(Command::Scenario(options)), .. }) => scenario::run(edge, &options),
         Ok(CommandLine { command: Some(Command::Token(options)), .. }) => token::run(edge, options),
         Ok(CommandLine { command: Some(Command::Credential(options)), .. }) => credential::run(edge, options),
         Ok(CommandLine { command: Some(Command::State(options)), .. }) => state::run(edge, options),
@@ -121,7 +127,7 @@ fn dispatch(edge: Edge<'_>) -> Outcome {
         // Nobody waits for a response here.
         Err(error)
             if edge.arguments.first().is_some_and(|first| {
-                ["token", "credential", "check-config", "completions", "man", "state"]
+                ["token", "credential", "check-config", "completions", "man", "state", "scenario"]
                     .iter()
                     .any(|word| first == word)
             }) =>
@@ -129,21 +135,5 @@ fn dispatch(edge: Edge<'_>) -> Outcome {
             admin::refuse(edge, &error)
         }
         Err(error) => hook::refuse(edge, &error.to_string()),
-    }
-}
-
-/// A clock whose hands do not move, for `--clock`; the time budget still runs.
-struct FixedClock<'a> {
-    now: UnixTime,
-    real: &'a dyn Clock,
-}
-
-impl Clock for FixedClock<'_> {
-    fn now(&self) -> UnixTime {
-        self.now
-    }
-
-    fn elapsed(&self) -> std::time::Duration {
-        self.real.elapsed()
     }
 }

@@ -38,7 +38,7 @@ use crate::config::settings::{Opt, SettingError, Settings};
 use crate::logging::Log;
 use crate::names::MfaIdentity;
 use crate::store::{Store, StoreError};
-use crate::terms::Question;
+use crate::terms::{self, Question};
 
 const PROVIDER: Opt = Opt::new("mfa", "provider", "local");
 /// What the user reads before a password; a provider may have one of its own.
@@ -382,6 +382,7 @@ fn rejected(reason: impl Into<Reason>) -> Answer {
 
 /// Keeps what a terminal may be shown of a service's text, at most [`MAX_TEXT`] characters.
 fn printable(text: &str) -> String {
+<<<<<<< HEAD
     unsteering(text).chars().take(MAX_TEXT).collect()
 }
 
@@ -392,4 +393,7 @@ fn unsteering(text: &str) -> String {
             || matches!(c, '\u{200e}' | '\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
     };
     text.chars().filter(|c| !steers(*c)).collect()
+=======
+    text.chars().filter(|c| !terms::steers(*c)).take(MAX_TEXT).collect()
+>>>>>>> 990190c (Play a whole session on the terminal)
 }

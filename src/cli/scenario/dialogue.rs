@@ -1,0 +1,73 @@
+//! Questions to whoever sits there: at the terminal, or to the next line of stdin.
+
+use zeroize::Zeroizing;
+
+use super::story::Story;
+use crate::cli::input::{Input, Unread};
+use crate::terminal::{Stream, Terminal};
+use crate::terms::{Question, steers};
+
+/// Asks.
+pub(super) struct Dialogue<'a> {
+    terminal: &'a dyn Terminal,
+    input: Input<'a>,
+    is_terminal: bool,
+}
+
+impl<'a> Dialogue<'a> {
+    /// Holds the terminal, if there is one: from now on Ctrl-C ends the session and not the process.
+    pub(super) fn begin(terminal: &'a dyn Terminal, input: Input<'a>) -> Self {
+        let is_terminal = terminal.is_terminal(Stream::Stdin) && terminal.hold(true);
+        Self { terminal, input, is_terminal }
+    }
+
+    /// Tells whether the session is to end here.
+    pub(super) fn is_interrupted(&self) -> bool {
+        self.is_terminal && self.terminal.interrupted()
+    }
+
+    /// Asks a question and takes the answer.
+    pub(super) fn ask(
+        &mut self,
+        question: &Question,
+        story: &mut Story<'_>,
+    ) -> Result<Zeroizing<String>, Unread> {
+        let Question { key, prompt, disable_echo } = question;
+        let prompt = if prompt.trim().is_empty() { format!("{key}: ") } else { shown(prompt) };
+        let answer = if self.is_terminal {
+            // Where the story does not go to the terminal, a question has to all the same.
+            let told = self.terminal.is_terminal(story.stream());
+            let on = if told { story.stream() } else { Stream::Stderr };
+            let answer = self.input.typed(on, &prompt, !disable_echo);
+            self.terminal.hold(true);
+            answer?
+        } else {
+            let how = if *disable_echo { "hidden answer" } else { "answer" };
+            story.tell(&format!("{prompt}({how} from stdin)"));
+            self.input.read()?
+        };
+        story.mask.note(key, &answer, *disable_echo);
+        Ok(answer)
+    }
+}
+
+impl Drop for Dialogue<'_> {
+    fn drop(&mut self) {
+        self.terminal.give_back();
+    }
+}
+
+/// Returns a question as a terminal may show it; it may have several lines.
+fn shown(prompt: &str) -> String {
+    prompt.chars().filter(|c| *c == '\n' || !steers(*c)).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_question_keeps_its_lines_and_nothing_that_steers_the_terminal() {
+        assert_eq!(shown("1. \u{1b}[2Jphone\n2. \u{202e}token\r\n: "), "1. [2Jphone\n2. token\n: ");
+    }
+}
