@@ -9,6 +9,7 @@ mod command_line;
 mod configuration;
 mod manual;
 mod many;
+mod scenario;
 mod state;
 mod stdin;
 mod stdout;
