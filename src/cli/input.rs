@@ -159,3 +159,73 @@ pub(super) fn read_bounded(reader: &mut dyn Read, most: u64) -> std::io::Result<
     reader.take(most.saturating_add(1)).read_to_end(&mut bytes)?;
     Ok(bytes)
 }
+
+#[cfg(test)]
+mod tests {
+    use std::cell::RefCell;
+
+    use super::*;
+
+    /// A terminal that notes what is done with it.
+    #[derive(Default)]
+    struct Noting(RefCell<Vec<String>>);
+
+    impl Terminal for Noting {
+        fn is_terminal(&self, _: Stream) -> bool {
+            true
+        }
+
+        fn hold(&self, echo: bool) -> bool {
+            self.0.borrow_mut().push(if echo { "shown" } else { "hidden" }.to_owned());
+            true
+        }
+
+        fn give_back(&self) {
+            self.0.borrow_mut().push("given back".to_owned());
+        }
+
+        fn interrupted(&self) -> bool {
+            false
+        }
+
+        fn say(&self, _: Stream, text: &str) -> bool {
+            self.0.borrow_mut().push(text.to_owned());
+            true
+        }
+
+        fn show_line(&self, _: &str) {}
+    }
+
+    fn once(mut typed: &[u8]) -> (Result<String, u8>, Vec<String>) {
+        let terminal = Noting::default();
+        let read = Input::new(&mut typed, &terminal).once("the secret");
+        (read.map(|text| text.to_string()).map_err(|failure| failure.status), terminal.0.into_inner())
+    }
+
+    #[test]
+    fn a_hidden_prompt_gives_the_terminal_back_whatever_is_typed() {
+        let asked = ["hidden", "Enter the secret: ", "\n", "given back"].map(str::to_owned);
+        assert_eq!(once(b"s3cret\n"), (Ok("s3cret".to_owned()), asked.to_vec()));
+        assert_eq!(once(b"s3c\x03"), (Err(INTERRUPTED), asked.to_vec()), "Ctrl-C");
+        assert_eq!(once(b""), (Err(2), asked.to_vec()), "Ctrl-D");
+        assert_eq!(once(b"\xff\n"), (Err(2), asked.to_vec()));
+        assert_eq!(once(&[b'x'; MAX_LINE + 1]), (Err(2), asked.to_vec()));
+    }
+
+    #[test]
+    fn an_answer_that_is_shown_ends_its_own_line() {
+        let terminal = Noting::default();
+        let mut typed = b"abc\nab\x03".as_slice();
+        let mut input = Input::new(&mut typed, &terminal);
+        assert_eq!(input.typed(Stream::Stdout, "1: ", true).unwrap().as_str(), "abc");
+        assert!(matches!(input.typed(Stream::Stdout, "2: ", true), Err(Unread::Interrupted)));
+        assert_eq!(terminal.0.into_inner(), ["shown", "1: ", "shown", "2: ", "\n"]);
+    }
+
+    #[test]
+    fn what_is_no_terminal_has_no_interrupt() {
+        let mut typed = b"ab\x03c\n".as_slice();
+        let line = Input::new(&mut typed, &crate::terminal::NoTerminal).read();
+        assert_eq!(line.unwrap().as_str(), "ab\u{3}c");
+    }
+}

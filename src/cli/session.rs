@@ -90,3 +90,40 @@ impl Clock for FixedClock<'_> {
         self.real.elapsed()
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    struct Later(std::cell::Cell<u64>);
+
+    impl Clock for Later {
+        fn now(&self) -> UnixTime {
+            UnixTime::from_secs(7)
+        }
+
+        fn elapsed(&self) -> Duration {
+            Duration::from_secs(self.0.get())
+        }
+    }
+
+    #[test]
+    fn the_time_of_a_hook_begins_with_the_hook() {
+        let real = Later(std::cell::Cell::new(100));
+        let fixed = FixedClock { now: UnixTime::from_secs(9), real: &real };
+        let hook = HookClock::new(&fixed);
+        assert_eq!((hook.now(), hook.elapsed()), (UnixTime::from_secs(9), Duration::ZERO));
+        real.0.set(130);
+        assert_eq!(hook.elapsed(), Duration::from_secs(30));
+    }
+
+    #[test]
+    fn a_plugin_keeps_its_cookie_and_shares_that_of_the_session() {
+        let (mut aa, mut store) = (Cookies::empty(), Cookies::empty());
+        aa.keep(br#"{"cookie":{"a":1},"session_cookie":{"b":2}}"#);
+        store.share(&aa);
+        let mut arguments = Map::new();
+        store.thread(&mut arguments);
+        assert_eq!(Value::Object(arguments), serde_json::json!({"cookie": {}, "session_cookie": {"b": 2}}));
+    }
+}
