@@ -1,4 +1,4 @@
-"""Questions at a real terminal: what is hidden, what is shown, and that it is given back: run.py PROGRAM."""
+"""Questions at a real terminal: hidden or shown, and the terminal given back: run.py PROGRAM."""
 
 from __future__ import annotations
 
@@ -56,7 +56,9 @@ class Site:
         }
         self._counter = 0
         self.config = self.write("plugin.ini", LOCAL)
-        self._run("token", "enroll", "--type", "hotp", "--user", "alice", "--secret-hex", SECRET.hex())
+        self._run(
+            "token", "enroll", "--type", "hotp", "--user", "alice", "--secret-hex", SECRET.hex()
+        )
         words = ("--account", "root", "--asset", "192.0.2.22", "--checkout", "exclusive")
         self._run("credential", "set", *words, "--password-stdin", stdin="target-password\n")
 
@@ -115,7 +117,10 @@ def check(function: Check) -> Check:
 def every_protocol(site: Site) -> None:
     """Each protocol is played with and without gateway authentication, as its prompts say"""
     for protocol in ("ssh", "rdp", "telnet"):
-        for gateway in (["--gateway-user", "alice", "--server-user", "root"], ["--server-user", "alice"]):
+        for gateway in (
+            ["--gateway-user", "alice", "--server-user", "root"],
+            ["--server-user", "alice"],
+        ):
             code = site.code()
             with site.scenario("--protocol", protocol, *gateway) as screen:
                 screen.answer(OTP, code, hidden=False)
@@ -124,10 +129,16 @@ def every_protocol(site: Site) -> None:
                 shown = screen.end(0)
             for told in ("authenticate: ACCEPT", "authorize: ACCEPT", ENDED, LET_IN):
                 expect(told in shown, f"{protocol} {gateway}: {told!r} is missing", shown)
-            expect(f"{OTP}{code}" in shown and f"{TICKET}CHG-1042" in shown, "an answer is missing", shown)
+            expect(
+                f"{OTP}{code}" in shown and f"{TICKET}CHG-1042" in shown,
+                "an answer is missing",
+                shown,
+            )
             expect("hidden-reason" not in shown, "the hidden answer is shown", shown)
             # Only root has a password there, and only SSH has keys.
-            expect(("get_password_list: 1 password" in shown) == ("root" in gateway), "password", shown)
+            expect(
+                ("get_password_list: 1 password" in shown) == ("root" in gateway), "password", shown
+            )
             expect(("get_private_key_list" in shown) == (protocol == "ssh"), "keys", shown)
             expect("target-password" not in shown, "the password is shown", shown)
             site.expect_nothing_held()
@@ -205,7 +216,9 @@ def editing(site: Site) -> None:
         screen.press("BSpace")
         screen.answer(WHY, "ndert", hidden=True)
         shown = screen.end(0).replace("\n", "")
-    expect('"questions":{"ticket":"CHG-1042","why":"geändert"}' in shown, "the answers differ", shown)
+    expect(
+        '"questions":{"ticket":"CHG-1042","why":"geändert"}' in shown, "the answers differ", shown
+    )
 
 
 @check
@@ -217,7 +230,9 @@ def pipes(site: Site) -> None:
         screen.answer(TICKET, "CHG-1", hidden=False)
         screen.answer(WHY, "hidden-reason", hidden=True)
         shown = screen.end(0)
-    expect(ENDED not in shown and "hidden-reason" not in shown, "the story is on the terminal", shown)
+    expect(
+        ENDED not in shown and "hidden-reason" not in shown, "the story is on the terminal", shown
+    )
 
 
 @check
@@ -283,7 +298,9 @@ def with_slow_service(site: Site, play: Callable[[Slow, Screen], None]) -> None:
         try:
             with site.screen("scenario", "--config", config, "--gateway-user", "alice") as screen:
                 screen.answer(OTP, "first-code", hidden=False)
-                expect(service.arrived.acquire(timeout=PATIENCE), "nothing was asked", screen.shown())
+                expect(
+                    service.arrived.acquire(timeout=PATIENCE), "nothing was asked", screen.shown()
+                )
                 play(service, screen)
         finally:
             # Whoever still waits gets an answer, so that nothing is left behind.

@@ -15,9 +15,11 @@ from types import TracebackType
 PATIENCE = 60.0
 PAUSE = 0.02
 WIDTH, HEIGHT = 200, 60
-# A shell without a line editor of its own, which would hide what the terminal shows. What follows the program is a reader
-# that shows what is typed if the terminal does.
+# A shell without a line editor of its own, which would hide what the terminal shows, and which
+# outlives a program that Ctrl-C ends. What follows the program shows what is typed if the terminal
+# does.
 SCRIPT = """
+trap : INT QUIT
 stty -g >before
 "$@"
 echo "status=$?"
@@ -51,6 +53,7 @@ class Screen:
         )
 
     def __enter__(self) -> Screen:
+        """Give the screen."""
         return self
 
     def __exit__(
@@ -59,6 +62,7 @@ class Screen:
         error: BaseException | None,
         trace: TracebackType | None,
     ) -> None:
+        """End the program and its terminal."""
         # The server of this socket and no other; it may have ended with its only program.
         subprocess.run(
             ["tmux", "-S", str(self._path / "socket"), "kill-server"],
@@ -117,7 +121,7 @@ class Screen:
             self.press("Enter")
 
     def end(self, status: int) -> str:
-        """Wait for the program's end; see that the terminal is as it was, and shows what is typed."""
+        """Wait for the end; see that the terminal is as it was and shows what is typed."""
         self.wait("status=")
         shown = self.wait("\nready")
         expect(f"status={status}\n" in shown, f"the exit status is not {status}", shown)
