@@ -99,8 +99,8 @@ const ARROWS: [(&str, &[&str]); 24] = [
     (
         "cli",
         &[
-            "answer", "clock", "config", "locker", "logging", "mfa", "protocol", "secret", "store",
-            "terminal", "terms", "token",
+            "answer", "clock", "config", "locker", "logging", "mfa", "protocol", "store", "terminal",
+            "terms", "token",
         ],
     ),
     // Declares the others and hands out their options.

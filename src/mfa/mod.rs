@@ -382,18 +382,10 @@ fn rejected(reason: impl Into<Reason>) -> Answer {
 
 /// Keeps what a terminal may be shown of a service's text, at most [`MAX_TEXT`] characters.
 fn printable(text: &str) -> String {
-<<<<<<< HEAD
     unsteering(text).chars().take(MAX_TEXT).collect()
 }
 
 /// Takes out of a text what steers a terminal or turns the direction of writing.
 fn unsteering(text: &str) -> String {
-    let steers = |c: char| {
-        c.is_control()
-            || matches!(c, '\u{200e}' | '\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
-    };
-    text.chars().filter(|c| !steers(*c)).collect()
-=======
-    text.chars().filter(|c| !terms::steers(*c)).take(MAX_TEXT).collect()
->>>>>>> 990190c (Play a whole session on the terminal)
+    text.chars().filter(|c| !terms::steers(*c)).collect()
 }

@@ -46,7 +46,7 @@ impl<'a> Dialogue<'a> {
             story.tell(&format!("{prompt}({how} from stdin)"));
             self.input.read()?
         };
-        story.mask.note(key, &answer, *disable_echo);
+        story.mask.note(key);
         Ok(answer)
     }
 }

@@ -2,51 +2,34 @@
 
 use std::collections::BTreeSet;
 
-use secrecy::SecretString;
 use serde_json::{Map, Value};
 
-use crate::secret::masked;
 use crate::terms::steers;
 
 /// What stands in the place of a secret.
 const MASK: &str = "***";
 
-/// Knows what was typed, and takes it out of what is shown.
+/// Knows where answers stand, and covers them and what is handed out. Texts stay as they are: no hook writes a secret into
+/// one, and a gap in a sentence would tell what was typed.
 pub(super) struct Mask {
     shows_secrets: bool,
     /// The keys of all answers.
     keys: BTreeSet<String>,
-    /// The answers that were not shown as they were typed.
-    hidden: Vec<SecretString>,
 }
 
 impl Mask {
     pub(super) fn new(shows_secrets: bool) -> Self {
-        Self { shows_secrets, keys: BTreeSet::new(), hidden: Vec::new() }
+        Self { shows_secrets, keys: BTreeSet::new() }
     }
 
     pub(super) fn shows_secrets(&self) -> bool {
         self.shows_secrets
     }
 
-    /// Notes that an answer stands under this key. An answer that was shown may be a code after a PIN, so it is not
-    /// written into a file for that.
-    pub(super) fn note(&mut self, key: &str, answer: &str, hidden: bool) {
+    /// Notes that an answer stands under this key. An answer that was shown as it was typed may be a code after a PIN,
+    /// so it is covered like any other.
+    pub(super) fn note(&mut self, key: &str) {
         self.keys.insert(key.to_owned());
-        if hidden {
-            self.note_secret(answer);
-        }
-    }
-
-    /// Notes a secret that has no key.
-    pub(super) fn note_secret(&mut self, secret: &str) {
-        self.hidden.push(SecretString::from(secret));
-    }
-
-    /// Makes one line of a text that may have come from a server.
-    pub(super) fn line(&self, text: &str) -> String {
-        let text: String = text.chars().map(|c| if steers(c) { ' ' } else { c }).collect();
-        self.text(&text)
     }
 
     /// Returns an invocation as it may be shown.
@@ -83,19 +66,15 @@ impl Mask {
                 keys.iter_mut().filter_map(|key| key.get_mut(1)).for_each(cover);
             }
             self.cookies(members);
-            for (_, member) in members.iter_mut() {
-                self.texts(member);
-            }
         }
         shown
     }
 
-    /// Covers the answers in the cookies, and whatever else of them a plugin keeps there.
+    /// Covers the answers in the cookies.
     fn cookies(&self, members: &mut Map<String, Value>) {
         for name in ["cookie", "session_cookie"] {
             if let Some(cookie) = members.get_mut(name) {
                 self.answers(cookie.get_mut("questions"));
-                self.texts(cookie);
             }
         }
     }
@@ -108,22 +87,13 @@ impl Mask {
                 .for_each(|(_, answer)| cover(answer));
         }
     }
+}
 
-    fn texts(&self, value: &mut Value) {
-        match value {
-            Value::String(text) => *text = self.text(text),
-            Value::Array(items) => items.iter_mut().for_each(|item| self.texts(item)),
-            Value::Object(members) => members.iter_mut().for_each(|(_, member)| self.texts(member)),
-            Value::Null | Value::Bool(_) | Value::Number(_) => {}
-        }
-    }
-
-    fn text(&self, text: &str) -> String {
-        if self.shows_secrets {
-            return text.to_owned();
-        }
-        self.hidden.iter().fold(text.to_owned(), |text, secret| masked(&text, secret))
-    }
+/// Makes one line of a text that may have come from a server.
+pub(super) fn line(text: &str) -> String {
+    let mut line: String = text.chars().map(|c| if steers(c) { ' ' } else { c }).collect();
+    line.push('\n');
+    line
 }
 
 /// Writes JSON as one line that steers no terminal: what would is escaped, which means the same.
@@ -176,8 +146,8 @@ mod tests {
 
     fn mask() -> Mask {
         let mut mask = Mask::new(false);
-        mask.note("otp", "123456", false);
-        mask.note("pin", "hidden-1", true);
+        mask.note("otp");
+        mask.note("pin");
         mask
     }
 
@@ -185,13 +155,13 @@ mod tests {
     fn answers_are_covered_where_sps_passes_them_and_in_the_cookies() {
         let invocation = json!({"hook": "authorize", "arguments": {
             "session_cookie": {"questions": {"pin": "hidden-1", "other": "kept"}},
-            "cookie": {"__x": ["it was hidden-1"]}, "server_username": "hidden-1", "gateway_password": "gpw",
+            "cookie": {"__x": [1]}, "server_username": "hidden-1", "gateway_password": "gpw",
             "key_value_pairs": {"otp": "123456", "pin": "hidden-1", "gu": "alice"}}});
         let shown = mask().invocation(&invocation);
         assert_eq!(
             shown["arguments"],
-            json!({"session_cookie": {"questions": {"pin": "***", "other": "kept"}}, "cookie": {"__x": ["it was ***"]},
-                // What the command line says is no secret, and would tell the answer if it were covered.
+            json!({"session_cookie": {"questions": {"pin": "***", "other": "kept"}}, "cookie": {"__x": [1]},
+                // What the command line says is no secret, and a gap would tell what was typed.
                 "server_username": "hidden-1", "gateway_password": "***",
                 "key_value_pairs": {"otp": "***", "pin": "***", "gu": "alice"}})
         );
@@ -220,23 +190,22 @@ mod tests {
             mask().response(&json!({"private_keys": [["ssh-rsa", "PEM"]]})),
             json!({"private_keys": [["ssh-rsa", "***"]]})
         );
-        let echoed = json!({"verdict": "DENY", "reason": "no hidden-1 here"});
-        assert_eq!(mask().response(&echoed)["reason"], "no *** here");
     }
 
     #[test]
     fn whoever_asks_for_it_sees_everything() {
         let mut mask = Mask::new(true);
-        mask.note("pin", "hidden-1", true);
-        let response = json!({"passwords": ["a"], "reason": "hidden-1"});
+        mask.note("pin");
+        let response = json!({"passwords": ["a"], "session_cookie": {"questions": {"pin": "hidden-1"}}});
         assert_eq!(mask.response(&response), response);
-        assert_eq!(mask.line("hidden-1"), "hidden-1");
+        let invocation = json!({"arguments": {"key_value_pairs": {"pin": "hidden-1"}}});
+        assert_eq!(mask.invocation(&invocation), invocation);
     }
 
     #[test]
     fn nothing_that_steers_a_terminal_is_shown_and_the_json_means_the_same() {
         let text = "a\u{1b}[2J\r\nb\u{9b}31m\u{202e}c\u{7f}";
-        assert_eq!(mask().line(text), "a [2J  b 31m c ");
+        assert_eq!(line(text), "a [2J  b 31m c \n");
         let line = json_line(&json!({"reason": text}));
         assert!(line.trim_end().chars().all(|c| !steers(c)), "{line}");
         assert_eq!(serde_json::from_str::<Value>(&line).unwrap()["reason"], text);

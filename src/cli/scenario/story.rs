@@ -4,7 +4,7 @@ use std::cell::Cell;
 
 use serde_json::Value;
 
-use super::mask::{Mask, json_line};
+use super::mask::{Mask, json_line, line};
 use crate::protocol::invocation::{Hook, PluginType};
 use crate::terminal::{Stream, Terminal};
 
@@ -34,7 +34,7 @@ impl<'a> Story<'a> {
 
     /// Tells one thing on one line.
     pub(super) fn tell(&self, text: &str) {
-        self.say(self.stream(), &format!("{}\n", self.mask.line(text)));
+        self.say(self.stream(), &line(text));
     }
 
     /// Writes what went into a hook, if that is wanted.
