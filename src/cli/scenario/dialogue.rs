@@ -17,7 +17,11 @@ pub(super) struct Dialogue<'a> {
 impl<'a> Dialogue<'a> {
     /// Holds the terminal, if there is one: from now on Ctrl-C ends the session and not the process.
     pub(super) fn begin(terminal: &'a dyn Terminal, input: Input<'a>) -> Self {
-        let is_terminal = terminal.is_terminal(Stream::Stdin) && terminal.hold(true);
+        let is_terminal = terminal.is_terminal(Stream::Stdin);
+        if is_terminal {
+            // Where that does not work, no question is asked: an answer could not be hidden.
+            terminal.hold(true);
+        }
         Self { terminal, input, is_terminal }
     }
 
@@ -65,6 +69,43 @@ fn shown(prompt: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::cli::scenario::mask::Mask;
+
+    /// A terminal that cannot hide anything.
+    struct Stubborn;
+
+    impl Terminal for Stubborn {
+        fn is_terminal(&self, _: Stream) -> bool {
+            true
+        }
+
+        fn hold(&self, _: bool) -> bool {
+            false
+        }
+
+        fn give_back(&self) {}
+
+        fn interrupted(&self) -> bool {
+            false
+        }
+
+        fn say(&self, _: Stream, _: &str) -> bool {
+            true
+        }
+
+        fn show_line(&self, _: &str) {}
+    }
+
+    #[test]
+    fn a_terminal_that_cannot_hide_an_answer_is_not_asked() {
+        let mut typed = b"s3cret\n".as_slice();
+        let mut dialogue = Dialogue::begin(&Stubborn, Input::new(&mut typed, &Stubborn));
+        let question = Question { key: "pin".to_owned(), prompt: "PIN: ".to_owned(), disable_echo: true };
+        let mut story = Story::new(&Stubborn, Mask::new(false), false);
+        assert!(matches!(dialogue.ask(&question, &mut story), Err(Unread::Unasked)));
+        drop(dialogue);
+        assert_eq!(typed, b"s3cret\n", "nothing is read");
+    }
 
     #[test]
     fn a_question_keeps_its_lines_and_nothing_that_steers_the_terminal() {

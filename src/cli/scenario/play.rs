@@ -123,28 +123,24 @@ impl Play<'_> {
 
     /// Calls a hook that decides until it has decided.
     fn pass(&mut self, hook: Hook) -> Result<(), Stop> {
-        for _ in 0..=MAX_QUESTIONS {
+        for asked in 0..=MAX_QUESTIONS {
             self.go_on()?;
-            match self.call(PluginType::Aa, hook) {
-                Response::Verdict(Verdict::Accept { gateway, .. }, _) => {
-                    if let Some(user) = &gateway {
-                        self.session.authenticated(user);
-                    }
-                    return Ok(());
+            // Only AA hooks have verdicts, and only a verdict lets anybody in.
+            let Response::Verdict(verdict, _) = self.call(PluginType::Aa, hook) else {
+                return Err(Stop::Denied(hook));
+            };
+            if verdict.lets_in() {
+                if let Some(user) = verdict.gateway_user() {
+                    self.session.authenticated(user);
                 }
-                Response::Verdict(Verdict::None { .. }, _) => return Ok(()),
-                Response::Verdict(Verdict::NeedInfo(question), _) => {
-                    let answer = self.ask(&question)?;
-                    self.session.say(&question.key, answer);
-                }
-                Response::Verdict(Verdict::Deny { .. }, _)
-                | Response::Passwords(..)
-                | Response::PrivateKeys(..)
-                | Response::RemoteApp(..)
-                | Response::TotpCodes(..)
-                | Response::Cookies(_)
-                | Response::Null => return Err(Stop::Denied(hook)),
+                return Ok(());
             }
+            let Verdict::NeedInfo(question) = verdict else { return Err(Stop::Denied(hook)) };
+            if asked == MAX_QUESTIONS {
+                break;
+            }
+            let answer = self.ask(&question)?;
+            self.session.say(&question.key, answer);
         }
         Err(Stop::GivenUp(format!("{} asked more than {MAX_QUESTIONS} questions", name(hook))))
     }

@@ -98,6 +98,7 @@ fn a_service_that_asks_for_ever_is_given_up() {
         "the session was given up, and ended: authenticate asked more than 50 questions"
     );
     assert!(played.story().contains(&"session_ended of the AA plugin: done"));
+    assert_eq!(played.story().iter().filter(|line| line.contains("from stdin")).count(), 50);
 }
 
 #[test]
