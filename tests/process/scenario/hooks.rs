@@ -1,9 +1,13 @@
 //! Which hooks are called, with what.
 
+use std::collections::BTreeSet;
+use std::path::Path;
+
 use serde_json::{Value, json};
 
 use super::{APPLIANCE, CODES, LISTED, LOCAL, Stage};
 use crate::support::service::Service;
+use crate::support::{PROGRAM, run};
 
 const AA: [&str; 2] = ["authenticate", "authorize"];
 
@@ -169,4 +173,42 @@ fn a_code_that_the_client_gives_before_it_is_asked_is_read_and_not_asked_for_aga
     assert_eq!(played.status(), Some(0), "{played:?}");
     assert_eq!(played.story()[0], "otp: (hidden answer from stdin)");
     assert!(played.story()[1].starts_with("authenticate: ACCEPT"), "{played:?}");
+}
+
+/// The arguments that the package hands over for a hook, by the signature of its method.
+fn of_package(plugin: &str, hook: &str) -> BTreeSet<String> {
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join(format!("package/{plugin}/main.py"));
+    let text = std::fs::read_to_string(path).unwrap();
+    let (_, rest) = text.split_once(&format!("def {hook}(\n")).unwrap();
+    let (signature, _) = rest.split_once(") ->").unwrap();
+    signature.lines().filter_map(|line| Some(line.trim().split_once(':')?.0.to_owned())).collect()
+}
+
+#[test]
+fn each_hook_gets_the_arguments_that_the_package_hands_over_and_no_others() {
+    let stage = Stage::new(LISTED);
+    let appliance = stage.file("appliance.json", APPLIANCE);
+    let played = stage.play(&format!("--server-user alice --appliance {appliance} --json"), "");
+    let lines = played.lines();
+    assert_eq!(lines.len(), 7, "{played:?}");
+    for (invocation, _) in lines {
+        let (plugin, hook) = (invocation["type"].as_str().unwrap(), invocation["hook"].as_str().unwrap());
+        let passed: BTreeSet<_> = invocation["arguments"].as_object().unwrap().keys().cloned().collect();
+        assert_eq!(passed, of_package(plugin, hook), "{plugin} {hook}");
+    }
+}
+
+#[test]
+fn the_time_that_the_user_takes_is_not_taken_from_the_hook() {
+    let service = Service::answering(&json!({"result": "ACCEPT"}));
+    let budget = "[plugin]\ntime_budget = 4\n";
+    let address = service.address;
+    let stage =
+        Stage::new(&format!("{budget}[mfa]\nprovider = http\n[http]\nserver_url = http://{address}\n"));
+    let mut command = stage.place.command("/bin/sh");
+    let script = "{ sleep 4.2; echo; } | \"$0\" scenario --config \"$1\" --server-user alice";
+    command.args(["-c", script, PROGRAM, &stage.config()]);
+    let ended = run(command, "");
+    assert_eq!(ended.status, Some(0), "{ended:?}");
+    assert_eq!(service.requests().len(), 1);
 }
