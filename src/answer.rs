@@ -35,6 +35,9 @@ const TIME_BUDGET: Opt = Opt::new("plugin", "time_budget", "90");
 /// The options that this module reads.
 pub(crate) const OPTIONS: &[Opt] = &[TYPE, TIME_BUDGET];
 
+/// The section without which no credential is handed out.
+const CREDENTIALS: &str = "credentials";
+
 /// The longest configuration file, in bytes.
 const MAX_CONFIGURATION: u64 = 1024 * 1024;
 /// The longest time that a hook may be given, in seconds.
@@ -166,10 +169,7 @@ pub(crate) fn overview(given: &Given, world: &World<'_>, online: bool) -> Result
     let store = store(&settings, world, budget)?.only_reading();
     let context =
         Context { settings: &settings, appliance: &appliance, log: world.log, budget, store: &store };
-    let stated = match given.plugin_type {
-        Some(stated) => Some(stated),
-        None => settings.optional_choice(&TYPE, &PluginType::WORDS)?.and_then(PluginType::from_word),
-    };
+    let stated = stated_type(given, &settings)?;
     let plugins = Plugins {
         aa: stated != Some(PluginType::CredentialStore),
         credential_store: stated != Some(PluginType::Aa),
@@ -183,6 +183,27 @@ pub(crate) fn overview(given: &Given, world: &World<'_>, online: bool) -> Result
     }
     let servers = if online { online::servers(&context, plugins) } else { Vec::new() };
     Ok(Checked { overviews, servers })
+}
+
+/// Tells for which plugin a configuration is meant: for the one that is given or that it names, else for an AA plugin
+/// and, if it says how to find credentials, for a credential store too.
+pub(crate) fn plugins(given: &Given, world: &World<'_>) -> Result<Vec<PluginType>, StartError> {
+    let appliance = Appliance::default();
+    let ini = configuration(None, given, world)?;
+    let lookup = Policies::new(&appliance, world.environment, world.clock, world.log);
+    let settings = Settings::new(ini, &lookup);
+    Ok(match stated_type(given, &settings)? {
+        Some(stated) => vec![stated],
+        None if settings.ini().has_section(CREDENTIALS) => vec![PluginType::Aa, PluginType::CredentialStore],
+        None => vec![PluginType::Aa],
+    })
+}
+
+fn stated_type(given: &Given, settings: &Settings<'_>) -> Result<Option<PluginType>, SettingError> {
+    match given.plugin_type {
+        Some(stated) => Ok(Some(stated)),
+        None => Ok(settings.optional_choice(&TYPE, &PluginType::WORDS)?.and_then(PluginType::from_word)),
+    }
 }
 
 fn warn_of_unknown_names(settings: &Settings<'_>, log: &Log) {

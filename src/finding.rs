@@ -1,6 +1,7 @@
 //! What somebody found out by looking: at a server that the configuration names, or at this machine.
 
 use crate::clock::UnixTime;
+use crate::terms::steers;
 
 /// How far two clocks may be apart before it is worth a warning, in seconds: a step of most TOTP tokens.
 const MAX_SKEW: i64 = 30;
@@ -62,10 +63,6 @@ impl Finding {
 }
 
 fn clean(text: &str) -> String {
-    let steers = |c: char| {
-        c.is_control()
-            || matches!(c, '\u{200e}' | '\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
-    };
     let mut kept: String = text.chars().filter(|c| !steers(*c)).take(MAX_TEXT).collect();
     if text.chars().filter(|c| !steers(*c)).nth(MAX_TEXT).is_some() {
         kept.push('…');

@@ -58,7 +58,7 @@ pub struct Edge<'a> {
     pub environment: &'a dyn Environment,
     /// The time.
     pub clock: &'a dyn Clock,
-    /// Whether a person sits there; only what people type asks.
+    /// Whether a person sits there, and what they are told at once; only what people type asks.
     pub terminal: &'a dyn terminal::Terminal,
     /// Finds the folder of the executable, in which `plugin.ini` may lie.
     pub executable_folder: &'a dyn Fn() -> Option<PathBuf>,

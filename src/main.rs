@@ -1,16 +1,19 @@
 //! The edge: hands the real stdin, environment and clock to the library, writes what comes back, ends with its
 //! status. No decision is made here.
 
+#[path = "main/terminal.rs"]
+mod terminal;
+
 use std::ffi::OsString;
-use std::io::{self, IsTerminal, Write};
+use std::io::{self, Write};
 use std::process::ExitCode;
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
-use rustix::termios::{self, LocalModes, OptionalActions};
 use sps_plugin::Edge;
 use sps_plugin::clock::{Clock, UnixTime};
 use sps_plugin::store::Environment;
-use sps_plugin::terminal::{Stream, Terminal};
+use sps_plugin::terminal::Terminal as _;
+use terminal::ProcessTerminal;
 
 struct SystemClock(Instant);
 
@@ -35,39 +38,6 @@ impl Environment for ProcessEnvironment {
     }
 }
 
-struct ProcessTerminal;
-
-impl Terminal for ProcessTerminal {
-    fn is_terminal(&self, stream: Stream) -> bool {
-        match stream {
-            Stream::Stdin => io::stdin().is_terminal(),
-            Stream::Stdout => io::stdout().is_terminal(),
-            Stream::Stderr => io::stderr().is_terminal(),
-        }
-    }
-
-    fn hide(&self, question: &str) -> bool {
-        set_echo(false) && write!(io::stderr(), "{question}").is_ok()
-    }
-
-    fn show(&self) {
-        // The line end that was typed was not shown either.
-        let _ = writeln!(io::stderr());
-        set_echo(true);
-    }
-
-    fn show_line(&self, line: &str) {
-        // To the beginning of the line, and nothing of what stood there.
-        let _ = write!(io::stderr(), "\r\x1b[2K{line}");
-    }
-}
-
-fn set_echo(on: bool) -> bool {
-    let Ok(mut modes) = termios::tcgetattr(io::stdin()) else { return false };
-    modes.local_modes.set(LocalModes::ECHO, on);
-    termios::tcsetattr(io::stdin(), OptionalActions::Now, &modes).is_ok()
-}
-
 fn main() -> ExitCode {
     // A panic's message may hold a value; where it happened is enough to find it.
     std::panic::set_hook(Box::new(|panic| {
@@ -76,15 +46,18 @@ fn main() -> ExitCode {
     }));
     #[expect(clippy::disallowed_methods, reason = "this is where the system's clock is read")]
     let clock = SystemClock(Instant::now());
+    let terminal = ProcessTerminal::default();
     let outcome = sps_plugin::run(Edge {
         arguments: std::env::args_os().skip(1).collect(),
         stdin: &mut io::stdin().lock(),
         stderr: Box::new(io::stderr()),
         environment: &ProcessEnvironment,
         clock: &clock,
-        terminal: &ProcessTerminal,
+        terminal: &terminal,
         executable_folder: &|| Some(std::env::current_exe().ok()?.parent()?.to_owned()),
     });
+    // Whatever happened, what is typed next is shown again.
+    terminal.give_back();
     let mut stdout = io::stdout().lock();
     match stdout.write_all(&outcome.stdout).and_then(|()| stdout.flush()) {
         Ok(()) => ExitCode::from(outcome.status),

@@ -1,4 +1,8 @@
-//! Whether a person sits at the other end, and how to ask them for what must not be seen.
+//! Whether a person sits at the other end, how to ask them for what must not be seen, and how to tell them something at
+//! once.
+
+/// The byte that Ctrl-C leaves at the end of a line while the terminal is held.
+pub const INTERRUPT: u8 = 0x03;
 
 /// One of the process's streams.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -16,11 +20,19 @@ pub trait Terminal {
     /// Tells whether a stream is a terminal.
     fn is_terminal(&self, stream: Stream) -> bool;
 
-    /// Shows a question and stops showing what is typed. Tells whether that worked.
-    fn hide(&self, question: &str) -> bool;
+    /// Forgets what was typed so far, and shows or hides what is typed from now on. Ctrl-C no longer ends the process
+    /// but the line, with [`INTERRUPT`] in the place of its end. Tells whether that worked.
+    fn hold(&self, echo: bool) -> bool;
 
-    /// Shows what is typed again.
-    fn show(&self);
+    /// Gives the terminal back as it was before [`Terminal::hold`].
+    fn give_back(&self);
+
+    /// Tells whether Ctrl-C was typed while nobody was reading, if the terminal is held. Other lines that were typed
+    /// meanwhile are forgotten.
+    fn interrupted(&self) -> bool;
+
+    /// Writes a text at once. Tells whether that worked.
+    fn say(&self, stream: Stream, text: &str) -> bool;
 
     /// Shows a line on stderr in the place of the one that was shown so before; an empty one leaves nothing.
     fn show_line(&self, line: &str);
@@ -34,11 +46,19 @@ impl Terminal for NoTerminal {
         false
     }
 
-    fn hide(&self, _: &str) -> bool {
+    fn hold(&self, _: bool) -> bool {
         false
     }
 
-    fn show(&self) {}
+    fn give_back(&self) {}
+
+    fn interrupted(&self) -> bool {
+        false
+    }
+
+    fn say(&self, _: Stream, _: &str) -> bool {
+        false
+    }
 
     fn show_line(&self, _: &str) {}
 }

@@ -1,6 +1,11 @@
-//! Things that several layers speak of: questions to the user and credentials for the target.
+//! Things that several layers speak of: questions to the user, credentials for the target, and what a terminal may show.
 
 use secrecy::SecretString;
+
+/// Tells whether a character steers a terminal, or turns the direction of writing, where it is shown.
+pub fn steers(c: char) -> bool {
+    c.is_control() || matches!(c, '\u{200e}' | '\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
+}
 
 /// Something to ask the user.
 #[derive(Clone, Debug, PartialEq, Eq)]

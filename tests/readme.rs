@@ -128,6 +128,11 @@ fn the_commands_for_backup_and_restore_print_what_they_say() {
 }
 
 #[test]
+fn the_sessions_that_are_played_print_what_they_say() {
+    check("docs/scenario.md", 4);
+}
+
+#[test]
 fn every_file_that_the_readme_names_is_there() {
     let readme = read("README.md");
     let names = readme.split('`').skip(1).step_by(2);

@@ -10,9 +10,9 @@ use clap::error::ErrorKind;
 use serde_json::{Map, Value};
 use zeroize::Zeroizing;
 
-use super::FixedClock;
 use super::failure::Failure;
 use super::input::Input;
+use super::session::FixedClock;
 use crate::answer::{self, Given, World};
 use crate::clock::UnixTime;
 use crate::config::settings::Settings;

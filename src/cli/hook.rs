@@ -4,8 +4,9 @@ use std::io::Read;
 
 use zeroize::Zeroizing;
 
-use super::{FixedClock, HookOptions};
-use crate::answer::{self, Given, World};
+use super::HookOptions;
+use super::session::FixedClock;
+use crate::answer::{self, Answer, Given, World};
 use crate::logging::Log;
 use crate::protocol::invocation::{Hook, Invocation, InvocationError, MAX_INVOCATION, Unusable};
 use crate::protocol::response::{Cookies, Fault, Response};
@@ -22,27 +23,26 @@ pub(super) fn run(edge: Edge<'_>, named: Option<Hook>, options: HookOptions, exp
         log.warning(format_args!("--clock: it is always {now}; this is for tests"));
     }
     let read = read_bounded(edge.stdin).map_err(|error| Unusable { error, hook: named });
-    let (response, status) = match read.and_then(|bytes| Invocation::read(&bytes, named)) {
-        Ok(invocation) => {
-            let clock = match &fixed {
-                Some(fixed) => fixed,
-                None => edge.clock,
-            };
-            let world = World {
-                environment: edge.environment,
-                clock,
-                executable_folder: edge.executable_folder,
-                log: &log,
-            };
-            let given = Given { config: options.config, plugin_type: options.plugin_type };
-            answer::answer(&invocation, &given, &world)
-        }
+    let clock = match &fixed {
+        Some(fixed) => fixed,
+        None => edge.clock,
+    };
+    let world =
+        World { environment: edge.environment, clock, executable_folder: edge.executable_folder, log: &log };
+    let given = Given { config: options.config, plugin_type: options.plugin_type };
+    let (response, status) = respond(read.and_then(|bytes| Invocation::read(&bytes, named)), &given, &world);
+    Outcome { stdout: response.to_line(), status }
+}
+
+/// Answers what was read; what is no invocation gets the closed response.
+pub(super) fn respond(read: Result<Invocation, Unusable>, given: &Given, world: &World<'_>) -> Answer {
+    match read {
+        Ok(invocation) => answer::answer(&invocation, given, world),
         Err(Unusable { error, hook }) => {
-            log.error(format_args!("{error}"));
+            world.log.error(format_args!("{error}"));
             (Response::closed(hook, Fault::Invocation, Cookies::default()), 2)
         }
-    };
-    Outcome { stdout: response.to_line(), status }
+    }
 }
 
 /// Answers a command line that makes no sense: the caller may be SPS, which needs a response.

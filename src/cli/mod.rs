@@ -1,6 +1,7 @@
 //! What people and SPS type: without a command, or with `hook`, one hook is answered from stdin; `golden` plays
-//! recorded ones; `check-config` says what a configuration does and `doctor` what is wrong with a machine; `token`
-//! administers the local tokens, `credential` the local credentials, and `state` copies what both keep.
+//! recorded ones; `check-config` says what a configuration does, `scenario` plays a session with it, and `doctor` says what
+//! is wrong with a machine; `token` administers the local tokens, `credential` the local credentials, and `state` copies
+//! what both keep.
 
 mod admin;
 mod check;
@@ -13,6 +14,8 @@ mod hook;
 mod input;
 mod manual;
 mod rekey;
+mod scenario;
+mod session;
 mod state;
 mod token;
 
@@ -20,10 +23,10 @@ use std::ffi::OsString;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::PathBuf;
 
-use clap::{Args, Parser, Subcommand};
+use clap::{Args, CommandFactory, Parser, Subcommand};
 use zeroize::Zeroizing;
 
-use crate::clock::{Clock, UnixTime};
+use crate::clock::UnixTime;
 use crate::protocol::invocation::{Hook, PluginType};
 use crate::protocol::response::{Cookies, Fault, Response};
 use crate::{Edge, Outcome};
@@ -58,6 +61,9 @@ enum Command {
     Doctor(doctor::DoctorOptions),
     /// Play the recorded cases below a folder and compare the responses
     Golden(golden::GoldenOptions),
+    /// Play a whole session on the terminal: its questions, its hooks, and what they answer
+    #[command(after_help = scenario::HELP)]
+    Scenario(Box<scenario::ScenarioOptions>),
     /// Administer the local tokens
     Token(token::TokenOptions),
     /// Administer the local credentials for targets
@@ -92,6 +98,11 @@ fn plugin_type(text: &str) -> Result<PluginType, String> {
     PluginType::from_word(text).ok_or_else(|| format!("expected one of {}", PluginType::WORDS.join(", ")))
 }
 
+/// Tells whether a word is a command that SPS does not call.
+fn is_for_people(word: &OsString) -> bool {
+    CommandLine::command().find_subcommand(word).is_some_and(|command| command.get_name() != "hook")
+}
+
 /// Does what the command line says. A panic becomes a denial: those in a hook do so where its own closed response is
 /// known, those before and after it do so here.
 pub(crate) fn run(edge: Edge<'_>) -> Outcome {
@@ -115,6 +126,7 @@ fn dispatch(edge: Edge<'_>) -> Outcome {
         Ok(CommandLine { command: Some(Command::CheckConfig(options)), .. }) => check::run(edge, options),
         Ok(CommandLine { command: Some(Command::Doctor(options)), .. }) => doctor::run(edge, options),
         Ok(CommandLine { command: Some(Command::Golden(options)), .. }) => golden::run(edge, &options),
+        Ok(CommandLine { command: Some(Command::Scenario(options)), .. }) => scenario::run(edge, &options),
         Ok(CommandLine { command: Some(Command::Token(options)), .. }) => token::run(edge, options),
         Ok(CommandLine { command: Some(Command::Credential(options)), .. }) => credential::run(edge, options),
         Ok(CommandLine { command: Some(Command::State(options)), .. }) => state::run(edge, options),
@@ -124,31 +136,7 @@ fn dispatch(edge: Edge<'_>) -> Outcome {
             Outcome { stdout: Zeroizing::new(error.to_string().into_bytes()), status: 0 }
         }
         // Nobody waits for a response here.
-        Err(error)
-            if edge.arguments.first().is_some_and(|first| {
-                ["token", "credential", "check-config", "completions", "doctor", "man", "state"]
-                    .iter()
-                    .any(|word| first == word)
-            }) =>
-        {
-            admin::refuse(edge, &error)
-        }
+        Err(error) if edge.arguments.first().is_some_and(is_for_people) => admin::refuse(edge, &error),
         Err(error) => hook::refuse(edge, &error.to_string()),
-    }
-}
-
-/// A clock whose hands do not move, for `--clock`; the time budget still runs.
-struct FixedClock<'a> {
-    now: UnixTime,
-    real: &'a dyn Clock,
-}
-
-impl Clock for FixedClock<'_> {
-    fn now(&self) -> UnixTime {
-        self.now
-    }
-
-    fn elapsed(&self) -> std::time::Duration {
-        self.real.elapsed()
     }
 }

@@ -41,7 +41,7 @@ use crate::finding::Finding;
 use crate::logging::Log;
 use crate::names::MfaIdentity;
 use crate::store::{Store, StoreError};
-use crate::terms::Question;
+use crate::terms::{self, Question};
 
 const PROVIDER: Opt = Opt::new("mfa", "provider", "local");
 /// What the user reads before a password; a provider may have one of its own.
@@ -395,9 +395,5 @@ fn printable(text: &str) -> String {
 
 /// Takes out of a text what steers a terminal or turns the direction of writing.
 fn unsteering(text: &str) -> String {
-    let steers = |c: char| {
-        c.is_control()
-            || matches!(c, '\u{200e}' | '\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
-    };
-    text.chars().filter(|c| !steers(*c)).collect()
+    text.chars().filter(|c| !terms::steers(*c)).collect()
 }

@@ -65,6 +65,24 @@ pub enum Verdict {
     },
 }
 
+impl Verdict {
+    /// Tells whether the session goes on without another word of the user's.
+    pub fn lets_in(&self) -> bool {
+        match self {
+            Self::Accept { .. } | Self::None { .. } => true,
+            Self::Deny { .. } | Self::NeedInfo(_) => false,
+        }
+    }
+
+    /// Returns who was authenticated, where SPS does not know it yet.
+    pub fn gateway_user(&self) -> Option<&GatewayUser> {
+        match self {
+            Self::Accept { gateway, .. } => gateway.as_ref(),
+            Self::Deny { .. } | Self::NeedInfo(_) | Self::None { .. } => None,
+        }
+    }
+}
+
 /// Who was authenticated.
 pub struct GatewayUser {
     /// The user name.

@@ -6,7 +6,6 @@ use std::ffi::OsString;
 use std::io::Write;
 use std::path::{Path, PathBuf};
 use std::rc::Rc;
-use std::time::Duration;
 
 use anyhow::{Context as _, bail};
 use serde_json::{Map, Value};
@@ -15,6 +14,7 @@ use super::case::{Case, SERVER, Setup, Step};
 use super::difference::{self, Difference};
 use super::scratch::Scratch;
 use super::server::Server;
+use crate::cli::session::{Cookies, FixedClock, HookClock};
 use crate::clock::{Clock, UnixTime};
 use crate::store::Environment;
 use crate::terminal::NoTerminal;
@@ -22,8 +22,6 @@ use crate::{Edge, Outcome};
 
 /// The most that is kept of a case's log, in bytes.
 const MAX_LOG: usize = 4 * 1024 * 1024;
-
-const COOKIES: [&str; 2] = ["cookie", "session_cookie"];
 
 /// Plays the case up to the first step that differs; with `update`, to its end. Returns the differences and the
 /// files that were rewritten.
@@ -53,7 +51,7 @@ pub(super) fn play(
     }
     let mut differences = Vec::new();
     let mut rewritten = Vec::new();
-    let mut cookies = Map::new();
+    let mut cookies = Cookies::default();
     for step in &case.steps {
         let outcome = world.call(step, &cookies);
         let before = differences.len();
@@ -79,7 +77,7 @@ pub(super) fn play(
             // The rest of the dialogue hangs on this step, and would only hide where it began.
             return Ok((differences, rewritten));
         }
-        keep_cookies(&outcome.stdout, &mut cookies);
+        cookies.keep(&outcome.stdout);
     }
     if let Some(server) = server {
         differences.extend(server.finish());
@@ -127,7 +125,7 @@ struct Played<'a> {
 }
 
 impl Played<'_> {
-    fn call(&self, step: &Step, cookies: &Map<String, Value>) -> Outcome {
+    fn call(&self, step: &Step, cookies: &Cookies) -> Outcome {
         let invocation = with_server(&step.invocation, self.address.as_deref());
         let threaded = if step.takes_cookies { with_cookies(&invocation, cookies) } else { None };
         self.run(&step.command, &threaded.unwrap_or(invocation), step.clock)
@@ -139,7 +137,7 @@ impl Played<'_> {
             stdin: &mut stdin,
             stderr: Box::new(self.log.clone()),
             environment: &self.environment,
-            clock: &StepClock { now, real: self.clock, began: self.clock.elapsed() },
+            clock: &HookClock::new(&FixedClock { now, real: self.clock }),
             terminal: &NoTerminal,
             executable_folder: &|| None,
         })
@@ -182,7 +180,7 @@ fn with_server(bytes: &[u8], address: Option<&str>) -> Vec<u8> {
 }
 
 /// Puts the cookies in where the invocation leaves them out; `None` where nothing is to be put in, or nowhere.
-fn with_cookies(invocation: &[u8], cookies: &Map<String, Value>) -> Option<Vec<u8>> {
+fn with_cookies(invocation: &[u8], cookies: &Cookies) -> Option<Vec<u8>> {
     if cookies.is_empty() {
         return None;
     }
@@ -195,37 +193,8 @@ fn with_cookies(invocation: &[u8], cookies: &Map<String, Value>) -> Option<Vec<u
     } else {
         members.entry("arguments").or_insert_with(|| Value::Object(Map::new())).as_object_mut()?
     };
-    for (name, cookie) in cookies {
-        arguments.entry(name.clone()).or_insert_with(|| cookie.clone());
-    }
+    cookies.thread(arguments);
     serde_json::to_vec(&value).ok()
-}
-
-/// Keeps what the next step takes over; `session_ended` answers null and leaves it as it was.
-fn keep_cookies(response: &[u8], cookies: &mut Map<String, Value>) {
-    let Ok(Value::Object(mut members)) = serde_json::from_slice(response) else { return };
-    for name in COOKIES {
-        if let Some(cookie) = members.remove(name) {
-            cookies.insert(name.to_owned(), cookie);
-        }
-    }
-}
-
-/// The time of the case; the time budget of a step begins with the step.
-struct StepClock<'a> {
-    now: UnixTime,
-    real: &'a dyn Clock,
-    began: Duration,
-}
-
-impl Clock for StepClock<'_> {
-    fn now(&self) -> UnixTime {
-        self.now
-    }
-
-    fn elapsed(&self) -> Duration {
-        self.real.elapsed().saturating_sub(self.began)
-    }
 }
 
 /// Keeps the log of a case.
@@ -256,9 +225,9 @@ mod tests {
     use super::*;
 
     fn threaded(invocation: &str) -> Option<String> {
-        let mut cookies = Map::new();
-        keep_cookies(br#"{"verdict":"DENY","cookie":{"a":1},"session_cookie":{"b":2}}"#, &mut cookies);
-        keep_cookies(b"null\n", &mut cookies);
+        let mut cookies = Cookies::default();
+        cookies.keep(br#"{"verdict":"DENY","cookie":{"a":1},"session_cookie":{"b":2}}"#);
+        cookies.keep(b"null\n");
         with_cookies(invocation.as_bytes(), &cookies).map(|bytes| String::from_utf8(bytes).unwrap())
     }
 

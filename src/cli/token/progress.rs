@@ -56,11 +56,19 @@ mod tests {
             true
         }
 
-        fn hide(&self, _: &str) -> bool {
+        fn hold(&self, _: bool) -> bool {
             false
         }
 
-        fn show(&self) {}
+        fn give_back(&self) {}
+
+        fn interrupted(&self) -> bool {
+            false
+        }
+
+        fn say(&self, _: Stream, _: &str) -> bool {
+            false
+        }
 
         fn show_line(&self, line: &str) {
             self.0.borrow_mut().push(line.to_owned());

@@ -1,0 +1,114 @@
+//! Questions to whoever sits there: at the terminal, or to the next line of stdin.
+
+use zeroize::Zeroizing;
+
+use super::story::Story;
+use crate::cli::input::{Input, Unread};
+use crate::terminal::{Stream, Terminal};
+use crate::terms::{Question, steers};
+
+/// Asks.
+pub(super) struct Dialogue<'a> {
+    terminal: &'a dyn Terminal,
+    input: Input<'a>,
+    is_terminal: bool,
+}
+
+impl<'a> Dialogue<'a> {
+    /// Holds the terminal, if there is one: from now on Ctrl-C ends the session and not the process.
+    pub(super) fn begin(terminal: &'a dyn Terminal, input: Input<'a>) -> Self {
+        let is_terminal = terminal.is_terminal(Stream::Stdin);
+        if is_terminal {
+            // Where that does not work, no question is asked: an answer could not be hidden.
+            terminal.hold(true);
+        }
+        Self { terminal, input, is_terminal }
+    }
+
+    /// Tells whether the session is to end here.
+    pub(super) fn is_interrupted(&self) -> bool {
+        self.is_terminal && self.terminal.interrupted()
+    }
+
+    /// Asks a question and takes the answer.
+    pub(super) fn ask(
+        &mut self,
+        question: &Question,
+        story: &mut Story<'_>,
+    ) -> Result<Zeroizing<String>, Unread> {
+        let Question { key, prompt, disable_echo } = question;
+        let prompt = if prompt.trim().is_empty() { format!("{key}: ") } else { shown(prompt) };
+        let answer = if self.is_terminal {
+            // Where the story does not go to the terminal, a question has to all the same.
+            let told = self.terminal.is_terminal(story.stream());
+            let on = if told { story.stream() } else { Stream::Stderr };
+            let answer = self.input.typed(on, &prompt, !disable_echo);
+            self.terminal.hold(true);
+            answer?
+        } else {
+            let how = if *disable_echo { "hidden answer" } else { "answer" };
+            story.tell(&format!("{prompt}({how} from stdin)"));
+            self.input.read()?
+        };
+        story.mask.note(key);
+        Ok(answer)
+    }
+}
+
+impl Drop for Dialogue<'_> {
+    fn drop(&mut self) {
+        self.terminal.give_back();
+    }
+}
+
+/// Returns a question as a terminal may show it; it may have several lines.
+fn shown(prompt: &str) -> String {
+    prompt.chars().filter(|c| *c == '\n' || !steers(*c)).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::cli::scenario::mask::Mask;
+
+    /// A terminal that cannot hide anything.
+    struct Stubborn;
+
+    impl Terminal for Stubborn {
+        fn is_terminal(&self, _: Stream) -> bool {
+            true
+        }
+
+        fn hold(&self, _: bool) -> bool {
+            false
+        }
+
+        fn give_back(&self) {}
+
+        fn interrupted(&self) -> bool {
+            false
+        }
+
+        fn say(&self, _: Stream, _: &str) -> bool {
+            true
+        }
+
+        fn show_line(&self, _: &str) {}
+    }
+
+    #[test]
+    fn a_terminal_that_cannot_hide_an_answer_is_not_asked() {
+        let mut typed = b"s3cret\n".as_slice();
+        let mut dialogue = Dialogue::begin(&Stubborn, Input::new(&mut typed, &Stubborn));
+        let question = Question { key: "pin".to_owned(), prompt: "PIN: ".to_owned(), disable_echo: true };
+        let mut story = Story::new(&Stubborn, Mask::new(false), false);
+        assert!(matches!(dialogue.ask(&question, &mut story), Err(Unread::Unasked)));
+        drop(dialogue);
+        assert_eq!(typed, b"s3cret\n", "nothing is read");
+    }
+
+    #[test]
+    fn a_question_keeps_its_lines_and_nothing_that_steers_the_terminal() {
+        assert_eq!(shown("1. \u{1b}[2Jphone\n2. \u{202e}token\r\n: "), "1. [2Jphone\n2. token\n: ");
+    }
+}
