@@ -12,7 +12,7 @@ use zeroize::Zeroizing;
 
 use super::failure::Failure;
 use super::input::Input;
-use super::session::FixedClock;
+use super::session::ChosenClock;
 use crate::answer::{self, Given, World};
 use crate::clock::UnixTime;
 use crate::config::settings::Settings;
@@ -54,16 +54,10 @@ pub(super) fn run(
     work: impl FnOnce(&mut Admin<'_>) -> Result<Text, Failure>,
 ) -> Outcome {
     let log = Log::new(edge.stderr);
-    let fixed = options.clock.map(|now| FixedClock { now, real: edge.clock });
-    if let Some(FixedClock { now, .. }) = &fixed {
-        log.warning(format_args!("--clock: it is always {now}; this is for tests"));
-    }
+    let clock = ChosenClock::new(options.clock, edge.clock, &log);
     let world = World {
         environment: edge.environment,
-        clock: match &fixed {
-            Some(fixed) => fixed,
-            None => edge.clock,
-        },
+        clock: &clock,
         executable_folder: edge.executable_folder,
         log: &log,
     };

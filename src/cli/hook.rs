@@ -5,7 +5,7 @@ use std::io::Read;
 use zeroize::Zeroizing;
 
 use super::HookOptions;
-use super::session::FixedClock;
+use super::session::ChosenClock;
 use crate::answer::{self, Answer, Given, World};
 use crate::logging::Log;
 use crate::protocol::invocation::{Hook, Invocation, InvocationError, MAX_INVOCATION, Unusable};
@@ -18,17 +18,14 @@ pub(super) fn run(edge: Edge<'_>, named: Option<Hook>, options: HookOptions, exp
     if explain {
         log.set_explaining();
     }
-    let fixed = options.clock.map(|now| FixedClock { now, real: edge.clock });
-    if let Some(FixedClock { now, .. }) = &fixed {
-        log.warning(format_args!("--clock: it is always {now}; this is for tests"));
-    }
+    let clock = ChosenClock::new(options.clock, edge.clock, &log);
     let read = read_bounded(edge.stdin).map_err(|error| Unusable { error, hook: named });
-    let clock = match &fixed {
-        Some(fixed) => fixed,
-        None => edge.clock,
+    let world = World {
+        environment: edge.environment,
+        clock: &clock,
+        executable_folder: edge.executable_folder,
+        log: &log,
     };
-    let world =
-        World { environment: edge.environment, clock, executable_folder: edge.executable_folder, log: &log };
     let given = Given { config: options.config, plugin_type: options.plugin_type };
     let (response, status) = respond(read.and_then(|bytes| Invocation::read(&bytes, named)), &given, &world);
     Outcome { stdout: response.to_line(), status }

@@ -1,10 +1,11 @@
-//! What a session of several hooks needs between them: the cookies, as SPS carries them, and a time budget for each.
+//! What a session of several hooks needs between them: the cookies, as SPS carries them, and the time of each.
 
 use std::time::Duration;
 
 use serde_json::{Map, Value};
 
 use crate::clock::{Clock, UnixTime};
+use crate::logging::Log;
 
 const COOKIES: [&str; 2] = ["cookie", "session_cookie"];
 
@@ -75,15 +76,30 @@ impl Clock for HookClock<'_> {
     }
 }
 
-/// A clock whose hands do not move, for `--clock`; the time budget still runs.
-pub(super) struct FixedClock<'a> {
-    pub(super) now: UnixTime,
-    pub(super) real: &'a dyn Clock,
+/// The system's clock, or with `--clock` one whose hands do not move; the time budget still runs.
+pub(super) struct ChosenClock<'a> {
+    fixed: Option<UnixTime>,
+    real: &'a dyn Clock,
 }
 
-impl Clock for FixedClock<'_> {
+impl<'a> ChosenClock<'a> {
+    /// Takes what `--clock` says, and warns of it.
+    pub(super) fn new(option: Option<UnixTime>, real: &'a dyn Clock, log: &Log) -> Self {
+        if let Some(now) = option {
+            log.warning(format_args!("--clock: it is always {now}; this is for tests"));
+        }
+        Self { fixed: option, real }
+    }
+
+    /// A clock that stands still, for tests of the users' own.
+    pub(super) fn fixed(now: UnixTime, real: &'a dyn Clock) -> Self {
+        Self { fixed: Some(now), real }
+    }
+}
+
+impl Clock for ChosenClock<'_> {
     fn now(&self) -> UnixTime {
-        self.now
+        self.fixed.unwrap_or_else(|| self.real.now())
     }
 
     fn elapsed(&self) -> Duration {
@@ -110,7 +126,7 @@ mod tests {
     #[test]
     fn the_time_of_a_hook_begins_with_the_hook() {
         let real = Later(std::cell::Cell::new(100));
-        let fixed = FixedClock { now: UnixTime::from_secs(9), real: &real };
+        let fixed = ChosenClock::fixed(UnixTime::from_secs(9), &real);
         let hook = HookClock::new(&fixed);
         assert_eq!((hook.now(), hook.elapsed()), (UnixTime::from_secs(9), Duration::ZERO));
         real.0.set(130);

@@ -14,7 +14,7 @@ use super::case::{Case, SERVER, Setup, Step};
 use super::difference::{self, Difference};
 use super::scratch::Scratch;
 use super::server::Server;
-use crate::cli::session::{Cookies, FixedClock, HookClock};
+use crate::cli::session::{ChosenClock, Cookies, HookClock};
 use crate::clock::{Clock, UnixTime};
 use crate::store::Environment;
 use crate::terminal::NoTerminal;
@@ -137,7 +137,7 @@ impl Played<'_> {
             stdin: &mut stdin,
             stderr: Box::new(self.log.clone()),
             environment: &self.environment,
-            clock: &HookClock::new(&FixedClock { now, real: self.clock }),
+            clock: &HookClock::new(&ChosenClock::fixed(now, self.clock)),
             terminal: &NoTerminal,
             executable_folder: &|| None,
         })

@@ -19,7 +19,7 @@ use zeroize::Zeroizing;
 
 use super::failure::Failure;
 use super::input::{Input, read_bounded};
-use super::session::FixedClock;
+use super::session::ChosenClock;
 use crate::answer::{self, Given, World};
 use crate::logging::Log;
 use crate::protocol::invocation::{MAX_INVOCATION, PluginType};
@@ -43,16 +43,10 @@ pub(super) fn run(edge: Edge<'_>, options: &ScenarioOptions) -> Outcome {
     if options.explain {
         log.set_explaining();
     }
-    let fixed = options.clock.map(|now| FixedClock { now, real: edge.clock });
-    if let Some(FixedClock { now, .. }) = &fixed {
-        log.warning(format_args!("--clock: it is always {now}; this is for tests"));
-    }
+    let clock = ChosenClock::new(options.clock, edge.clock, &log);
     let world = World {
         environment: edge.environment,
-        clock: match &fixed {
-            Some(fixed) => fixed,
-            None => edge.clock,
-        },
+        clock: &clock,
         executable_folder: edge.executable_folder,
         log: &log,
     };
