@@ -152,6 +152,8 @@ pub(crate) fn administer<T>(
 pub(crate) struct Checked {
     /// Of each plugin.
     pub(crate) overviews: Vec<Overview>,
+    /// What was taken to be on the appliance.
+    pub(crate) assumed: Vec<String>,
     /// Of the servers that it names, where they were asked.
     pub(crate) servers: Vec<Finding>,
 }
@@ -161,6 +163,8 @@ pub(crate) fn overview(given: &Given, world: &World<'_>, online: bool) -> Result
     let appliance = Appliance::default();
     let ini = configuration(None, given, world)?;
     let lookup = Policies::new(&appliance, world.environment, world.clock, world.log).only_reading();
+    // A server is asked with what is known and with nothing else.
+    let lookup = if online { lookup } else { lookup.assuming(overview::is_any_text) };
     let settings = Settings::new(ini, &lookup);
     warn_of_unknown_names(&settings, world.log);
     // Tells whether the log could be configured; where it goes does not change here.
@@ -182,7 +186,7 @@ pub(crate) fn overview(given: &Given, world: &World<'_>, online: bool) -> Result
         overviews.push(overview::of_credential_store(&context));
     }
     let servers = if online { online::servers(&context, plugins) } else { Vec::new() };
-    Ok(Checked { overviews, servers })
+    Ok(Checked { overviews, assumed: lookup.assumed(), servers })
 }
 
 /// Tells for which plugin a configuration is meant: for the one that is given or that it names, else for an AA plugin

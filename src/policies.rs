@@ -6,7 +6,7 @@
 //! store that were made for it (`credential set --store NAME`), a file of the configuration's form, or secrets of the
 //! Vault that `[hashicorp]` describes.
 
-use std::cell::{Cell, OnceCell};
+use std::cell::{Cell, OnceCell, RefCell};
 use std::time::Duration;
 
 use secrecy::{ExposeSecret, SecretString};
@@ -30,6 +30,9 @@ const KV_VERSION: Opt = Opt::new("credential_store <name>", "kv_version", "2");
 /// The options that this module reads.
 pub(crate) const OPTIONS: &[Opt] = &[PROVIDER, FILE, SECRETS_PATH, MOUNT, KV_VERSION];
 
+/// What is assumed where nobody knows: good as hexadecimal digits, as base64 and as any text.
+const ASSUMED: &str = "0000000000000000000000000000000000000000000000000000000000000000";
+
 /// How long a locked state is waited for; the hook's own budget is not known yet when references are read.
 const PATIENCE: Duration = Duration::from_secs(10);
 
@@ -43,7 +46,12 @@ pub(crate) struct Policies<'a> {
     is_busy: Cell<bool>,
     state: OnceCell<Store<'a>>,
     reads_only: bool,
+    assumes: Option<Assume>,
+    assumed: RefCell<Vec<String>>,
 }
+
+/// Tells of a section and an option whether any text would do as its value.
+pub(crate) type Assume = fn(&str, &str) -> bool;
 
 impl<'a> Policies<'a> {
     pub(crate) fn new(
@@ -52,8 +60,37 @@ impl<'a> Policies<'a> {
         clock: &'a dyn Clock,
         log: &'a Log,
     ) -> Self {
-        let is_busy = Cell::new(false);
-        Self { appliance, environment, clock, log, is_busy, state: OnceCell::new(), reads_only: false }
+        Self {
+            appliance,
+            environment,
+            clock,
+            log,
+            is_busy: Cell::new(false),
+            state: OnceCell::new(),
+            reads_only: false,
+            assumes: None,
+            assumed: RefCell::default(),
+        }
+    }
+
+    /// Assumes that stores of which nobody knows here are on the appliance and hold what is looked for, so that what stands
+    /// beside it can be read. Nobody may be asked anything with such values.
+    pub(crate) fn assuming(mut self, assumes: Assume) -> Self {
+        self.assumes = Some(assumes);
+        self
+    }
+
+    /// Returns what was assumed, each once.
+    pub(crate) fn assumed(&self) -> Vec<String> {
+        self.assumed.borrow().clone()
+    }
+
+    fn assume(&self, section: &str, option: &str, error: &ReferenceError) {
+        let text = format!("[{section}] {option}: {error}");
+        let mut assumed = self.assumed.borrow_mut();
+        if !assumed.contains(&text) {
+            assumed.push(text);
+        }
     }
 
     /// Makes no state where there is none, and migrates none.
@@ -211,7 +248,13 @@ impl Lookup for Policies<'_> {
                 Credential::PrivateKey { .. } | Credential::Certificate { .. } => None,
             }));
         }
-        Ok(self.configured(settings, store, host, user)?.into_iter().next())
+        match self.configured(settings, store, host, user) {
+            Err(error @ ReferenceError::NoStore(_)) if self.assumes.is_some_and(|any| any(host, user)) => {
+                self.assume(host, user, &error);
+                Ok(Some(SecretString::from(ASSUMED)))
+            }
+            found => Ok(found?.into_iter().next()),
+        }
     }
 
     fn certificate(
@@ -235,6 +278,13 @@ impl Lookup for Policies<'_> {
 
     fn trusted_ca_list(&self, name: &str) -> Option<Vec<String>> {
         self.appliance.trusted_ca_lists.get(name).map(|list| list.certs.clone())
+    }
+
+    fn assumes_ca_list(&self, section: &str, option: &str, name: &str) -> bool {
+        if self.assumes.is_some() {
+            self.assume(section, option, &ReferenceError::NoCaList(name.to_owned()));
+        }
+        self.assumes.is_some()
     }
 
     fn environment(&self, name: &str) -> Option<String> {

@@ -241,7 +241,12 @@ fn the_new_configuration_is_without_errors_and_the_document_says_what_check_conf
             })
             .collect();
         let text = read(&format!("docs/migration/{document}"));
-        let told: Vec<&str> = text.lines().filter(|line| line.starts_with("warning: ")).collect();
+        // A document of several plugins has a line for each one's section.
+        let is_of_another = |line: &str| {
+            PLUGINS.iter().any(|(other, ..)| *other != name && line.contains(&format!("[{other}]")))
+        };
+        let told: Vec<&str> =
+            text.lines().filter(|line| line.starts_with("warning: ") && !is_of_another(line)).collect();
         assert_eq!(here, told, "{name}");
         assert!(!here.is_empty() || text.contains("has nothing to say"), "{name}");
     }

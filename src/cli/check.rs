@@ -58,11 +58,12 @@ pub(super) fn run(edge: Edge<'_>, options: CheckOptions) -> Outcome {
     let mut found = Found::default();
     match answer::overview(&given, &world, options.online) {
         Err(error) => found.errors.push(Chain(&error).to_string()),
-        Ok(Checked { overviews, servers }) => {
+        Ok(Checked { overviews, assumed, servers }) => {
             found.servers = options.online.then_some(servers);
+            let on_the_appliance = |text| format!("{text}; it has to be on the appliance");
+            add(&mut found.warnings, assumed.into_iter().map(on_the_appliance));
             for overview in overviews {
-                let unknown = overview.unknown.into_iter();
-                let unknown = unknown.map(|text| format!("{text}; it has to be on the appliance"));
+                let unknown = overview.unknown.into_iter().map(on_the_appliance);
                 add(&mut found.errors, overview.errors);
                 add(&mut found.warnings, overview.warnings.into_iter().chain(unknown));
                 let hooks = [

@@ -47,6 +47,11 @@ pub trait Lookup {
     /// Returns the PEM texts of a trusted CA list, or `None` if there is no list of that name.
     fn trusted_ca_list(&self, name: &str) -> Option<Vec<String>>;
 
+    /// Tells whether a list that an option names and that is nowhere is taken for an empty one, which believes nobody.
+    fn assumes_ca_list(&self, _section: &str, _option: &str, _name: &str) -> bool {
+        false
+    }
+
     /// Returns an environment variable that is valid UTF-8.
     fn environment(&self, name: &str) -> Option<String>;
 }

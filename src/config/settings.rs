@@ -304,6 +304,7 @@ impl<'a> Settings<'a> {
                 Some(list) => Ok(Some(list)),
                 None => match self.text(TRUSTED_CA_LIST.of(&format!("trusted_ca_list {name}")))? {
                     Some(list) => Ok(Some(vec![list])),
+                    None if self.lookup.assumes_ca_list(at.section, at.option, name) => Ok(Some(Vec::new())),
                     None => Err(failed(ReferenceError::NoCaList(name.to_owned()))),
                 },
             },

@@ -34,6 +34,18 @@ const SECRETS: [(&str, &str); 17] = [
     ("yubikey", "api_key"),
 ];
 
+/// Tells whether an option is a secret of which the hooks look at no form: any text may be one.
+pub fn is_any_text(section: &str, option: &str) -> bool {
+    // The state's own key opens what is there, or does not.
+    is_secret(section, option) && section != "state"
+}
+
+fn is_secret(section: &str, option: &str) -> bool {
+    SECRETS.iter().any(|(family, name)| {
+        *name == option && (section == *family || section.starts_with(&format!("{family} ")))
+    })
+}
+
 /// What there is to say of a configuration.
 #[derive(Default)]
 pub struct Overview {
@@ -96,10 +108,7 @@ fn secrets_in_the_clear(context: &Context<'_>, overview: &mut Overview) {
     let ini = context.settings.ini();
     for section in ini.sections() {
         for option in ini.options(section) {
-            let is_secret = SECRETS.iter().any(|(family, name)| {
-                *name == option && (section == *family || section.starts_with(&format!("{family} ")))
-            });
-            let entry = ini.entry(section, option).filter(|_| is_secret);
+            let entry = ini.entry(section, option).filter(|_| is_secret(section, option));
             if entry.is_some_and(|entry| !entry.value.is_empty() && reference::is_literal(entry.value)) {
                 overview.warnings.push(format!(
                     "[{section}] {option} stands there in the clear; '$', ${{file:...}} or ${{env:...}} keep it elsewhere"
@@ -146,7 +155,17 @@ fn roads_with_a_factor(context: &Context<'_>, overview: &mut Overview) {
     let settings = context.settings;
     overview.take(mfa::first_prompt(settings));
     let disable_echo = overview.take(settings.boolean(&authenticate::DISABLE_ECHO)).unwrap_or_default();
-    if let Some(client) = overview.take(mfa::client(factor::tools(context), disable_echo)) {
+    let faults = overview.errors.len();
+    let client = overview.take(mfa::client(factor::tools(context), disable_echo));
+    if client.is_none() {
+        overview.authenticate.push(if overview.errors.len() > faults {
+            "nobody else, because of the error".to_owned()
+        } else {
+            "whose second factor holds; whether an outage is ignored cannot be told without the appliance"
+                .to_owned()
+        });
+    }
+    if let Some(client) = client {
         let brand = client.branded_name();
         overview.authenticate.push(match client.proves() {
             true => format!("whose second factor holds: {brand}"),

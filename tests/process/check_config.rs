@@ -163,6 +163,43 @@ fn what_weakens_is_told() {
 }
 
 #[test]
+fn what_stands_beside_a_secret_of_the_appliance_is_read_and_no_road_is_left_out() {
+    let text = "[mfa]\nprovider=edumfa\n[edumfa]\nserver_url=https://x\napi_key=$\nignore_connection_error=yes\n\
+                [credential_store]\nname=secrets\n[tls]\nca_cert=$[corp]\n";
+    let (found, status) = json_of(text);
+    assert_eq!((&found["errors"], status), (&json!([]), Some(0)));
+    assert_eq!(
+        found["warnings"],
+        json!([
+            "[tls] ca_cert: there is no trusted CA list 'corp'; it has to be on the appliance",
+            "[edumfa] api_key: there is no credential store 'secrets'; it has to be on the appliance",
+        ])
+    );
+    assert_eq!(
+        found["roads"]["authenticate"],
+        json!(["whose second factor holds: edumfa", "while edumfa cannot be reached: everybody"])
+    );
+    let (found, status) = json_of(&text.replace("error=yes", "error=ja"));
+    assert!(found["errors"].to_string().contains("[edumfa] ignore_connection_error"), "{found}");
+    assert_eq!(
+        (&found["roads"]["authenticate"], status),
+        (&json!(["nobody else, because of the error"]), Some(1))
+    );
+}
+
+#[test]
+fn a_secret_that_only_the_appliance_has_is_sent_to_nobody_in_its_place() {
+    let text = "[mfa]\nprovider=edumfa\n[edumfa]\nserver_url=http://127.0.0.1:9\napi_key=$\n[credential_store]\nname=secrets\n";
+    let ended = check(text, &["--online", "--json"]);
+    let servers = ended.response()["servers"].to_string();
+    assert!(
+        servers.contains("not asked: ") && servers.contains("no credential store 'secrets'"),
+        "{servers}"
+    );
+    assert_eq!(ended.status, Some(1));
+}
+
+#[test]
 fn sections_that_are_read_are_not_called_idle() {
     for text in [
         "[access]\nprovider=fqdn\n[hosts_for_groups]\ndba = *\n[groups_for_hosts]\n* = dba\n",
