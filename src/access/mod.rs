@@ -84,23 +84,31 @@ pub fn has_rules(settings: &Settings<'_>) -> Result<bool, SettingError> {
     Ok(settings.choice(&PROVIDER, &PROVIDERS)? == "rules")
 }
 
-/// Lists the sections of providers that are not the one that is asked: whoever wrote them meant them to be read.
+/// Lists the sections of providers that are not the one that is written, and so have no effect.
 ///
 /// # Errors
 /// A provider that is none.
 pub fn idle_sections(settings: &Settings<'_>) -> Result<Vec<String>, SettingError> {
     let chosen = settings.choice(&PROVIDER, &PROVIDERS)?;
-    let belongs = |opts: &[Opt], section: &str| opts.iter().any(|opt| opt.matches_section(section));
-    let of = |section: &str| match section {
-        section if belongs(fqdn::OPTIONS, section) => Some("fqdn"),
-        section if belongs(rules::OPTIONS, section) => Some("rules"),
-        _ => None,
-    };
+    Ok(if is_written(settings) { unread(settings, chosen) } else { Vec::new() })
+}
+
+fn is_written(settings: &Settings<'_>) -> bool {
+    settings.ini().has_option(PROVIDER.section, PROVIDER.option)
+}
+
+/// Lists the sections of other providers than one. A header with nothing below it, as a commented example leaves it, is
+/// none.
+fn unread(settings: &Settings<'_>, chosen: &str) -> Vec<String> {
     let ini = settings.ini();
     let is_idle = |section: &&str| {
-        of(section).is_some_and(|provider| provider != chosen) && ini.has_own_options(section)
+        let of = |opts: &[Opt]| opts.iter().any(|opt| opt.matches_section(section));
+        // What a rule says may also come from [DEFAULT].
+        let says = || rules::OPTIONS.iter().any(|opt| ini.has_option(section, opt.option));
+        let is_rule = chosen != "rules" && of(rules::OPTIONS) && says();
+        is_rule || (chosen != "fqdn" && of(fqdn::OPTIONS) && ini.has_own_options(section))
     };
-    Ok(ini.sections().filter(is_idle).map(str::to_owned).collect())
+    ini.sections().filter(is_idle).map(str::to_owned).collect()
 }
 
 /// Makes the provider that `[access] provider` names; `None` for `none`.
@@ -115,8 +123,9 @@ pub fn provider<'a>(
     Ok(match settings.choice(&PROVIDER, &PROVIDERS)? {
         "fqdn" => Some(Box::new(fqdn::Fqdn::from_settings(settings, resolver)?)),
         "rules" => Some(Box::new(Rules::from_settings(settings)?)),
-        _ => match idle_sections(settings)?.first() {
-            Some(section) if !settings.ini().has_option(PROVIDER.section, PROVIDER.option) => {
+        // Whoever wrote them meant them to be read.
+        none => match unread(settings, none).first() {
+            Some(section) if !is_written(settings) => {
                 let expected = format!("rules, fqdn or, if [{section}] is to have no effect, none");
                 return Err(settings.invalid(&PROVIDER, expected));
             }

@@ -25,7 +25,7 @@ pub(super) struct CheckOptions {
     /// Which plugin it is for: aa or credentialstore; else both
     #[arg(long = "type", value_name = "TYPE", value_parser = super::plugin_type)]
     plugin_type: Option<PluginType>,
-    /// Ask each server that it names, too; no question changes anything there
+    /// Ask each server that it names, too; only a login that is refused there may be counted
     #[arg(long)]
     online: bool,
     /// Write one JSON object

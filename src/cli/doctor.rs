@@ -17,7 +17,7 @@ pub(super) struct DoctorOptions {
     /// The configuration file (else $SPS_PLUGIN_CONFIG, else plugin.ini beside the executable, else none)
     #[arg(long, value_name = "FILE")]
     config: Option<PathBuf>,
-    /// Ask each server that the configuration names, too; no question changes anything there
+    /// Ask each server that the configuration names, too; only a login that is refused there may be counted
     #[arg(long)]
     online: bool,
     /// Write one JSON object

@@ -105,6 +105,10 @@ impl Clock for ChosenClock<'_> {
     fn elapsed(&self) -> Duration {
         self.real.elapsed()
     }
+
+    fn sleep(&self, duration: Duration) {
+        self.real.sleep(duration);
+    }
 }
 
 #[cfg(test)]

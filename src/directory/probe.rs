@@ -2,7 +2,7 @@
 
 use super::ldap::Directories;
 use crate::finding::{Finding, Grade};
-use crate::ldap::Server;
+use crate::ldap::{Refused, Server};
 use crate::logging::Chain;
 
 const SECTIONS: &str = "ldap_server ";
@@ -10,10 +10,11 @@ const SECTIONS: &str = "ldap_server ";
 /// Asks what each `[ldap_server NAME]` describes; `named` is the directory that is asked about users and groups.
 pub fn servers(from: Directories<'_>, named: Option<&str>) -> Vec<Finding> {
     let mut findings = Vec::new();
+    let mut refused = Refused::new();
     let ini = from.settings.ini();
     for name in ini.sections().filter_map(|section| section.strip_prefix(SECTIONS)) {
         match Server::from_settings(from.settings, from.log, from.budget, name) {
-            Ok(Some(server)) => findings.extend(server.probe()),
+            Ok(Some(server)) => findings.extend(server.probe(&mut refused)),
             Ok(None) => {}
             Err(error) => {
                 let (about, detail) =

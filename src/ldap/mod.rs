@@ -18,6 +18,7 @@ mod server;
 
 pub use message::Entry;
 pub use outcome::{Outcome, ResultCode};
+pub use probe::Refused;
 pub use server::{OPTIONS, Server};
 
 use crate::config::settings::SettingError;

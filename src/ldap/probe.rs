@@ -1,6 +1,8 @@
 //! What changes nothing at a directory: each address is connected to as the hooks do, logged in to as `bind_dn`, and asked
 //! for the time and for the entries that searches begin at.
 
+use std::collections::BTreeSet;
+
 use super::connection::{Connection, Way};
 use super::filter::Filter;
 use super::message::{Scope, Search};
@@ -16,12 +18,21 @@ use crate::net::{self, stream::Endpoint};
 const TIME: &str = "currentTime";
 const NOTHING: &str = "1.1";
 
+/// Who was refused where, by all directories that are asked: address and `bind_dn`. Each try may be counted against the
+/// account.
+pub type Refused = BTreeSet<(String, String)>;
+
 impl Server<'_> {
     /// Asks each address.
-    pub fn probe(&self) -> Vec<Finding> {
+    pub fn probe(&self, refused: &mut Refused) -> Vec<Finding> {
         let mut findings = Vec::new();
-        // One password that is wrong is wrong everywhere, and each try may be counted against the account.
-        let mut is_refused = false;
+        let known = |endpoint: &Endpoint, refused: &Refused| {
+            self.login
+                .as_ref()
+                .is_some_and(|(name, _)| refused.contains(&(endpoint.name().to_owned(), name.to_lowercase())))
+        };
+        // One password that is wrong is wrong at every address of a directory.
+        let mut is_refused = self.endpoints.iter().any(|endpoint| known(endpoint, refused));
         for endpoint in &self.endpoints {
             let mut visit =
                 Visit { section: format!("[{}]", self.section), endpoint, findings: &mut findings };
@@ -33,6 +44,9 @@ impl Server<'_> {
                     connection.close();
                 }
                 Err(error) => visit.failed("connection", &error),
+            }
+            if let (true, Some((name, _))) = (is_refused, &self.login) {
+                refused.insert((endpoint.name().to_owned(), name.to_lowercase()));
             }
         }
         findings
@@ -46,8 +60,7 @@ impl Server<'_> {
         match &self.login {
             None => visit.note("bind", Grade::Ok, "none: there is no bind_dn, so the searches are anonymous"),
             Some(_) if *is_refused => {
-                let detail =
-                    "not asked: another address refused bind_dn already, and each try may be counted";
+                let detail = "not asked: bind_dn was refused already, and each try may be counted";
                 return visit.note("bind", Grade::Warning, detail);
             }
             Some((name, password)) => match connection.bind(name, password) {

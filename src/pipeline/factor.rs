@@ -6,7 +6,7 @@ use super::evidence::Evidence;
 use super::progress::AaProgress;
 use super::{Context, Fault, Stop};
 use crate::logging::Chain;
-use crate::mfa::{Answer, ApprovalsBy, MfaClient, MfaError, Naming, Subject, Tools};
+use crate::mfa::{Answer, ApprovalsBy, MfaClient, MfaError, Naming, Reason, Subject, Tools};
 use crate::names::{MfaIdentity, Username};
 use crate::protocol::cookie::Cookie;
 use crate::protocol::invocation::Arguments;
@@ -14,6 +14,9 @@ use crate::secret;
 
 /// Where a provider's state stands in the cookie.
 pub(super) const STATE: &str = "state";
+
+/// Under these keys a name is typed.
+const NAMES: [&str; 4] = ["gu", "username", "radius_username", "ru"];
 
 /// The sentences that the user sees (SDK: `DenyReasons`).
 const AUTHENTICATION_FAILED: &str = "Authentication failed";
@@ -80,7 +83,7 @@ pub(super) fn ask(
         }
         Ok(Answer::AuthenticationFailure { reason }) => {
             // The reason is shown and searched in SPS, and a service may repeat in it what it was asked.
-            let reason = reason.without(password).to_string();
+            let reason = typed(arguments).fold(reason.without(password), Reason::without).to_string();
             context
                 .log
                 .info(format_args!("user {username} is rejected by {}: {reason}", client.branded_name()));
@@ -94,6 +97,15 @@ pub(super) fn ask(
         }
         Err(error) => without_answer(context, client, error),
     }
+}
+
+/// Returns what was typed in answer to something; names are no secrets.
+fn typed(arguments: &Arguments) -> impl Iterator<Item = &SecretString> {
+    arguments
+        .key_value_pairs
+        .iter()
+        .filter(|(key, _)| !NAMES.contains(&key.as_str()))
+        .map(|(_, answer)| answer)
 }
 
 /// Makes of a provider's error what SPS gets: a denial, or ACCEPT where the configuration ignores an outage.

@@ -12,6 +12,7 @@ use crate::directory::user_list;
 use crate::logging::Chain;
 use crate::mfa;
 use crate::names::Username;
+use crate::store;
 
 /// The options that are secrets, and what their sections' names begin with.
 const SECRETS: [(&str, &str); 17] = [
@@ -97,6 +98,7 @@ fn is_of_the_appliance(fault: &super::Fault) -> bool {
 pub fn of_aa(context: &Context<'_>) -> Overview {
     let mut overview = Overview::default();
     secrets_in_the_clear(context, &mut overview);
+    state_directory(context, &mut overview);
     roads_without_a_factor(context, &mut overview);
     roads_with_a_factor(context, &mut overview);
     rules(context, &mut overview);
@@ -115,6 +117,16 @@ fn secrets_in_the_clear(context: &Context<'_>, overview: &mut Overview) {
                 ));
             }
         }
+    }
+}
+
+/// A relative directory is another one wherever the program is called.
+fn state_directory(context: &Context<'_>, overview: &mut Overview) {
+    let directory = overview.take(context.settings.text(&store::DIRECTORY)).flatten();
+    if directory.is_some_and(|directory| !directory.starts_with('/')) {
+        let text =
+            "[state] directory is relative to the folder in which the plugin is called; write the whole path";
+        overview.warnings.push(text.to_owned());
     }
 }
 
@@ -178,7 +190,13 @@ fn roads_with_a_factor(context: &Context<'_>, overview: &mut Overview) {
             overview.authenticate.push(format!("while {brand} cannot be reached: everybody"));
         }
     }
-    overview.take(questions::count(context));
+    if let Some(count) = overview.take(questions::count(context)) {
+        for section in questions::unasked(settings.ini(), count) {
+            overview.warnings.push(format!(
+                "[{section}] is not asked: questions are numbered from [question_1] without a gap, and each has prompt and key"
+            ));
+        }
+    }
 }
 
 fn rules(context: &Context<'_>, overview: &mut Overview) {
@@ -214,6 +232,12 @@ fn rules(context: &Context<'_>, overview: &mut Overview) {
             overview.authorize.push("whom [hosts_for_groups] or [groups_for_hosts] lets in".to_owned())
         }
     }
+    if limit.is_some_and(|limit| limit < 0) {
+        overview.warnings.push(
+            "[connection_limit by=client_ip_gateway_user] limit is below 0: nobody may go anywhere"
+                .to_owned(),
+        );
+    }
     if let Some(limit) = limit.filter(|limit| *limit != 0) {
         overview
             .authorize
@@ -225,6 +249,7 @@ fn rules(context: &Context<'_>, overview: &mut Overview) {
 pub fn of_credential_store(context: &Context<'_>) -> Overview {
     let mut overview = Overview::default();
     secrets_in_the_clear(context, &mut overview);
+    state_directory(context, &mut overview);
     overview.take(checkout::check(context));
     if let Some(providers) = overview.take(Providers::from_settings(credentials::Tools {
         settings: context.settings,

@@ -5,6 +5,7 @@ use serde_json::{Map, Value};
 
 use super::progress::AaProgress;
 use super::{Context, Fault, Stop};
+use crate::config::ini::Ini;
 use crate::config::settings::Opt;
 use crate::protocol::cookie::Cookie;
 use crate::protocol::invocation::Arguments;
@@ -48,6 +49,14 @@ pub(super) fn count(context: &Context<'_>) -> Result<u32, Stop> {
         count = count.saturating_add(1);
     }
     Ok(count)
+}
+
+/// Lists the sections that look like questions and are none of the first so many.
+pub(super) fn unasked(ini: &Ini, count: u32) -> Vec<&str> {
+    let asked = |section: &str| (1..=count).any(|number| section == format!("question_{number}"));
+    let is_left_out =
+        |section: &&str| section.starts_with("question_") && ini.has_own_options(section) && !asked(section);
+    ini.sections().filter(is_left_out).collect()
 }
 
 fn question(context: &Context<'_>, number: u32) -> Result<Option<Question>, Stop> {

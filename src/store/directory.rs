@@ -8,7 +8,8 @@ use std::path::{Path, PathBuf};
 use super::StoreError;
 use crate::config::settings::{Opt, SettingError, Settings};
 
-pub(super) const DIRECTORY: Opt = Opt::new("state", "directory", "");
+/// Where the state is, if the environment is not to say it.
+pub const DIRECTORY: Opt = Opt::new("state", "directory", "");
 
 /// Answers for the process's environment; `main.rs` has the real one.
 pub trait Environment {

@@ -30,7 +30,7 @@ use rusqlite::Connection;
 pub use backup::{BackupError, Restored};
 pub use challenges::{Challenge, ChallengeKind};
 pub use credentials::{CredentialChange, CredentialName, EntryId, Kept};
-pub use directory::{Environment, Places};
+pub use directory::{DIRECTORY, Environment, Places};
 pub use examine::{randomness, versions};
 pub use key::{KeySource, MasterKey};
 pub use leases::{Holder, Lease};

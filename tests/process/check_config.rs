@@ -153,6 +153,17 @@ fn what_weakens_is_told() {
             "[access]\nprovider=rules\n[rule a]\naction=deny\n[groups_for_hosts]\n* = dba\n",
             "[groups_for_hosts] has no effect",
         ),
+        ("[state]\ndirectory=some/where\n", "[state] directory is relative"),
+        ("[question_1]\nprompt=Ticket:\n", "[question_1] is not asked"),
+        (
+            "[question_1]\nprompt=Ticket:\nkey=ticket\n[question_3]\nprompt=Why:\nkey=why\n",
+            "[question_3] is not asked",
+        ),
+        ("[question_01]\nprompt=Ticket:\nkey=ticket\n", "[question_01] is not asked"),
+        (
+            "[connection_limit by=client_ip_gateway_user]\nlimit=-1\n",
+            "limit is below 0: nobody may go anywhere",
+        ),
         ("[access]\nprovider=fqdn\n[rule a]\naction=deny\n", "[rule a] has no effect"),
         ("[whitelist source=user_list]\nname=vip\n", "vip lets in, which has to be on the appliance"),
     ] {
@@ -200,12 +211,28 @@ fn a_secret_that_only_the_appliance_has_is_sent_to_nobody_in_its_place() {
 }
 
 #[test]
+fn rules_that_nobody_is_to_read_are_an_error_and_not_said_to_have_no_effect() {
+    for text in
+        ["[rule a]\naction=deny\n", "[DEFAULT]\naction=deny\n[rule a]\n", "[groups_for_hosts]\n* = dba\n"]
+    {
+        let (found, status) = json_of(text);
+        assert!(
+            found["errors"].to_string().contains("[access] provider: expected rules, fqdn or"),
+            "{text}: {found}"
+        );
+        assert!(!found["warnings"].to_string().contains("no effect"), "{text}: {found}");
+        assert_eq!(status, Some(1), "{text}");
+    }
+}
+
+#[test]
 fn sections_that_are_read_are_not_called_idle() {
     for text in [
         "[access]\nprovider=fqdn\n[hosts_for_groups]\ndba = *\n[groups_for_hosts]\n* = dba\n",
         "[access]\nprovider=rules\n[rule a]\naction=deny\n",
         "[mfa]\nprovider=local\n",
         // As default.cfg has them: headers, and nothing below.
+        "[question_1]\nprompt=Ticket:\nkey=ticket\n[question_2]\nprompt=Why:\nkey=why\n[question_3]\n",
         "[access]\n[hosts_for_groups]\n[groups_for_hosts]\n[rule dba]\n",
     ] {
         let (found, _) = json_of(text);

@@ -367,6 +367,20 @@ fn a_clock_that_went_back_is_seen_in_what_was_used() {
 }
 
 #[test]
+fn a_device_whose_clock_is_off_says_nothing_about_the_clock_of_this_machine() {
+    let place = filled();
+    let used = |skew: i64, steps_from_now: i64| {
+        let counter = format!("unixepoch() / period + ({skew}) + ({steps_from_now}) + 1");
+        state(&place).execute(&format!("UPDATE tokens SET skew = {skew}, counter = {counter}"), []).unwrap();
+        look(&place)
+    };
+    for skew in [7, -7] {
+        used(skew, 0).assert("state", "clock", "ok", "nothing in it was used in the future");
+        used(skew, 8).assert("state", "clock", "warning", "1 time-based tokens");
+    }
+}
+
+#[test]
 fn what_was_left_over_is_counted() {
     let place = filled();
     let old = "INSERT INTO leases VALUES ('o', 'e', 's', 'a', 'b', '', 1)";

@@ -425,6 +425,18 @@ fn a_wrong_bind_password_is_shown_to_one_address_and_not_to_all() {
 }
 
 #[test]
+fn a_wrong_bind_password_is_shown_once_to_an_address_that_stands_in_two_sections() {
+    let directory = ldap::directory();
+    let section =
+        ldap::section(&format!("ldap://{}", directory.address)).replace(READER, &format!("{MARK}-wrong"));
+    let asked = ask(&format!("{section}{}", section.replace("[ldap_server ad]", "[ldap_server again]")));
+    let binds = asked.all("bind", &directory.address.to_string());
+    let [first, second] = binds.as_slice() else { panic!("{}", asked.text) };
+    assert!(first["detail"].as_str().unwrap().contains("invalidCredentials (49)"), "{}", asked.text);
+    assert_eq!(second["detail"], "not asked: bind_dn was refused already, and each try may be counted");
+}
+
+#[test]
 fn a_directory_that_tells_its_time_has_it_compared() {
     let service = Service::plain(|connection| {
         while let Some(asked) = ldap::Asked::read(connection) {

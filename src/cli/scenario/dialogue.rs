@@ -36,8 +36,8 @@ impl<'a> Dialogue<'a> {
         question: &Question,
         story: &mut Story<'_>,
     ) -> Result<Zeroizing<String>, Unread> {
-        let Question { key, prompt, disable_echo } = question;
-        let prompt = if prompt.trim().is_empty() { format!("{key}: ") } else { shown(prompt) };
+        let Question { key, disable_echo, .. } = question;
+        let prompt = asked(question);
         let answer = if self.is_terminal {
             // Where the story does not go to the terminal, a question has to all the same.
             let told = self.terminal.is_terminal(story.stream());
@@ -61,9 +61,10 @@ impl Drop for Dialogue<'_> {
     }
 }
 
-/// Returns a question as a terminal may show it; it may have several lines.
-fn shown(prompt: &str) -> String {
-    prompt.chars().filter(|c| *c == '\n' || !steers(*c)).collect()
+/// Returns a question as a terminal may show it; it may have several lines. One without a text has its key as that.
+fn asked(Question { key, prompt, .. }: &Question) -> String {
+    let shown = |text: &str| -> String { text.chars().filter(|c| *c == '\n' || !steers(*c)).collect() };
+    if prompt.trim().is_empty() { format!("{}: ", shown(key)) } else { shown(prompt) }
 }
 
 #[cfg(test)]
@@ -109,6 +110,10 @@ mod tests {
 
     #[test]
     fn a_question_keeps_its_lines_and_nothing_that_steers_the_terminal() {
-        assert_eq!(shown("1. \u{1b}[2Jphone\n2. \u{202e}token\r\n: "), "1. [2Jphone\n2. token\n: ");
+        let asked = |key: &str, prompt: &str| {
+            asked(&Question { key: key.to_owned(), prompt: prompt.to_owned(), disable_echo: false })
+        };
+        assert_eq!(asked("otp", "1. \u{1b}[2Jphone\n2. \u{202e}token\r\n: "), "1. [2Jphone\n2. token\n: ");
+        assert_eq!(asked("k\u{1b}]0;x\u{7}\u{202e}", " "), "k]0;x: ");
     }
 }

@@ -70,11 +70,14 @@ impl Mask {
         shown
     }
 
-    /// Covers the answers in the cookies.
+    /// Covers the answers in the cookies, and what a service keeps there, which may be an answer.
     fn cookies(&self, members: &mut Map<String, Value>) {
         for name in ["cookie", "session_cookie"] {
             if let Some(cookie) = members.get_mut(name) {
                 self.answers(cookie.get_mut("questions"));
+                if let Some(state) = cookie.get_mut("state") {
+                    cover(state);
+                }
             }
         }
     }
@@ -165,6 +168,16 @@ mod tests {
                 "server_username": "hidden-1", "gateway_password": "***",
                 "key_value_pairs": {"otp": "***", "pin": "***", "gu": "alice"}})
         );
+    }
+
+    #[test]
+    fn what_a_service_keeps_in_the_cookie_is_covered() {
+        let shown = mask().invocation(
+            &json!({"arguments": {"cookie": {"username": "alice", "state": {"p": "PIN", "n": 7}}}}),
+        );
+        let cookie = json!({"username": "alice", "state": {"p": "***", "n": "***"}});
+        assert_eq!(shown["arguments"]["cookie"], cookie);
+        assert_eq!(mask().response(&json!({"cookie": {"state": "id"}}))["cookie"]["state"], "***");
     }
 
     #[test]

@@ -54,7 +54,7 @@ pub(super) fn state(
             (
                 "time-based tokens",
                 "tokens",
-                "CASE type WHEN 'totp' THEN (counter - 1 - window) * period * 1000000 ELSE 0 END",
+                "CASE type WHEN 'totp' THEN (counter - 1 - window - skew) * period * 1000000 ELSE 0 END",
             ),
             ("guesses", "guesses", "failed_at"),
         ],
