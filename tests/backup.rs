@@ -13,13 +13,14 @@ use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::thread;
+use std::time::Duration;
 
 use rusqlite::Connection;
 use serde_json::json;
 
 use sps_plugin::store::Algorithm;
 use sps_plugin::token::oath::CodeMaker;
-use support::{Ended, Place, authenticate, credential_hook};
+use support::{Ended, PROGRAM, Place, authenticate, credential_hook};
 
 /// The secret of RFC 4226 appendix D.
 const SECRET: &str = "3132333435363738393031323334353637383930";
@@ -394,4 +395,207 @@ fn an_older_version_takes_its_backup_back_where_the_newer_state_was_moved_away()
     }
     done(&place, &format!("state restore {copy}"));
     assert_eq!(login(&place, "alice", &code(0)), "ACCEPT");
+}
+
+/// Runs a command in the folder of the place.
+fn inside(place: &Place, words: &[&str]) -> Ended {
+    let mut command = place.command(PROGRAM);
+    command.current_dir(place.path("")).args(words);
+    support::run(command, "")
+}
+
+/// Names that SQLite takes for something else than a file of this name.
+const OF_SQLITE: [&str; 4] = [":memory:", "file:x?mode=memory", "file:victim", "file:///tmp/x?vfs=none"];
+
+#[test]
+fn a_name_that_sqlite_reads_otherwise_is_a_file_of_that_name() {
+    let place = Place::new();
+    enrol(&place, "hotp", "A1", "alice");
+    fs::create_dir_all(place.path("file:/tmp")).unwrap();
+    let victim = place.path("victim");
+    Connection::open(&victim).unwrap().execute_batch("CREATE TABLE precious (x)").unwrap();
+    let precious = fs::read(&victim).unwrap();
+    for name in OF_SQLITE {
+        let ended = inside(&place, &["state", "backup", name]);
+        assert_eq!(ended.status, Some(0), "{name}: {ended:?}");
+        let copy = fs::metadata(place.path(name)).unwrap();
+        assert_eq!((copy.mode() & 0o777, copy.len() > 0), (0o600, true), "{name}");
+        assert!(fs::read(&victim).unwrap() == precious, "{name}");
+        let ended = inside(&place, &["state", "restore", name, "--replace"]);
+        assert_eq!(ended.status, Some(0), "{name}: {ended:?}");
+        let ended = inside(&place, &["state", "backup", name]);
+        ended.assert_logged(&["a backup overwrites nothing"]);
+    }
+    // What SQLite would have read instead.
+    let other = beside(&place);
+    fs::copy(place.path("file:victim"), other.path("elsewhere")).unwrap();
+    let ended = inside(&other, &["state", "restore", "file:elsewhere"]);
+    ended.assert_logged(&["cannot use the file file:elsewhere"]);
+    assert!(!other.state().join("state.sqlite3").exists());
+    assert_eq!(login(&place, "alice", &code(0)), "ACCEPT");
+}
+
+#[test]
+fn a_state_directory_that_sqlite_reads_otherwise_is_a_directory_of_that_name() {
+    let place = Place::new();
+    fs::create_dir(place.path("elsewhere")).unwrap();
+    for name in ["file:elsewhere", "file:state?vfs=none"] {
+        let mut command = place.command(PROGRAM);
+        command.current_dir(place.path("")).env("SCB_PLUGIN_STATE_DIRECTORY", name);
+        command.args(["token", "enroll", "--type", "hotp", "--user", "alice", "--secret-hex", SECRET]);
+        let ended = support::run(command, "");
+        assert_eq!(ended.status, Some(0), "{name}: {ended:?}");
+        assert_eq!(rows(&place.path(name).join("state.sqlite3"), "tokens"), 1, "{name}");
+    }
+    assert_eq!(fs::read_dir(place.path("elsewhere")).unwrap().count(), 0);
+}
+
+#[test]
+fn a_trigger_that_is_added_while_the_backup_is_read_never_comes_into_the_state() {
+    let place = Place::new();
+    for number in 0..40 {
+        enrol(&place, "hotp", &format!("A{number}"), "alice");
+    }
+    let copy = file(&place, "copy");
+    done(&place, &format!("state backup {copy}"));
+    let over = AtomicBool::new(false);
+    thread::scope(|scope| {
+        let writer = scope.spawn(|| {
+            let connection = Connection::open(&copy).unwrap();
+            connection.execute_batch("PRAGMA synchronous = OFF; PRAGMA journal_mode = MEMORY").unwrap();
+            while !over.load(Ordering::SeqCst) {
+                let add = "CREATE TRIGGER t AFTER UPDATE ON tokens BEGIN UPDATE tokens SET enabled = 1; END";
+                connection.execute_batch(add).unwrap();
+                thread::sleep(Duration::from_micros(100));
+                connection.execute_batch("DROP TRIGGER t").unwrap();
+                thread::sleep(Duration::from_micros(100));
+            }
+        });
+        let mut found = 0;
+        for _ in 0..40 {
+            let ended = place.run(&["state", "restore", &copy, "--replace"], "");
+            if ended.status != Some(0) {
+                ended.assert_logged(&["error: ", &copy]);
+            }
+            found += rows(&place.state().join("state.sqlite3"), "sqlite_schema WHERE type = 'trigger'");
+        }
+        over.store(true, Ordering::SeqCst);
+        writer.join().unwrap();
+        assert_eq!(found, 0);
+        done(&place, &format!("state restore {copy} --replace"));
+    });
+}
+
+/// Runs a command that may write no file longer than so many blocks of 512 bytes: what a full disk is to a process,
+/// without the right to fill one.
+fn cramped(place: &Place, blocks: u32, words: &[&str]) -> Ended {
+    let mut command = place.command("/bin/sh");
+    let script = format!("trap '' XFSZ; ulimit -f {blocks}; exec \"$0\" \"$@\"");
+    command.args(["-c", &script, PROGRAM]).args(words);
+    support::run(command, "")
+}
+
+#[test]
+fn a_backup_or_restore_that_does_not_fit_leaves_nothing_behind() {
+    let place = Place::new();
+    enrol(&place, "hotp", "A1", "alice");
+    let copy = file(&place, "copy");
+    done(&place, &format!("state backup {copy}"));
+    let other = beside(&place);
+    let held = bytes(&place);
+    let (second, mut failures) = (file(&place, "second"), 0);
+    for blocks in [0, 1, 8, 16, 64, 72, 80, 96, 112, 128, 136, 144, 160, 100_000] {
+        let before = other.files();
+        let ended = cramped(&other, blocks, &["state", "restore", &copy]);
+        if ended.status == Some(0) {
+            break;
+        }
+        failures += 1;
+        assert_eq!((ended.status, other.files()), (Some(1), before), "{blocks}: {ended:?}");
+        let ended = cramped(&place, blocks, &["state", "backup", &second]);
+        assert_eq!((ended.status, ended.stdout.is_empty()), (Some(1), true), "{blocks}: {ended:?}");
+        let ended = cramped(&place, blocks, &["state", "restore", &copy, "--replace"]);
+        assert_eq!(ended.status, Some(1), "{blocks}: {ended:?}");
+        let left: Vec<_> =
+            place.files().into_iter().filter(|path| !path.starts_with(place.state())).collect();
+        assert_eq!(left, [Path::new(&copy)], "{blocks}");
+        assert_eq!(rows(&place.state().join("state.sqlite3"), "tokens"), 1, "{blocks}");
+    }
+    assert!((3..14).contains(&failures), "{failures}");
+    let names: Vec<_> = held.iter().map(|(path, _)| path.file_name().unwrap().to_owned()).collect();
+    let made: Vec<_> = bytes(&other).iter().map(|(path, _)| path.file_name().unwrap().to_owned()).collect();
+    assert!(made.iter().all(|name| names.contains(name)), "{made:?}");
+    let state = other.state().join("state.sqlite3");
+    assert_eq!(fs::metadata(&state).unwrap().mode() & 0o777, 0o600);
+    let how: String =
+        Connection::open(&state).unwrap().query_row("PRAGMA journal_mode", [], |row| row.get(0)).unwrap();
+    assert_eq!(how, "wal");
+    assert_eq!(login(&other, "alice", &code(0)), "ACCEPT");
+}
+
+#[test]
+fn a_restore_that_finds_no_state_never_takes_one_away_that_a_hook_begins_meanwhile() {
+    let place = Place::new();
+    enrol(&place, "hotp", "A1", "alice");
+    let copy = file(&place, "copy");
+    done(&place, &format!("state backup {copy}"));
+    for _ in 0..20 {
+        let other = beside(&place);
+        let restored = thread::scope(|scope| {
+            let hook = scope.spawn(|| enrol(&other, "hotp", "B1", "bob"));
+            let restored = other.run(&["state", "restore", &copy], "");
+            hook.join().unwrap();
+            restored
+        });
+        let list = done(&other, "token list");
+        assert!(list.contains("B1"), "{list} {restored:?}");
+        match restored.status {
+            Some(0) => assert!(list.contains("A1"), "{list}"),
+            _ => restored.assert_logged(&["--replace overwrites it"]),
+        }
+        let names: Vec<_> = other.files().iter().map(|path| path.file_name().unwrap().to_owned()).collect();
+        assert!(names.len() <= 4, "{names:?}");
+    }
+}
+
+#[test]
+fn a_log_without_its_database_is_a_state_that_has_to_be_given_up() {
+    let place = Place::new();
+    enrol(&place, "hotp", "A1", "alice");
+    let copy = file(&place, "copy");
+    done(&place, &format!("state backup {copy}"));
+    enrol(&place, "hotp", "B1", "bob");
+    assert!(fs::metadata(place.state().join("state.sqlite3-wal")).unwrap().len() > 0);
+    fs::remove_file(place.state().join("state.sqlite3")).unwrap();
+    refused(&place, &format!("state restore {copy}"), "--replace overwrites it", 2);
+    done(&place, &format!("state restore {copy} --replace"));
+    assert!(!done(&place, "token list").contains("B1"));
+    assert_eq!(login(&place, "alice", &code(0)), "ACCEPT");
+}
+
+#[test]
+fn what_is_no_regular_file_is_no_backup_and_nobody_waits_for_it() {
+    let place = Place::new();
+    enrol(&place, "hotp", "A1", "alice");
+    let fifo = file(&place, "fifo");
+    rustix::fs::mkfifoat(rustix::fs::CWD, &fifo, 0o600.into()).unwrap();
+    let before = bytes(&place);
+    for path in [fifo.as_str(), "/dev/null", place.path("").to_str().unwrap()] {
+        refused(&place, &format!("state restore {path} --replace"), "is not a regular file", 1);
+        assert_eq!(bytes(&place), before, "{path}");
+    }
+}
+
+#[test]
+fn a_time_based_code_at_the_end_of_the_widest_window_is_not_good_again() {
+    let place = Place::new();
+    let words =
+        format!("token enroll --type totp --window 1000 --user alice --serial A1 --secret-hex {SECRET}");
+    at(&place, &words, NOON);
+    let copy = file(&place, "copy");
+    at(&place, &format!("state backup {copy}"), NOON);
+    let last = code(u64::try_from(NOON).unwrap() / 30 + u64::from(sps_plugin::store::MAX_WINDOW));
+    assert_eq!(login_at(&place, &last, NOON), "ACCEPT");
+    assert_eq!(at(&place, &format!("state restore {copy} --replace"), NOON).status, Some(0));
+    assert_eq!(login_at(&place, &last, NOON), "DENY");
 }

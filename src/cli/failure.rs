@@ -57,9 +57,10 @@ impl From<BackupError> for Failure {
             BackupError::NoState(_) | BackupError::FileExists(_) | BackupError::StateExists(_) => {
                 Self::mistake(error)
             }
-            BackupError::File { .. } | BackupError::Copy { .. } | BackupError::NoBackup(_) => {
-                Self::fault(error)
-            }
+            BackupError::File { .. }
+            | BackupError::Copy { .. }
+            | BackupError::NoFile(_)
+            | BackupError::NoBackup(_) => Self::fault(error),
         }
     }
 }

@@ -9,9 +9,9 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use rusqlite::backup::{Backup, StepResult};
-use rusqlite::{Connection, OpenFlags, params};
+use rusqlite::{Connection, ErrorCode, OpenFlags, params};
 
-use super::{STATE_FILE, Store, StoreError, sqlite};
+use super::{MAX_WINDOW, STATE_FILE, Store, StoreError, sqlite};
 use crate::clock::Budget;
 
 /// How long a copy waits before it asks again for a lock.
@@ -45,6 +45,9 @@ pub enum BackupError {
         /// What SQLite said.
         source: rusqlite::Error,
     },
+    /// It is a pipe, a device or a directory.
+    #[error("{0} is not a regular file; nothing was changed")]
+    NoFile(PathBuf),
     /// It is damaged, or something else.
     #[error("{0} is no backup of a state, or it is damaged; nothing was changed")]
     NoBackup(PathBuf),
@@ -74,24 +77,22 @@ impl Store<'_> {
         }
         let database = self.persistent()?;
         let failed = |source| BackupError::File { path: file.to_owned(), source };
-        match OpenOptions::new().write(true).create_new(true).mode(0o600).open(file) {
-            Ok(_) => {}
+        let path = std::path::absolute(file).map_err(failed)?;
+        match make(&path) {
+            Ok(()) => {}
             Err(error) if error.kind() == std::io::ErrorKind::AlreadyExists => {
                 return Err(BackupError::FileExists(file.to_owned()));
             }
             Err(error) => return Err(failed(error)),
         }
-        let copied = copy_out(&database.connection, file, self.budget);
-        if copied.is_err() {
+        let copied = copy_out(&database.connection, &path, Journal::Delete, self.budget);
+        if !matches!(copied, Ok(true)) {
             // The first error is the one to tell.
-            let _ = fs::remove_file(file);
+            let _ = fs::remove_file(&path);
         }
         match copied.map_err(|source| BackupError::Copy { path: file.to_owned(), source })? {
-            true => Ok(sqlite::sync_directory(&absolute(file).map_err(failed)?)?),
-            false => {
-                let _ = fs::remove_file(file);
-                Err(BackupError::NoBackup(place))
-            }
+            true => Ok(sqlite::sync_directory(&path)?),
+            false => Err(BackupError::NoBackup(place)),
         }
     }
 
@@ -101,49 +102,124 @@ impl Store<'_> {
     /// are left out, and time-based codes are refused until every one that can have been used is over.
     ///
     /// # Errors
-    /// [`BackupError`]; nothing is changed then.
+    /// [`BackupError`]; the state is as it was then, and where there was none there is none.
     pub fn restore(&self, file: &Path, replace: bool) -> Result<Restored, BackupError> {
         let directory = self.places.persistent()?;
         let place = directory.join(STATE_FILE);
-        if self.has_state() && !replace {
+        // SQLite would take what it finds beside the new file for changes of that one.
+        let is_there =
+            self.has_state() || [sqlite::LOG, sqlite::JOURNAL].iter().any(|end| exists(&place, end));
+        if is_there && !replace {
             return Err(BackupError::StateExists(place));
         }
         let failed = |source| BackupError::Copy { path: file.to_owned(), source };
-        let no_backup = || BackupError::NoBackup(file.to_owned());
-        fs::metadata(file).map_err(|source| BackupError::File { path: file.to_owned(), source })?;
-        let flags = OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX;
-        let given = Connection::open_with_flags(file, flags).map_err(failed)?;
-        let version = sqlite::version(&given).map_err(|_| no_backup())?;
-        if version > sqlite::STATE.len() {
-            return Err(StoreError::Newer(file.to_owned()).into());
-        }
-        if !is_whole(&given).unwrap_or(false) || !is_ours(&given, version).unwrap_or(false) {
-            return Err(no_backup());
-        }
-        // What is to come back is made ready where nobody sees it.
-        let mut ready = Connection::open_in_memory().map_err(failed)?;
-        copy(&given, &mut ready, self.budget).map_err(failed)?;
+        let ready = self.read_in(file)?;
         sqlite::take_steps(&ready, sqlite::STATE).map_err(failed)?;
         if let Some(check) = meta(&ready, super::vault::CHECK).map_err(failed)? {
             self.opening(check, &directory)?;
         }
         let restored = without_what_is_over(&ready, self.now().as_secs()).map_err(failed)?;
+        if !is_there {
+            if self.begin_with(&ready, &place)? {
+                return Ok(restored);
+            }
+            // A hook has begun a state meanwhile.
+            if !replace {
+                return Err(BackupError::StateExists(place));
+            }
+        }
         let mut target = sqlite::open(&place, sqlite::STATE, self.budget.remaining())?;
         copy(&ready, &mut target, self.budget)
             .map_err(|source| StoreError::Database { path: place.clone(), source })?;
         sqlite::fold_in(&target);
         Ok(restored)
     }
+
+    /// Reads a backup once, to where nobody else writes, and judges what has arrived: whoever may write the file may do so
+    /// meanwhile.
+    fn read_in(&self, file: &Path) -> Result<Connection, BackupError> {
+        let failed = |source| BackupError::Copy { path: file.to_owned(), source };
+        let no_backup = || BackupError::NoBackup(file.to_owned());
+        let metadata =
+            fs::metadata(file).map_err(|source| BackupError::File { path: file.to_owned(), source })?;
+        // SQLite would wait for a writer of a pipe.
+        if !metadata.is_file() {
+            return Err(BackupError::NoFile(file.to_owned()));
+        }
+        let given = sqlite::connect(file, OpenFlags::SQLITE_OPEN_READ_ONLY).map_err(failed)?;
+        let mut ready = Connection::open_in_memory().map_err(failed)?;
+        copy(&given, &mut ready, self.budget).map_err(|error| match error.sqlite_error_code() {
+            Some(ErrorCode::NotADatabase | ErrorCode::DatabaseCorrupt) => no_backup(),
+            _ => failed(error),
+        })?;
+        let version = sqlite::version(&ready).map_err(|_| no_backup())?;
+        if version > sqlite::STATE.len() {
+            return Err(StoreError::Newer(file.to_owned()).into());
+        }
+        if !is_ours(&ready, version).unwrap_or(false) || !is_whole(&ready).unwrap_or(false) {
+            return Err(no_backup());
+        }
+        Ok(ready)
+    }
+
+    /// Makes the state where there is none; tells whether there is still none.
+    ///
+    /// Under another name first, so that nothing is in its place if it does not fit: a state that hooks may have opened
+    /// cannot be taken away again.
+    fn begin_with(&self, ready: &Connection, place: &Path) -> Result<bool, BackupError> {
+        let prepared = sqlite::beside(place, &format!(".{}", std::process::id()));
+        let failed = |source| BackupError::File { path: prepared.clone(), source };
+        make(&prepared).map_err(failed)?;
+        let copied = copy_out(ready, &prepared, Journal::Wal, self.budget);
+        // A link fails where the file is there already.
+        let linked = matches!(copied, Ok(true)).then(|| fs::hard_link(&prepared, place));
+        for ending in ["", sqlite::JOURNAL, sqlite::LOG, sqlite::INDEX] {
+            let _ = fs::remove_file(sqlite::beside(&prepared, ending));
+        }
+        copied.map_err(|source| StoreError::Database { path: prepared.clone(), source })?;
+        match linked {
+            Some(Ok(())) => {
+                sqlite::sync_directory(place)?;
+                Ok(true)
+            }
+            Some(Err(error)) if error.kind() == std::io::ErrorKind::AlreadyExists => Ok(false),
+            Some(Err(error)) => Err(failed(error)),
+            None => Err(BackupError::NoBackup(prepared)),
+        }
+    }
 }
 
-/// Copies into a file that is empty; tells whether what arrived is whole.
-fn copy_out(from: &Connection, file: &Path, budget: Budget<'_>) -> rusqlite::Result<bool> {
-    let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
-    let mut to = Connection::open_with_flags(file, flags)?;
+/// How a copy is left.
+#[derive(Clone, Copy)]
+enum Journal {
+    /// To be read where nothing can be written.
+    Delete,
+    /// As the state is.
+    Wal,
+}
+
+/// Makes an empty file that only its owner may read.
+fn make(path: &Path) -> std::io::Result<()> {
+    OpenOptions::new().write(true).create_new(true).mode(0o600).open(path).map(|_| ())
+}
+
+fn exists(database: &Path, ending: &str) -> bool {
+    fs::symlink_metadata(sqlite::beside(database, ending)).is_ok()
+}
+
+/// Copies into a file that is empty, with no log beside it in the end; tells whether what arrived is whole.
+fn copy_out(from: &Connection, file: &Path, journal: Journal, budget: Budget<'_>) -> rusqlite::Result<bool> {
+    let mut to = sqlite::connect(file, sqlite::READ_WRITE)?;
     copy(from, &mut to, budget)?;
-    // One file, without a log beside it, that can be read where nothing can be written.
-    to.query_row("PRAGMA journal_mode = DELETE", [], |_| Ok(()))?;
-    is_whole(&to)
+    let wanted = match journal {
+        Journal::Delete => "delete",
+        Journal::Wal => "wal",
+    };
+    let set = format!("PRAGMA journal_mode = {wanted}");
+    let found: String = to.query_row(&set, [], |row| row.get(0))?;
+    let is_whole = found == wanted && is_whole(&to)?;
+    to.close().map_err(|(_, error)| error)?;
+    Ok(is_whole && !exists(file, sqlite::LOG))
 }
 
 /// Copies everything in one transaction of each side; waits for locks as long as the budget lasts.
@@ -191,17 +267,13 @@ fn without_what_is_over(connection: &Connection, now: i64) -> rusqlite::Result<R
     )?;
     // The furthest step that can have been used up to now is a window ahead of now.
     connection.execute(
-        "UPDATE tokens SET counter = max(counter, ?1 / period + skew + min(window, 1000) + 1)
+        "UPDATE tokens SET counter = max(counter, ?1 / period + skew + min(window, ?2) + 1)
          WHERE type = 'totp' AND period > 0",
-        params![now.max(0)],
+        params![now.max(0), MAX_WINDOW],
     )?;
     let count = |condition: &str| {
         let sql = format!("SELECT count(*) FROM tokens WHERE {condition}");
         connection.query_row(&sql, [], |row| row.get::<_, i64>(0)).map(|count| count.try_into().unwrap_or(0))
     };
     Ok(Restored { tokens: count("1")?, replayable: count("type IN ('hotp', 'paper', 'registration')")? })
-}
-
-fn absolute(file: &Path) -> std::io::Result<PathBuf> {
-    std::path::absolute(file)
 }

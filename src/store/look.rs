@@ -6,7 +6,7 @@
 
 use std::fs;
 use std::os::unix::ffi::OsStrExt;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::time::Duration;
 
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, percent_encode};
@@ -33,8 +33,8 @@ pub(super) fn open(path: &Path, migrations: &[&str]) -> Result<Connection, Store
         }
         Err(source) => return Err(StoreError::Directory { path: path.to_owned(), source }),
     };
-    let log_is_empty = fs::metadata(beside(&file, "-wal")).map_or(true, |log| log.len() == 0);
-    let how = match (log_is_empty, beside(&file, "-shm").exists()) {
+    let log_is_empty = fs::metadata(sqlite::beside(&file, sqlite::LOG)).map_or(true, |log| log.len() == 0);
+    let how = match (log_is_empty, sqlite::beside(&file, sqlite::INDEX).exists()) {
         (_, true) => "mode=ro&readonly_shm=1",
         (true, false) => "immutable=1",
         (false, false) => return Err(StoreError::NoIndex(path.to_owned())),
@@ -49,10 +49,4 @@ pub(super) fn open(path: &Path, migrations: &[&str]) -> Result<Connection, Store
         return Err(StoreError::Newer(path.to_owned()));
     }
     Ok(connection)
-}
-
-fn beside(file: &Path, ending: &str) -> PathBuf {
-    let mut name = file.as_os_str().to_owned();
-    name.push(ending);
-    PathBuf::from(name)
 }

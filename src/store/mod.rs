@@ -41,7 +41,7 @@ pub use sessions::{CacheLimits, ConnectionKey};
 #[cfg(test)]
 pub(crate) use settle::SETTLED;
 pub use settle::{Advance, ChallengeStep, GuessStep, Guesses, Settlement, Use};
-pub use tokens::{Algorithm, Candidate, Token, TokenType};
+pub use tokens::{Algorithm, Candidate, MAX_WINDOW, Token, TokenType};
 
 use crate::clock::{Budget, Clock, UnixTime};
 use crate::config::settings::{Opt, SettingError};

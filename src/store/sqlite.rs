@@ -15,6 +15,13 @@ use rusqlite::{Connection, OpenFlags, TransactionBehavior};
 
 use super::StoreError;
 
+/// What the names end with of the files that SQLite has beside a database: its log, the index of that, and the journal
+/// of a database without a log.
+pub(super) const LOG: &str = "-wal";
+pub(super) const INDEX: &str = "-shm";
+pub(super) const JOURNAL: &str = "-journal";
+pub(super) const READ_WRITE: OpenFlags = OpenFlags::SQLITE_OPEN_READ_WRITE;
+
 const LOG_PAGES: u64 = 64;
 /// A page and the header of its frame in the log.
 const FRAME: u64 = 4096 + 24;
@@ -148,11 +155,11 @@ pub(super) const CONNECTIONS: &[&str] = &[
 /// [`StoreError::Database`], [`StoreError::Newer`].
 pub(super) fn open(path: &Path, migrations: &[&str], remaining: Duration) -> Result<Connection, StoreError> {
     let failed = |source| StoreError::Database { path: path.to_owned(), source };
-    let mut connection = match connect(path) {
+    let mut connection = match connect(path, READ_WRITE) {
         Err(error) if error.sqlite_error_code() == Some(rusqlite::ErrorCode::CannotOpen) => {
             // SQLite would make it readable for all; whether this works is seen at the second try.
             let _ = OpenOptions::new().create(true).append(true).mode(0o600).open(path);
-            connect(path)
+            connect(path, READ_WRITE)
         }
         result => result,
     }
@@ -163,7 +170,7 @@ pub(super) fn open(path: &Path, migrations: &[&str], remaining: Duration) -> Res
     connection.execute_batch("PRAGMA synchronous = FULL;").map_err(failed)?;
     // Where a symbolic link leads to, as SQLite found it.
     let file = connection.path().map_or_else(|| path.to_owned(), PathBuf::from);
-    let log_is_empty = fs::metadata(log_of(&file)).map_or(true, |log| log.len() == 0);
+    let log_is_empty = fs::metadata(beside(&file, LOG)).map_or(true, |log| log.len() == 0);
     match version(&connection).map_err(failed)? {
         // Nothing was committed to this log yet, so nobody may have waited for its name to be on the disk.
         found if found == migrations.len() && log_is_empty => sync_directory(&file)?,
@@ -180,7 +187,7 @@ pub(super) fn open(path: &Path, migrations: &[&str], remaining: Duration) -> Res
 /// the log as it is, for the next writer to begin anew, and that it may do so is forgotten when the last process closes
 /// the file. Each would append, and each would read back all that was ever appended.
 pub(super) fn fold_in(connection: &Connection) {
-    let length = connection.path().and_then(|path| fs::metadata(log_of(Path::new(path))).ok());
+    let length = connection.path().and_then(|path| fs::metadata(beside(Path::new(path), LOG)).ok());
     if length.is_none_or(|log| log.len() <= LOG_PAGES.saturating_mul(FRAME)) {
         return;
     }
@@ -192,10 +199,11 @@ pub(super) fn fold_in(connection: &Connection) {
     let _ = connection.query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |_| Ok(()));
 }
 
-fn log_of(path: &Path) -> PathBuf {
-    let mut log = path.as_os_str().to_owned();
-    log.push("-wal");
-    PathBuf::from(log)
+/// Names a file that SQLite has beside a database.
+pub(super) fn beside(path: &Path, ending: &str) -> PathBuf {
+    let mut name = path.as_os_str().to_owned();
+    name.push(ending);
+    PathBuf::from(name)
 }
 
 /// Waits until the names of the database and its log are on the disk; without them a commit is lost with the power.
@@ -206,8 +214,13 @@ pub(super) fn sync_directory(path: &Path) -> Result<(), StoreError> {
         .map_err(|source| StoreError::Directory { path: directory.to_owned(), source })
 }
 
-fn connect(path: &Path) -> rusqlite::Result<Connection> {
-    Connection::open_with_flags(path, OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX)
+/// Opens a file that is there.
+///
+/// By its absolute path: SQLite takes a relative one such as `:memory:` or `file:x?vfs=y` for something else than a file of
+/// this name, whatever the flags say, because that is how the bundled one is built.
+pub(super) fn connect(path: &Path, access: OpenFlags) -> rusqlite::Result<Connection> {
+    let absolute = std::path::absolute(path).map_err(|_| rusqlite::Error::InvalidPath(path.to_owned()))?;
+    Connection::open_with_flags(absolute, access | OpenFlags::SQLITE_OPEN_NO_MUTEX)
 }
 
 pub(super) fn version(connection: &Connection) -> rusqlite::Result<usize> {
@@ -307,7 +320,7 @@ mod tests {
         std::os::unix::fs::symlink(&real, &link).unwrap();
         let connection = open(&link, STATE, WAIT).unwrap();
         assert_eq!(connection.path().map(Path::new), Some(real.as_path()));
-        assert!(std::fs::metadata(log_of(&real)).unwrap().len() > 0);
+        assert!(std::fs::metadata(beside(&real, LOG)).unwrap().len() > 0);
     }
 
     #[test]
@@ -319,7 +332,7 @@ mod tests {
             let connection = open(&path, STATE, WAIT).unwrap();
             connection.execute("INSERT INTO guesses VALUES (?1, 1, 1)", [number.to_string()]).unwrap();
             fold_in(&connection);
-            longest = fs::metadata(log_of(&path)).unwrap().len().max(longest);
+            longest = fs::metadata(beside(&path, LOG)).unwrap().len().max(longest);
         }
         let connection = open(&path, STATE, WAIT).unwrap();
         let count: i64 = connection.query_row("SELECT count(*) FROM guesses", [], |row| row.get(0)).unwrap();
@@ -337,10 +350,10 @@ mod tests {
         let text = "x".repeat(4096 * 70);
         connection.execute("INSERT INTO guesses VALUES (?1, 1, 1)", [&text]).unwrap();
         fold_in(&connection);
-        assert!(fs::metadata(log_of(&path)).unwrap().len() > LOG_PAGES * FRAME);
+        assert!(fs::metadata(beside(&path, LOG)).unwrap().len() > LOG_PAGES * FRAME);
         other.execute_batch("COMMIT").unwrap();
         fold_in(&other);
-        assert_eq!(fs::metadata(log_of(&path)).unwrap().len(), 0);
+        assert_eq!(fs::metadata(beside(&path, LOG)).unwrap().len(), 0);
         let found: String = other.query_row("SELECT subject FROM guesses", [], |row| row.get(0)).unwrap();
         assert_eq!(found, text);
     }

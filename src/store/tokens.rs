@@ -8,6 +8,9 @@ use super::StoreError;
 use super::seal::{Binding, Sealer};
 use crate::clock::UnixTime;
 
+/// How many counters, time steps (on either side) or codes of a list are tried at most, whatever a token says; a restored
+/// state refuses time-based codes as far ahead.
+pub const MAX_WINDOW: u32 = 1000;
 /// What the sealed secret of a token is bound to.
 const SECRET: &str = "token.secret";
 /// What the sealed PIN verifier of a token is bound to.

@@ -4,12 +4,11 @@ use zeroize::Zeroizing;
 
 use super::Owner;
 use super::chain::{self, ChainError};
-use super::held::MAX_WINDOW;
 use super::naming::{self, NamingError};
 use super::pin::{Purpose, Stretched};
 use super::realms::{Realms, RealmsError};
 use crate::clock::UnixTime;
-use crate::store::{Algorithm, Store, StoreError, Token, TokenType};
+use crate::store::{Algorithm, MAX_WINDOW, Store, StoreError, Token, TokenType};
 
 /// The longest PIN and the longest password, in characters.
 pub const MAX_TEXT: usize = 256;

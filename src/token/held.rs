@@ -9,12 +9,10 @@ use super::elsewhere::Target;
 use super::oath::{self, CodeMaker};
 use super::pin::{KEPT, Purpose, Stretched, kept_length};
 use crate::clock::UnixTime;
-use crate::store::{Advance, Candidate, Sealer, Store, StoreError, Token, TokenType, Use};
+use crate::store::{Advance, Candidate, MAX_WINDOW, Sealer, Store, StoreError, Token, TokenType, Use};
 
 /// How many forward tokens may stand in a row.
 pub(super) const MAX_FORWARDS: usize = 5;
-/// How many counters, time steps (on either side) or codes of a list are tried at most, whatever a token says.
-pub const MAX_WINDOW: u32 = 1000;
 /// The first counter that is never used: the next one has to fit into the database.
 const LAST_COUNTER: u64 = i64::MAX as u64;
 /// The bytes that are kept of a static password: two verifiers.

@@ -19,8 +19,6 @@ pub mod verify;
 #[cfg(test)]
 mod tests;
 
-pub use held::MAX_WINDOW;
-
 use crate::store::{Challenge, ChallengeKind, Store, StoreError};
 
 /// Whose tokens are meant.
