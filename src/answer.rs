@@ -2,8 +2,8 @@
 //! [`Stop`] or a fault becomes a response.
 
 mod doctor;
+mod file;
 
-use std::fs::File;
 use std::io::Read;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::{Path, PathBuf};
@@ -288,7 +288,7 @@ fn configuration(text: Option<&SecretString>, given: &Given, world: &World<'_>) 
 fn read_file(path: &Path) -> Result<SecretString, StartError> {
     let failed = |source| StartError::Unreadable { path: path.to_owned(), source };
     let mut bytes = Vec::new();
-    File::open(path)
+    file::open(path)
         .map_err(failed)?
         .take(MAX_CONFIGURATION.saturating_add(1))
         .read_to_end(&mut bytes)

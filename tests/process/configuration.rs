@@ -2,6 +2,7 @@
 
 use std::ffi::OsStr;
 use std::fs;
+use std::io::Write;
 use std::path::Path;
 use std::process::Command;
 
@@ -193,4 +194,59 @@ fn interpolation_is_bounded() {
     let ended = Place::new().run(&[], invocation(Some(&format!("{bomb}[mfa]\nprovider=none\n"))));
     ended.assert_denied("Plugin configuration error", 2);
     ended.assert_logged(&["error", "becomes too large"]);
+}
+
+#[test]
+fn a_pipe_that_nobody_writes_to_is_no_configuration_and_not_waited_for_without_end() {
+    let place = Place::new();
+    let pipe = place.path("pipe");
+    rustix::fs::mkfifoat(rustix::fs::CWD, &pipe, 0o600.into()).unwrap();
+    std::thread::scope(|scope| {
+        scope.spawn(|| {
+            let ended = place.run(&["--config", text(&pipe)], invocation(None));
+            ended.assert_denied("Plugin configuration error", 2);
+            ended.assert_logged(&["cannot read the configuration file", "nobody writes to this pipe"]);
+        });
+        for command in ["check-config", "doctor"] {
+            let (place, pipe) = (&place, &pipe);
+            scope.spawn(move || {
+                let ended = place.run(&[command, "--config", text(pipe)], "");
+                assert_eq!(ended.status, Some(1), "{ended:?}");
+            });
+        }
+    });
+}
+
+#[test]
+fn a_configuration_comes_out_of_a_pipe_whoever_is_there_first() {
+    const WAIT: std::time::Duration = std::time::Duration::from_millis(200);
+    let place = Place::new();
+    let whole = prompting("piped");
+    let (first, second) = whole.split_at(20);
+    // A reader that is there first has to wait for the writer, and the other way round; both for what is still to come.
+    for writer_waits in [WAIT, std::time::Duration::ZERO] {
+        let pipe = place.path(if writer_waits.is_zero() { "early" } else { "late" });
+        rustix::fs::mkfifoat(rustix::fs::CWD, &pipe, 0o600.into()).unwrap();
+        std::thread::scope(|scope| {
+            scope.spawn(|| {
+                std::thread::sleep(writer_waits);
+                let mut writer = fs::File::options().write(true).open(&pipe).unwrap();
+                std::thread::sleep(WAIT);
+                writer.write_all(first.as_bytes()).unwrap();
+                std::thread::sleep(WAIT);
+                writer.write_all(second.as_bytes()).unwrap();
+            });
+            std::thread::sleep(WAIT.saturating_sub(writer_waits));
+            let ended = place.run(&["--config", text(&pipe)], invocation(None));
+            assert_eq!(prompt(&ended), "piped ", "{ended:?}");
+        });
+    }
+    let named = place.file("named.ini", &whole);
+    let mut command = place.command("/bin/bash");
+    command.args(["-c", "\"$0\" --config <(/bin/sleep 0.2; /bin/cat \"$1\")", PROGRAM, text(&named)]);
+    assert_eq!(prompt(&run(command, invocation(None))), "piped ");
+    let unknown = format!("{whole}[nobody]\nknows=this\n");
+    let checked = place.run(&["check-config", "--config", "/dev/stdin"], unknown);
+    let told = String::from_utf8(checked.stdout).unwrap();
+    assert!(told.contains("nobody") && !told.contains("cannot read"), "{told}");
 }

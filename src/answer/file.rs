@@ -1,0 +1,43 @@
+//! Opens a configuration file, which may be a pipe: `--config <(…)`.
+
+use std::fs::{File, OpenOptions};
+use std::io::{self, ErrorKind, Read};
+use std::os::unix::fs::{FileTypeExt, OpenOptionsExt};
+use std::path::Path;
+use std::time::Duration;
+
+use rustix::fs::{OFlags, fcntl_getfl, fcntl_setfl};
+
+/// How often it is looked whether somebody writes to a pipe, and how long it takes until the next time.
+const LOOKS: u32 = 100;
+const PAUSE: Duration = Duration::from_millis(50);
+
+/// Opens it to be read to its end. Opening a named pipe would wait for a writer, who may never come.
+///
+/// # Errors
+/// What the system said; [`ErrorKind::TimedOut`] for a pipe that nobody writes to.
+pub(super) fn open(path: &Path) -> io::Result<impl Read> {
+    let nonblock = i32::try_from(OFlags::NONBLOCK.bits()).unwrap_or_default();
+    let mut file = OpenOptions::new().read(true).custom_flags(nonblock).open(path)?;
+    let file_type = file.metadata()?.file_type();
+    let first = if file_type.is_fifo() { first_byte(&mut file)? } else { Vec::new() };
+    // From here on there is somebody to wait for.
+    fcntl_setfl(&file, fcntl_getfl(&file)?.difference(OFlags::NONBLOCK))?;
+    Ok(io::Cursor::new(first).chain(file))
+}
+
+/// Reads a byte from a pipe that has one, or none from one that somebody is writing to.
+fn first_byte(pipe: &mut File) -> io::Result<Vec<u8>> {
+    for _ in 0..LOOKS {
+        let mut byte = vec![0];
+        match pipe.read(&mut byte) {
+            // Nobody writes yet.
+            Ok(0) => std::thread::sleep(PAUSE),
+            Ok(_) => return Ok(byte),
+            Err(error) if error.kind() == ErrorKind::WouldBlock => return Ok(Vec::new()),
+            Err(error) if error.kind() == ErrorKind::Interrupted => {}
+            Err(error) => return Err(error),
+        }
+    }
+    Err(io::Error::new(ErrorKind::TimedOut, "nobody writes to this pipe"))
+}
