@@ -98,9 +98,13 @@ fn plugin_type(text: &str) -> Result<PluginType, String> {
     PluginType::from_word(text).ok_or_else(|| format!("expected one of {}", PluginType::WORDS.join(", ")))
 }
 
-/// Tells whether a word is a command that SPS does not call.
-fn is_for_people(word: &OsString) -> bool {
-    CommandLine::command().find_subcommand(word).is_some_and(|command| command.get_name() != "hook")
+/// Tells whether one of the words is a command that SPS does not call.
+fn is_for_people(words: &[OsString]) -> bool {
+    let command = CommandLine::command();
+    let is_command =
+        |word: &OsString| command.find_subcommand(word).is_some_and(|found| found.get_name() != "hook");
+    words.first().is_some_and(is_command)
+        || (!words.iter().any(|word| word == "hook") && words.iter().any(is_command))
 }
 
 /// Does what the command line says. A panic becomes a denial: those in a hook do so where its own closed response is
@@ -136,7 +140,7 @@ fn dispatch(edge: Edge<'_>) -> Outcome {
             Outcome { stdout: Zeroizing::new(error.to_string().into_bytes()), status: 0 }
         }
         // Nobody waits for a response here.
-        Err(error) if edge.arguments.first().is_some_and(is_for_people) => admin::refuse(edge, &error),
+        Err(error) if is_for_people(&edge.arguments) => admin::refuse(edge, &error),
         Err(error) => hook::refuse(edge, &error.to_string()),
     }
 }
