@@ -348,6 +348,18 @@ fn nothing_to_play_is_no_success() {
     let (good, _) = case_with(&[]);
     fs::create_dir(good.path().join("two")).unwrap();
     refused(good.path(), "two is empty");
+    // A misspelt case is no case, and would never be played.
+    for (name, message) in [
+        ("1-invocaton.json", "two has 1-invocaton.json, but no 1-invocation.json"),
+        ("2-response.json", "two has 2-response.json, but no 1-invocation.json"),
+        ("invocation.json", "there is no case below"),
+        ("config.ini", "there is no case below"),
+    ] {
+        let file = good.path().join("two").join(name);
+        fs::write(&file, ASK).unwrap();
+        refused(good.path(), message);
+        fs::remove_file(&file).unwrap();
+    }
 }
 
 #[test]
