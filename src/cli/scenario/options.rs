@@ -5,6 +5,7 @@ use std::path::PathBuf;
 
 use clap::Args;
 
+use crate::cli::words::OneOf;
 use crate::clock::UnixTime;
 use crate::protocol::invocation::PluginType;
 
@@ -59,10 +60,10 @@ pub(in crate::cli) struct ScenarioOptions {
     #[arg(long, value_name = "FILE", conflicts_with = "plugin_type")]
     pub(super) credentials_config: Option<PathBuf>,
     /// Play one of the plugins only: aa or credentialstore
-    #[arg(long = "type", value_name = "TYPE", value_parser = crate::cli::plugin_type)]
+    #[arg(long = "type", value_name = "TYPE", value_parser = crate::cli::plugin_type(), hide_possible_values = true)]
     pub(super) plugin_type: Option<PluginType>,
     /// ssh, rdp or telnet
-    #[arg(long, default_value = "ssh", value_parser = protocol)]
+    #[arg(long, default_value = "ssh", value_parser = protocol(), hide_possible_values = true)]
     pub(super) protocol: Protocol,
     /// The user whom SPS authenticated at the gateway before
     #[arg(long, value_name = "NAME", value_parser = name)]
@@ -128,9 +129,10 @@ pub(super) struct Pair {
     pub(super) value: Option<String>,
 }
 
-fn protocol(text: &str) -> Result<Protocol, String> {
-    let found = Protocol::ALL.into_iter().find(|protocol| protocol.word() == text.to_ascii_lowercase());
-    found.ok_or_else(|| format!("expected one of {}", Protocol::ALL.map(Protocol::word).join(", ")))
+fn protocol() -> OneOf<Protocol> {
+    OneOf::new(&Protocol::ALL.map(Protocol::word), |text| {
+        Protocol::ALL.into_iter().find(|protocol| protocol.word() == text.to_ascii_lowercase())
+    })
 }
 
 fn address(text: &str) -> Result<IpAddr, String> {
