@@ -24,7 +24,11 @@ pub trait Terminal {
     /// but the line, with [`INTERRUPT`] in the place of its end. Tells whether that worked.
     fn hold(&self, echo: bool) -> bool;
 
-    /// Gives the terminal back as it was before [`Terminal::hold`].
+    /// Forgets what was typed so far, and shows nothing of what is typed until the next question. Ctrl-C is as in
+    /// [`Terminal::hold`].
+    fn mute(&self);
+
+    /// Forgets what was typed so far, and gives the terminal back as it was before [`Terminal::hold`].
     fn give_back(&self);
 
     /// Tells whether Ctrl-C was typed while nobody was reading, if the terminal is held. Other lines that were typed
@@ -49,6 +53,8 @@ impl Terminal for NoTerminal {
     fn hold(&self, _: bool) -> bool {
         false
     }
+
+    fn mute(&self) {}
 
     fn give_back(&self) {}
 

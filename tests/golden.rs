@@ -257,6 +257,29 @@ fn another_exit_status_is_noticed() {
 }
 
 #[test]
+fn the_log_of_the_step_that_differs_is_shown_and_not_without_end() {
+    let broken = [("config.ini", "[mfa]\nprovider=none\n[auth]\ndisable_echo=perhaps\n"), ("http.json", "")];
+    let mistake = "[auth] disable_echo: expected one of yes, no";
+    let (root, _) = case_with(&broken);
+    let report = root.path().join("report.xml");
+    let run = golden(root.path(), &["--junit", report.to_str().unwrap()]);
+    assert_fails(&run, &["    log      sps-plugin: error: ", mistake]);
+    assert!(fs::read_to_string(&report).unwrap().contains(mistake));
+    // The first step is as recorded, and its log explains nothing.
+    let run = play_with(&[("2-response.json", "null\n")]);
+    assert_fails(
+        &run,
+        &["step 2: the response differs", "log      sps-plugin: info: [s] user alice is authenticated"],
+    );
+    assert_eq!(run.stdout.matches("user alice is authenticated").count(), 1, "{}", run.stdout);
+    let options: String = (0..100).map(|number| format!("nothing{number}=1\n")).collect();
+    let noisy =
+        play_with(&[("config.ini", &format!("[mfa]\nprovider=none\n[auth]\n{options}")), ("http.json", "")]);
+    assert_fails(&noisy, &["    log      … "]);
+    assert!(noisy.stdout.matches("log      ").count() <= 21, "{}", noisy.stdout);
+}
+
+#[test]
 fn a_line_that_the_log_lacks_is_noticed() {
     assert_fails(
         &play_with(&[("stderr", "is authenticated by http push\n")]),
@@ -325,6 +348,18 @@ fn nothing_to_play_is_no_success() {
     let (good, _) = case_with(&[]);
     fs::create_dir(good.path().join("two")).unwrap();
     refused(good.path(), "two is empty");
+    // A misspelt case is no case, and would never be played.
+    for (name, message) in [
+        ("1-invocaton.json", "two has 1-invocaton.json, but no 1-invocation.json"),
+        ("2-response.json", "two has 2-response.json, but no 1-invocation.json"),
+        ("invocation.json", "there is no case below"),
+        ("config.ini", "there is no case below"),
+    ] {
+        let file = good.path().join("two").join(name);
+        fs::write(&file, ASK).unwrap();
+        refused(good.path(), message);
+        fs::remove_file(&file).unwrap();
+    }
 }
 
 #[test]

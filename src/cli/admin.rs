@@ -16,7 +16,7 @@ use super::session::ChosenClock;
 use crate::answer::{self, Given, World};
 use crate::clock::UnixTime;
 use crate::config::settings::Settings;
-use crate::logging::Log;
+use crate::logging::{Log, Short};
 use crate::store::Store;
 use crate::terminal::{Stream, Terminal};
 use crate::{Edge, Outcome};
@@ -80,6 +80,13 @@ pub(super) fn run(
 
 /// Refuses a command line that makes no sense, in one sentence; the parser says it over several lines.
 pub(super) fn refuse(edge: Edge<'_>, error: &clap::Error) -> Outcome {
+    let first = edge.arguments.first().map(|word| word.to_string_lossy().into_owned()).unwrap_or_default();
+    if first.starts_with('-') {
+        // What follows `=` may be anything.
+        let option = first.split('=').next().unwrap_or_default();
+        Log::new(edge.stderr).error(format_args!("write {} after the command; see --help", Short(option)));
+        return Outcome { stdout: Zeroizing::default(), status: 2 };
+    }
     // Then the parser would show the whole help.
     let is_missing = error.kind() == ErrorKind::DisplayHelpOnMissingArgumentOrSubcommand;
     let message = if is_missing { "the command is missing".to_owned() } else { error.to_string() };

@@ -23,7 +23,7 @@ pub(super) struct CheckOptions {
     #[arg(long, value_name = "FILE")]
     config: Option<PathBuf>,
     /// Which plugin it is for: aa or credentialstore; else both
-    #[arg(long = "type", value_name = "TYPE", value_parser = super::plugin_type)]
+    #[arg(long = "type", value_name = "TYPE", value_parser = super::plugin_type(), hide_possible_values = true)]
     plugin_type: Option<PluginType>,
     /// Ask each server that it names, too; only a login that is refused there may be counted
     #[arg(long)]

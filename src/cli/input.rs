@@ -84,7 +84,15 @@ impl<'a> Input<'a> {
             return Err(Unread::Unasked);
         }
         let line = self.read();
-        if !echo || line.is_err() {
+        let is_whole = line.is_ok();
+        // A key that does nothing here, such as Ctrl-Z, leaves one, and whoever typed it takes what follows for no answer.
+        let line =
+            line.and_then(
+                |line| {
+                    if line.chars().any(char::is_control) { Err(Unread::Control) } else { Ok(line) }
+                },
+            );
+        if !echo || !is_whole {
             // The line end that was typed was not shown either.
             self.terminal.say(on, "\n");
         }
@@ -133,6 +141,9 @@ pub(super) enum Unread {
     /// Bytes that are no text.
     #[error("a line on stdin is not UTF-8")]
     NotUtf8,
+    /// A key other than one for text.
+    #[error("the answer has a control character in it, such as Ctrl-Z leaves, and is not taken")]
+    Control,
     /// The question could not be shown, or what is typed not be hidden.
     #[error("the terminal cannot be used")]
     Unasked,
@@ -148,6 +159,9 @@ fn failure(what: &str, unread: Unread) -> Failure {
         Unread::End => Failure::because(format!("{what} is missing on stdin; there is one line for each")),
         Unread::TooLong => Failure::because(format!("{what} on stdin is too long")),
         Unread::NotUtf8 => Failure::because(format!("{what} on stdin is not UTF-8")),
+        Unread::Control => {
+            Failure::because(format!("{what} has a control character in it, such as Ctrl-Z leaves"))
+        }
         Unread::Unasked => Failure::because(format!("the terminal would show {what}; give it on stdin")),
         Unread::Broken(error) => Failure::fault(error),
     }
@@ -180,6 +194,10 @@ mod tests {
             true
         }
 
+        fn mute(&self) {
+            self.0.borrow_mut().push("muted".to_owned());
+        }
+
         fn give_back(&self) {
             self.0.borrow_mut().push("given back".to_owned());
         }
@@ -208,6 +226,7 @@ mod tests {
         assert_eq!(once(b"s3cret\n"), (Ok("s3cret".to_owned()), asked.to_vec()));
         assert_eq!(once(b"s3c\x03"), (Err(INTERRUPTED), asked.to_vec()), "Ctrl-C");
         assert_eq!(once(b""), (Err(2), asked.to_vec()), "Ctrl-D");
+        assert_eq!(once(b"s3c\x1aret\n"), (Err(2), asked.to_vec()), "Ctrl-Z");
         assert_eq!(once(b"\xff\n"), (Err(2), asked.to_vec()));
         assert_eq!(once(&[b'x'; MAX_LINE + 1]), (Err(2), asked.to_vec()));
     }
@@ -215,11 +234,12 @@ mod tests {
     #[test]
     fn an_answer_that_is_shown_ends_its_own_line() {
         let terminal = Noting::default();
-        let mut typed = b"abc\nab\x03".as_slice();
+        let mut typed = b"abc\na\x1ab\nab\x03".as_slice();
         let mut input = Input::new(&mut typed, &terminal);
         assert_eq!(input.typed(Stream::Stdout, "1: ", true).unwrap().as_str(), "abc");
-        assert!(matches!(input.typed(Stream::Stdout, "2: ", true), Err(Unread::Interrupted)));
-        assert_eq!(terminal.0.into_inner(), ["shown", "1: ", "shown", "2: ", "\n"]);
+        assert!(matches!(input.typed(Stream::Stdout, "2: ", true), Err(Unread::Control)));
+        assert!(matches!(input.typed(Stream::Stdout, "3: ", true), Err(Unread::Interrupted)));
+        assert_eq!(terminal.0.into_inner(), ["shown", "1: ", "shown", "2: ", "shown", "3: ", "\n"]);
     }
 
     #[test]

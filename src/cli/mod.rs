@@ -18,6 +18,7 @@ mod scenario;
 mod session;
 mod state;
 mod token;
+mod words;
 
 use std::ffi::OsString;
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -30,6 +31,7 @@ use crate::clock::UnixTime;
 use crate::protocol::invocation::{Hook, PluginType};
 use crate::protocol::response::{Cookies, Fault, Response};
 use crate::{Edge, Outcome};
+use words::OneOf;
 
 /// Answers the plugin hooks of One Identity Safeguard for Privileged Sessions: one JSON invocation on stdin, one
 /// JSON response on stdout.
@@ -47,7 +49,7 @@ enum Command {
     /// Answer one hook; stdin may then be the bare arguments object
     Hook {
         /// The hook, such as authenticate; else the invocation names it
-        #[arg(value_parser = hook_name)]
+        #[arg(value_parser = hook_name(), hide_possible_values = true)]
         name: Option<Hook>,
         /// Write to stderr which steps and rules decided, and why the others did not
         #[arg(long)]
@@ -82,25 +84,28 @@ struct HookOptions {
     #[arg(long, value_name = "FILE")]
     config: Option<PathBuf>,
     /// Which plugin is meant: aa or credentialstore
-    #[arg(long = "type", value_name = "TYPE", value_parser = plugin_type)]
+    #[arg(long = "type", value_name = "TYPE", value_parser = plugin_type(), hide_possible_values = true)]
     plugin_type: Option<PluginType>,
     /// A fixed time for tests: RFC 3339 or Unix seconds
     #[arg(long, value_name = "TIME", value_parser = UnixTime::parse, allow_negative_numbers = true)]
     clock: Option<UnixTime>,
 }
 
-fn hook_name(text: &str) -> Result<Hook, String> {
-    let known = || Hook::ALL.map(|(name, _)| name).join(", ");
-    Hook::from_name(text).ok_or_else(|| format!("known hooks are {}", known()))
+fn hook_name() -> OneOf<Hook> {
+    OneOf::new(&Hook::ALL.map(|(name, _)| name), Hook::from_name)
 }
 
-fn plugin_type(text: &str) -> Result<PluginType, String> {
-    PluginType::from_word(text).ok_or_else(|| format!("expected one of {}", PluginType::WORDS.join(", ")))
+fn plugin_type() -> OneOf<PluginType> {
+    OneOf::new(&PluginType::WORDS, PluginType::from_word)
 }
 
-/// Tells whether a word is a command that SPS does not call.
-fn is_for_people(word: &OsString) -> bool {
-    CommandLine::command().find_subcommand(word).is_some_and(|command| command.get_name() != "hook")
+/// Tells whether one of the words is a command that SPS does not call.
+fn is_for_people(words: &[OsString]) -> bool {
+    let command = CommandLine::command();
+    let is_command =
+        |word: &OsString| command.find_subcommand(word).is_some_and(|found| found.get_name() != "hook");
+    words.first().is_some_and(is_command)
+        || (!words.iter().any(|word| word == "hook") && words.iter().any(is_command))
 }
 
 /// Does what the command line says. A panic becomes a denial: those in a hook do so where its own closed response is
@@ -136,7 +141,7 @@ fn dispatch(edge: Edge<'_>) -> Outcome {
             Outcome { stdout: Zeroizing::new(error.to_string().into_bytes()), status: 0 }
         }
         // Nobody waits for a response here.
-        Err(error) if edge.arguments.first().is_some_and(is_for_people) => admin::refuse(edge, &error),
+        Err(error) if is_for_people(&edge.arguments) => admin::refuse(edge, &error),
         Err(error) => hook::refuse(edge, &error.to_string()),
     }
 }

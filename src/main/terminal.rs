@@ -13,6 +13,28 @@ pub(crate) struct ProcessTerminal {
     before: RefCell<Option<Termios>>,
 }
 
+impl ProcessTerminal {
+    /// Holds the terminal and forgets what was typed before. Tells whether that worked.
+    fn change(&self, echo: bool, may_quit: bool) -> bool {
+        let mut before = self.before.borrow_mut();
+        let Some(now) = before.clone().or_else(|| termios::tcgetattr(io::stdin()).ok()) else { return false };
+        let mut held = now.clone();
+        held.local_modes.set(LocalModes::ECHO, echo);
+        // A key that ends the process would leave the terminal as it is now. So Ctrl-C ends the line instead, and the
+        // key for a core dump, which is a way out of a hook that hangs, does nothing at a hidden question.
+        let nothing = 0;
+        held.special_codes[SpecialCodeIndex::VINTR] = nothing;
+        held.special_codes[SpecialCodeIndex::VSUSP] = nothing;
+        if !may_quit {
+            held.special_codes[SpecialCodeIndex::VQUIT] = nothing;
+        }
+        held.special_codes[SpecialCodeIndex::VEOL] = INTERRUPT;
+        *before = Some(now);
+        // What was typed before the question is no answer to it.
+        termios::tcsetattr(io::stdin(), OptionalActions::Flush, &held).is_ok()
+    }
+}
+
 impl Terminal for ProcessTerminal {
     fn is_terminal(&self, stream: Stream) -> bool {
         match stream {
@@ -23,27 +45,17 @@ impl Terminal for ProcessTerminal {
     }
 
     fn hold(&self, echo: bool) -> bool {
-        let mut before = self.before.borrow_mut();
-        let Some(now) = before.clone().or_else(|| termios::tcgetattr(io::stdin()).ok()) else { return false };
-        let mut held = now.clone();
-        held.local_modes.set(LocalModes::ECHO, echo);
-        // A key that ends the process would leave the terminal as it is now. So Ctrl-C ends the line instead, and the
-        // key for a core dump, which is a way out of a hook that hangs, does nothing while the terminal is hidden.
-        let nothing = 0;
-        held.special_codes[SpecialCodeIndex::VINTR] = nothing;
-        held.special_codes[SpecialCodeIndex::VSUSP] = nothing;
-        if !echo {
-            held.special_codes[SpecialCodeIndex::VQUIT] = nothing;
-        }
-        held.special_codes[SpecialCodeIndex::VEOL] = INTERRUPT;
-        *before = Some(now);
-        // What was typed before the question is no answer to it.
-        termios::tcsetattr(io::stdin(), OptionalActions::Flush, &held).is_ok()
+        self.change(echo, echo)
+    }
+
+    fn mute(&self) {
+        self.change(false, true);
     }
 
     fn give_back(&self) {
         if let Some(before) = self.before.take() {
-            let _ = termios::tcsetattr(io::stdin(), OptionalActions::Now, &before);
+            // What was typed meanwhile was for nobody, and a shell would run it.
+            let _ = termios::tcsetattr(io::stdin(), OptionalActions::Flush, &before);
         }
     }
 

@@ -260,6 +260,10 @@ impl Invocation {
 fn describe(error: &serde_json::Error) -> InvocationError {
     // serde's own message may quote a value, so only the kind of fault is told.
     let expected = match error.classify() {
+        // serde_json has no kind for it, and this message of its own quotes nothing.
+        serde_json::error::Category::Syntax if error.to_string().starts_with("trailing characters") => {
+            "there is more after its end; only one is read"
+        }
         serde_json::error::Category::Io | serde_json::error::Category::Eof => "it ends too early",
         serde_json::error::Category::Syntax => "not JSON, or nested more than 128 levels deep",
         serde_json::error::Category::Data => "a member has the wrong type or stands there twice",

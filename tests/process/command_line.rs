@@ -44,6 +44,28 @@ fn a_command_line_that_makes_no_sense_is_a_denial_with_status_2() {
 }
 
 #[test]
+fn an_option_before_a_command_of_people_is_one_sentence_and_no_response() {
+    for (words, option) in [
+        (&["--config", "x.ini", "token", "list"][..], "--config"),
+        (&["--config=x.ini", "check-config"], "--config"),
+        (&["--config", "x.ini", "scenario", "--gateway-user", "a"], "--config"),
+        (&["--json", "token", "list"], "--json"),
+        (&["--clock", "0", "state", "backup", "x"], "--clock"),
+    ] {
+        let ended = Place::new().run(words, "");
+        assert_eq!((ended.status, ended.stdout.as_slice()), (Some(2), &b""[..]), "{words:?}");
+        let told = format!("sps-plugin: error: write {option} after the command; see --help\n");
+        assert_eq!(ended.stderr, told, "{words:?}");
+    }
+    // A hook may have such a word for a value, and SPS waits for a response.
+    for words in
+        [&["--config", "token", "hook", "open_sesame"][..], &["hook", "token"], &["hook", "--tpye", "state"]]
+    {
+        Place::new().run(words, "").assert_denied("Invalid plugin invocation", 2);
+    }
+}
+
+#[test]
 fn a_word_that_is_not_utf_8_is_a_denial_with_status_2() {
     use std::ffi::OsStr;
     use std::os::unix::ffi::OsStrExt;

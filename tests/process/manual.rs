@@ -70,6 +70,15 @@ fn bash_completes_commands_options_and_values() {
         ("sps-plugin check-config --js", "--json"),
         ("sps-plugin completions fi", "fish"),
         ("sps-plugin credential rotate-key --js", "--json"),
+        ("sps-plugin --type cr", "credentialstore"),
+        ("sps-plugin hook get_t", "get_totp_codes"),
+        ("sps-plugin scenario --protocol r", "rdp"),
+        ("sps-plugin token enroll --type ho", "hotp"),
+        ("sps-plugin token enroll --algorithm sha5", "sha512"),
+        ("sps-plugin token import --format ot", "otpauth"),
+        ("sps-plugin credential set --checkout ex", "exclusive"),
+        ("sps-plugin credential set --totp-algorithm sha5", "sha512"),
+        ("sps-plugin credential import --format k", "keepass"),
     ] {
         let typed: Vec<_> = words.split(' ').collect();
         let script = format!(

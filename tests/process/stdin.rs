@@ -98,7 +98,12 @@ fn what_is_not_an_invocation_is_refused_with_a_sentence() {
         ("NUL", vec![0; 100], "not JSON"),
         ("an array", b"[]".to_vec(), "a member has the wrong type"),
         ("null", b"null".to_vec(), "a member has the wrong type"),
-        ("two objects", b"{}{}".to_vec(), "not JSON"),
+        ("two objects", b"{}{}".to_vec(), "there is more after its end"),
+        (
+            "all lines of a scenario",
+            b"{\"hook\":\"authenticate\"}\n{\"verdict\":\"DENY\"}\n".to_vec(),
+            "(line 2, column 1): there is more after its end; only one is read",
+        ),
         ("an empty object", b"{}".to_vec(), "no hook is named"),
         (
             "an unknown hook",

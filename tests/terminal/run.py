@@ -201,6 +201,35 @@ def suspended(site: Site) -> None:
 
 
 @check
+def control_characters(site: Site) -> None:
+    """An answer with Ctrl-Z in it is not sent, and is asked for again, three times at most"""
+    refused = "control character"
+    with site.scenario("--gateway-user", "alice") as screen:
+        screen.wait(OTP)
+        screen.type("123")
+        screen.press("C-z")
+        screen.answer("123^Z", "fg", hidden=False)
+        screen.wait_for(lambda shown: shown.count(OTP) == 2, "the question again")
+        expect(refused in screen.shown(), "nobody says why", screen.shown())
+        screen.answer(OTP, site.code(), hidden=False)
+        screen.answer(TICKET, "CHG-1", hidden=False)
+        for number in range(1, 4):
+            screen.wait_for(lambda shown, n=number: shown.count(WHY) == n, f"question {number}")
+            screen.type("half-of-it")
+            screen.press("C-z", "Enter")
+        shown = screen.end(1)
+    expect(ENDED in shown and GIVEN_UP in shown, "the session is not ended", shown)
+    expect("half-of-it" not in shown, "the hidden answer is shown", shown)
+    words = ("credential", "set", "--account", "a", "--asset", "b", "--config", site.config)
+    with site.screen(*words) as screen:
+        screen.wait("Enter the password: ")
+        screen.type("half-of-it")
+        screen.press("C-z", "Enter")
+        shown = screen.end(2)
+    expect(refused in shown and "half-of-it" not in shown, "it is taken", shown)
+
+
+@check
 def editing(site: Site) -> None:
     """What is typed can be edited, in any alphabet, also where it is hidden"""
     with site.scenario("--gateway-user", "alice", "--json", "--show-secrets") as screen:
@@ -314,7 +343,7 @@ def interrupt_while_a_hook_works(site: Site) -> None:
 
     def play(service: Slow, screen: Screen) -> None:
         screen.press("C-c")
-        screen.wait("^C")
+        expect("^C" not in screen.settle(), "what is typed is shown", screen.shown())
         service.let.release()
         shown = screen.end(1)
         expect(ENDED in shown and GIVEN_UP + "Ctrl-C was typed" in shown, "not ended", shown)
@@ -325,18 +354,38 @@ def interrupt_while_a_hook_works(site: Site) -> None:
 
 @check
 def typed_ahead(site: Site) -> None:
-    """What is typed while a hook works is no answer to what it asks"""
+    """What is typed while a hook works is not shown, and is no answer to what it asks"""
 
     def play(service: Slow, screen: Screen) -> None:
         screen.type("too-early")
         screen.press("Enter")
         screen.type("and-half")
-        screen.wait("and-half")
+        screen.settle()
         service.let.release()
         screen.answer("Second code: ", "second-code", hidden=False)
         service.let.release()
-        screen.end(0)
+        shown = screen.end(0)
         expect(service.codes == ["first-code", "second-code"], "other answers", service.codes)
+        expect("too-early" not in shown and "and-half" not in shown, "it is shown", shown)
+
+    with_slow_service(site, play)
+
+
+@check
+def typed_before_the_end(site: Site) -> None:
+    """What is typed while the last hook works is not shown, and does not go to the shell"""
+
+    def play(service: Slow, screen: Screen) -> None:
+        service.let.release()
+        screen.answer("Second code: ", "second-code", hidden=False)
+        expect(service.arrived.acquire(timeout=PATIENCE), "nothing was asked", screen.shown())
+        screen.type("rm -r important")
+        screen.press("Enter")
+        screen.type("and-half")
+        screen.settle()
+        service.let.release()
+        shown = screen.end(0)
+        expect("important" not in shown and "and-half" not in shown, "it is shown", shown)
 
     with_slow_service(site, play)
 

@@ -25,7 +25,7 @@ stty -g >before
 echo "status=$?"
 stty -g >after
 echo "ready"
-exec cat >/dev/null
+exec cat >rest
 """
 
 
@@ -91,6 +91,13 @@ class Screen:
         """Press keys by their names: Enter, C-c, BSpace."""
         self._tmux("send-keys", "--", *keys)
 
+    def settle(self) -> str:
+        """Let what was typed arrive where nothing is shown of it, and give everything that is shown."""
+        # tmux hands the keys on before it gets to what it is asked later.
+        for _ in range(3):
+            shown = self.shown()
+        return shown
+
     def shown(self) -> str:
         """Give everything that was shown so far, with lines that were wrapped in one piece."""
         return self._tmux("capture-pane", "-p", "-J", "-S", "-")
@@ -129,4 +136,10 @@ class Screen:
         expect(before == after, "the terminal is not as it was", before, after)
         self.type("shown-again")
         self.wait("\nshown-again")
+        self.press("Enter")
+        until = time.monotonic() + PATIENCE
+        while not (rest := (self._path / "rest").read_text()):
+            expect(time.monotonic() < until, "nothing that is typed arrives")
+            time.sleep(PAUSE)
+        expect(rest == "shown-again\n", "what was typed before goes to the shell", rest)
         return shown

@@ -14,6 +14,7 @@ use super::admin::{self, Admin, Common, Text, line};
 use super::failure::Failure;
 use super::input::read_bounded;
 use super::rekey;
+use super::words::OneOf;
 use crate::locker::{self, Checkout, Entry};
 use crate::logging::Short;
 use crate::store::{CredentialChange, CredentialName};
@@ -126,8 +127,8 @@ fn summary(name: &CredentialName, entry: &Entry) -> Map<String, Value> {
     members
 }
 
-fn checkout(text: &str) -> Result<Checkout, String> {
-    Checkout::from_word(text).ok_or_else(|| format!("expected one of {}", Checkout::WORDS.join(", ")))
+fn checkout() -> OneOf<Checkout> {
+    OneOf::new(&Checkout::WORDS, Checkout::from_word)
 }
 
 /// Reads a file, or stdin for `-`, up to `most` bytes.

@@ -8,6 +8,7 @@ use serde_json::{Map, Value};
 use zeroize::Zeroizing;
 
 use super::{Admin, Failure, Place, Text, checkout, described, is_stdin, line, read_text, summary};
+use crate::cli::words::OneOf;
 use crate::locker::import::MAX_PASSWORD;
 use crate::locker::key::{self, KeyError, MAX_KEY};
 use crate::locker::{Checkout, Entry, Totp};
@@ -45,7 +46,7 @@ pub(super) struct Arguments {
     #[arg(long, value_name = "FILE")]
     totp_file: Option<PathBuf>,
     /// The hash of the TOTP codes: sha1, sha256 or sha512; else sha1, or what the URI says
-    #[arg(long, value_parser = algorithm)]
+    #[arg(long, value_parser = algorithm(), hide_possible_values = true)]
     totp_algorithm: Option<Algorithm>,
     /// The length of a TOTP code; else 6, or what the URI says
     #[arg(long)]
@@ -57,7 +58,7 @@ pub(super) struct Arguments {
     #[arg(long)]
     add: bool,
     /// How many sessions may hold the entry at once: shared (any number) or exclusive (one)
-    #[arg(long, value_parser = checkout)]
+    #[arg(long, value_parser = checkout(), hide_possible_values = true)]
     checkout: Option<Checkout>,
     /// How a remote application is started: "--cmd ... --args ... --flag"
     #[arg(long, value_name = "TEXT", allow_hyphen_values = true)]
@@ -73,9 +74,8 @@ pub(super) struct Arguments {
     description: Option<String>,
 }
 
-fn algorithm(text: &str) -> Result<Algorithm, String> {
-    Algorithm::from_word(&text.to_ascii_lowercase())
-        .ok_or_else(|| format!("expected one of {}", Algorithm::WORDS.join(", ")))
+fn algorithm() -> OneOf<Algorithm> {
+    OneOf::new(Algorithm::WORDS, |text| Algorithm::from_word(&text.to_ascii_lowercase()))
 }
 
 /// What is to be put into the entry.

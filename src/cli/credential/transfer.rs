@@ -6,6 +6,7 @@ use clap::Args;
 use serde_json::{Map, Value};
 
 use super::{Admin, Failure, Text, checkout, line, read};
+use crate::cli::words::OneOf;
 use crate::locker::Checkout;
 use crate::locker::import::{Batch, Defaults, Format, MAX_FILE};
 
@@ -17,21 +18,21 @@ pub(super) struct Arguments {
     /// The file; - for stdin
     file: PathBuf,
     /// How it is written: csv or keepass; else it is guessed from the beginning
-    #[arg(long, value_parser = format)]
+    #[arg(long, value_parser = format(), hide_possible_values = true)]
     format: Option<Format>,
     /// The store for references ($) of entries that name none; without it, they are for targets
     #[arg(long, value_name = "NAME", default_value = "", hide_default_value = true)]
     store: String,
     /// How many sessions may hold an entry that does not say so itself: shared or exclusive
-    #[arg(long, value_parser = checkout, default_value = "shared")]
+    #[arg(long, value_parser = checkout(), hide_possible_values = true, default_value = "shared")]
     checkout: Checkout,
     /// Overwrite entries that are there; without it, one of them stops the whole import
     #[arg(long)]
     replace: bool,
 }
 
-fn format(text: &str) -> Result<Format, String> {
-    Format::from_word(text).ok_or_else(|| format!("expected one of {}", Format::WORDS.join(", ")))
+fn format() -> OneOf<Format> {
+    OneOf::new(&Format::WORDS, Format::from_word)
 }
 
 /// Imports a file, all of it or nothing.

@@ -67,7 +67,6 @@ impl Step {
 pub(super) fn find(root: &Path) -> anyhow::Result<Vec<Case>> {
     let mut finder = Finder { root, cases: Vec::new(), total: 0 };
     finder.walk(root, Inherited::default(), MAX_DEPTH)?;
-    ensure!(!finder.cases.is_empty(), "there is no case below {}", root.display());
     Ok(finder.cases)
 }
 
@@ -107,11 +106,15 @@ impl Finder<'_> {
             return Ok(());
         }
         for name in files.keys().filter(|name| !["config.ini", "setup"].contains(&name.as_str())) {
-            ensure!(!is_of_a_case(name), "{} has {name}, but no 1-invocation.json", folder.display());
+            let is_one = is_of_a_case(name) || (is_of_a_step(name) && !is_note(name));
+            ensure!(!is_one, "{} has {name}, but no 1-invocation.json", folder.display());
         }
+        let before = self.cases.len();
         for folder in folders {
             self.walk(&folder, here, depth.saturating_sub(1))?;
         }
+        // Else what is misspelt would be a case that nobody misses.
+        ensure!(self.cases.len() > before, "there is no case below {}", folder.display());
         Ok(())
     }
 
@@ -122,7 +125,7 @@ impl Finder<'_> {
         Inherited { config, setup }: Inherited<'_>,
     ) -> anyhow::Result<Case> {
         for name in files.keys() {
-            let known = is_of_a_case(name) || name == "README" || name.ends_with(".md");
+            let known = is_of_a_case(name) || is_note(name);
             ensure!(known, "{name} is no file of a case; see docs/golden.md");
         }
         let steps = self.steps(files)?;
@@ -227,6 +230,16 @@ impl Finder<'_> {
 
 fn invocation(number: usize, end: &str) -> String {
     format!("{number}-invocation.{end}")
+}
+
+fn is_note(name: &str) -> bool {
+    name == "README" || name.ends_with(".md")
+}
+
+/// Tells whether a file name begins as those of a step do, `N-`.
+fn is_of_a_step(name: &str) -> bool {
+    name.split_once('-')
+        .is_some_and(|(number, _)| !number.is_empty() && number.bytes().all(|byte| byte.is_ascii_digit()))
 }
 
 /// Tells whether a file name means something in a case.

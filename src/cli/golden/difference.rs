@@ -70,7 +70,8 @@ fn members(path: &str, expected: Option<&Value>, got: Option<&Value>, lines: &mu
     lines.push(format!("    got      {}", show(got)));
 }
 
-fn short(text: String) -> String {
+/// Cuts a text that is too long to be shown.
+pub(super) fn short(text: String) -> String {
     match text.char_indices().nth(MAX_SHOWN) {
         None => text,
         Some((end, _)) => format!("{}…", text.get(..end).unwrap_or_default()),

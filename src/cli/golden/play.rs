@@ -11,7 +11,7 @@ use anyhow::{Context as _, bail};
 use serde_json::{Map, Value};
 
 use super::case::{Case, SERVER, Setup, Step};
-use super::difference::{self, Difference};
+use super::difference::{self, Difference, short};
 use super::scratch::Scratch;
 use super::server::Server;
 use crate::cli::session::{ChosenClock, Cookies, HookClock};
@@ -22,6 +22,8 @@ use crate::{Edge, Outcome};
 
 /// The most that is kept of a case's log, in bytes.
 const MAX_LOG: usize = 4 * 1024 * 1024;
+/// The most lines of a step's log that are shown.
+const MAX_LOG_LINES: usize = 20;
 
 /// Plays the case up to the first step that differs; with `update`, to its end. Returns the differences and the
 /// files that were rewritten.
@@ -53,6 +55,7 @@ pub(super) fn play(
     let mut rewritten = Vec::new();
     let mut cookies = Cookies::default();
     for step in &case.steps {
+        let logged = world.log.length();
         let outcome = world.call(step, &cookies);
         let before = differences.len();
         if let Some(server) = &server {
@@ -72,6 +75,9 @@ pub(super) fn play(
             }
             Some(wrong) => differences.push(at(step, wrong)),
             None => {}
+        }
+        if let Some(first) = differences.get_mut(before) {
+            first.details.extend(log_lines(&world.log.text_from(logged)));
         }
         if differences.len() > before && !update {
             // The rest of the dialogue hangs on this step, and would only hide where it began.
@@ -100,6 +106,15 @@ fn response(step: &Step, got: &[u8]) -> Option<Difference> {
             difference::compare(expected, got).map(|details| Difference::new("the response differs", details))
         }
     }
+}
+
+/// Shows the end of a step's log, where it says why it ended so.
+fn log_lines(log: &str) -> Vec<String> {
+    let lines: Vec<_> = log.lines().collect();
+    let skipped = lines.len().saturating_sub(MAX_LOG_LINES);
+    let note = (skipped > 0).then(|| format!("log      … {skipped} lines before"));
+    let shown = lines.iter().skip(skipped).map(|line| format!("log      {}", short((*line).to_owned())));
+    note.into_iter().chain(shown).collect()
 }
 
 fn missing_in_log(case: &Case, log: &str) -> Option<Difference> {
@@ -203,7 +218,15 @@ struct Captured(Rc<RefCell<Vec<u8>>>);
 
 impl Captured {
     fn text(&self) -> String {
-        String::from_utf8_lossy(&self.0.borrow()).into_owned()
+        self.text_from(0)
+    }
+
+    fn text_from(&self, first: usize) -> String {
+        String::from_utf8_lossy(self.0.borrow().get(first..).unwrap_or_default()).into_owned()
+    }
+
+    fn length(&self) -> usize {
+        self.0.borrow().len()
     }
 }
 

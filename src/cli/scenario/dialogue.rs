@@ -7,6 +7,9 @@ use crate::cli::input::{Input, Unread};
 use crate::terminal::{Stream, Terminal};
 use crate::terms::{Question, steers};
 
+/// How often a question is asked before an answer with a control character gives the session up.
+const MAX_TYPED: usize = 3;
+
 /// Asks.
 pub(super) struct Dialogue<'a> {
     terminal: &'a dyn Terminal,
@@ -20,7 +23,7 @@ impl<'a> Dialogue<'a> {
         let is_terminal = terminal.is_terminal(Stream::Stdin);
         if is_terminal {
             // Where that does not work, no question is asked: an answer could not be hidden.
-            terminal.hold(true);
+            terminal.mute();
         }
         Self { terminal, input, is_terminal }
     }
@@ -42,8 +45,8 @@ impl<'a> Dialogue<'a> {
             // Where the story does not go to the terminal, a question has to all the same.
             let told = self.terminal.is_terminal(story.stream());
             let on = if told { story.stream() } else { Stream::Stderr };
-            let answer = self.input.typed(on, &prompt, !disable_echo);
-            self.terminal.hold(true);
+            let answer = self.typed(on, &prompt, !disable_echo);
+            self.terminal.mute();
             answer?
         } else {
             let how = if *disable_echo { "hidden answer" } else { "answer" };
@@ -52,6 +55,19 @@ impl<'a> Dialogue<'a> {
         };
         story.mask.note(key);
         Ok(answer)
+    }
+
+    /// Asks at the terminal, and again where a key such as Ctrl-Z got into the answer.
+    fn typed(&mut self, on: Stream, prompt: &str, echo: bool) -> Result<Zeroizing<String>, Unread> {
+        for _ in 1..MAX_TYPED {
+            match self.input.typed(on, prompt, echo) {
+                Err(Unread::Control) => {
+                    self.terminal.say(on, &format!("{}; type it again\n", Unread::Control))
+                }
+                answer => return answer,
+            };
+        }
+        self.input.typed(on, prompt, echo)
     }
 }
 
@@ -83,6 +99,8 @@ mod tests {
         fn hold(&self, _: bool) -> bool {
             false
         }
+
+        fn mute(&self) {}
 
         fn give_back(&self) {}
 

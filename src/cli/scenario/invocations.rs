@@ -1,6 +1,7 @@
 //! The invocations of one session: which hook gets which arguments, as SPS passes them.
 
 use std::collections::BTreeMap;
+use std::net::IpAddr;
 
 use serde_json::{Map, Value, json};
 use zeroize::Zeroizing;
@@ -18,7 +19,7 @@ pub(super) struct Session {
     id: String,
     protocol: Protocol,
     connection: String,
-    client_ip: String,
+    client_ip: IpAddr,
     gateway_user: Option<String>,
     gateway_domain: Option<String>,
     gateway_groups: Option<Vec<String>>,
@@ -27,7 +28,7 @@ pub(super) struct Session {
     server_user: String,
     server_domain: Option<String>,
     server_host: Option<String>,
-    server_ip: String,
+    server_ip: IpAddr,
     server_port: u16,
     key_values: BTreeMap<String, Zeroizing<String>>,
     appliance: Map<String, Value>,
@@ -43,14 +44,14 @@ impl Session {
             id,
             protocol: options.protocol,
             connection: options.connection.clone(),
-            client_ip: options.client_ip.clone(),
+            client_ip: options.client_ip,
             gateway_domain: options.gateway_domain.clone(),
             gateway_groups: gateway_user.is_some().then(|| options.gateway_groups.clone()),
             gateway_password: None,
             server_user,
             server_domain: options.server_domain.clone(),
             server_host: options.server_host.clone(),
-            server_ip: options.server_ip.clone(),
+            server_ip: options.server_ip,
             server_port: options.server_port.unwrap_or(options.protocol.port()),
             key_values: BTreeMap::new(),
             appliance,
@@ -149,7 +150,7 @@ impl Session {
         object(json!({
             "protocol": self.protocol.word(),
             "connection_name": self.connection,
-            "client_ip": self.client_ip,
+            "client_ip": self.client_ip.to_string(),
             "client_port": CLIENT_PORT,
             "client_hostname": null,
             "gateway_user": self.gateway_user,
@@ -165,7 +166,7 @@ impl Session {
             "gateway_groups": self.gateway_groups,
             "server_username": self.server_user,
             "server_hostname": self.server_host,
-            "server_ip": self.server_ip,
+            "server_ip": self.server_ip.to_string(),
             "server_port": self.server_port,
         }))
     }
@@ -173,7 +174,7 @@ impl Session {
     fn of_credentials(&self) -> Map<String, Value> {
         let mut members = object(json!({
             "protocol": self.protocol.word(),
-            "client_ip": self.client_ip,
+            "client_ip": self.client_ip.to_string(),
             "client_hostname": null,
             "gateway_username": self.gateway_user,
             "gateway_domain": self.gateway_domain,

@@ -1,9 +1,11 @@
 //! What the command line says about the session.
 
+use std::net::IpAddr;
 use std::path::PathBuf;
 
 use clap::Args;
 
+use crate::cli::words::OneOf;
 use crate::clock::UnixTime;
 use crate::protocol::invocation::PluginType;
 
@@ -58,46 +60,46 @@ pub(in crate::cli) struct ScenarioOptions {
     #[arg(long, value_name = "FILE", conflicts_with = "plugin_type")]
     pub(super) credentials_config: Option<PathBuf>,
     /// Play one of the plugins only: aa or credentialstore
-    #[arg(long = "type", value_name = "TYPE", value_parser = crate::cli::plugin_type)]
+    #[arg(long = "type", value_name = "TYPE", value_parser = crate::cli::plugin_type(), hide_possible_values = true)]
     pub(super) plugin_type: Option<PluginType>,
     /// ssh, rdp or telnet
-    #[arg(long, default_value = "ssh", value_parser = protocol)]
+    #[arg(long, default_value = "ssh", value_parser = protocol(), hide_possible_values = true)]
     pub(super) protocol: Protocol,
     /// The user whom SPS authenticated at the gateway before
-    #[arg(long, value_name = "NAME")]
+    #[arg(long, value_name = "NAME", value_parser = name)]
     pub(super) gateway_user: Option<String>,
     /// The domain of the gateway user
-    #[arg(long, value_name = "NAME", requires = "gateway_user")]
+    #[arg(long, value_name = "NAME", value_parser = name, requires = "gateway_user")]
     pub(super) gateway_domain: Option<String>,
     /// A group of the gateway user; may be given several times
-    #[arg(long = "gateway-group", value_name = "NAME", requires = "gateway_user")]
+    #[arg(long = "gateway-group", value_name = "NAME", value_parser = name, requires = "gateway_user")]
     pub(super) gateway_groups: Vec<String>,
     /// Ask for the password of the gateway user, which the credential store plugin gets
     #[arg(long, requires = "gateway_user")]
     pub(super) gateway_password: bool,
     /// The user on the server; else the gateway user
-    #[arg(long, value_name = "NAME")]
+    #[arg(long, value_name = "NAME", value_parser = name)]
     pub(super) server_user: Option<String>,
     /// The domain of the user on the server
-    #[arg(long, value_name = "NAME")]
+    #[arg(long, value_name = "NAME", value_parser = name)]
     pub(super) server_domain: Option<String>,
     /// The host name of the server; else it has none
-    #[arg(long, value_name = "NAME")]
+    #[arg(long, value_name = "NAME", value_parser = name)]
     pub(super) server_host: Option<String>,
     /// The address of the server
-    #[arg(long, value_name = "IP", default_value = "192.0.2.22")]
-    pub(super) server_ip: String,
+    #[arg(long, value_name = "IP", value_parser = address, default_value = "192.0.2.22")]
+    pub(super) server_ip: IpAddr,
     /// The port of the server; else 22 (ssh), 3389 (rdp) or 23 (telnet)
     #[arg(long, value_name = "PORT")]
     pub(super) server_port: Option<u16>,
     /// The address of the client
-    #[arg(long, value_name = "IP", default_value = "192.0.2.11")]
-    pub(super) client_ip: String,
+    #[arg(long, value_name = "IP", value_parser = address, default_value = "192.0.2.11")]
+    pub(super) client_ip: IpAddr,
     /// The connection policy
-    #[arg(long, value_name = "NAME", default_value = "scenario")]
+    #[arg(long, value_name = "NAME", value_parser = name, default_value = "scenario")]
     pub(super) connection: String,
     /// The session's identifier; else a new one
-    #[arg(long, value_name = "ID")]
+    #[arg(long, value_name = "ID", value_parser = name)]
     pub(super) session_id: Option<String>,
     /// What the client says before it is asked, such as gu=alice; may be given several times. Without a value, as it has to
     /// be for otp, the value is asked for
@@ -127,9 +129,19 @@ pub(super) struct Pair {
     pub(super) value: Option<String>,
 }
 
-fn protocol(text: &str) -> Result<Protocol, String> {
-    let found = Protocol::ALL.into_iter().find(|protocol| protocol.word() == text.to_ascii_lowercase());
-    found.ok_or_else(|| format!("expected one of {}", Protocol::ALL.map(Protocol::word).join(", ")))
+fn protocol() -> OneOf<Protocol> {
+    OneOf::new(&Protocol::ALL.map(Protocol::word), |text| {
+        Protocol::ALL.into_iter().find(|protocol| protocol.word() == text.to_ascii_lowercase())
+    })
+}
+
+fn address(text: &str) -> Result<IpAddr, String> {
+    text.parse().map_err(|_| "an IP address such as 192.0.2.22 is needed".to_owned())
+}
+
+/// Takes a name, which SPS never passes empty.
+fn name(text: &str) -> Result<String, String> {
+    if text.is_empty() { Err("it must not be empty".to_owned()) } else { Ok(text.to_owned()) }
 }
 
 /// Reads `KEY=VALUE` or `KEY`. The parser would quote the value in its message, so that of `otp` is left to [`check`].

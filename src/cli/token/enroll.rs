@@ -8,6 +8,7 @@ use zeroize::Zeroizing;
 
 use super::{Admin, Text, known_servers, line};
 use crate::cli::failure::Failure;
+use crate::cli::words::OneOf;
 use crate::clock::UnixTime;
 use crate::store::{Algorithm, Token, TokenType};
 use crate::terminal::Stream;
@@ -19,7 +20,7 @@ use crate::token::members::members;
 #[derive(Args)]
 pub(super) struct Arguments {
     /// What it is: hotp, totp, pw, spass, registration, paper, forward or 4eyes
-    #[arg(long = "type", value_name = "TYPE", value_parser = token_type)]
+    #[arg(long = "type", value_name = "TYPE", value_parser = token_type(), hide_possible_values = true)]
     token_type: TokenType,
     /// The owner, as at a login: alice, or alice@realm1
     #[arg(long)]
@@ -33,7 +34,7 @@ pub(super) struct Arguments {
     #[command(flatten)]
     secret: SecretArguments,
     /// The hash of hotp, totp and paper: sha1, sha256 or sha512
-    #[arg(long, value_parser = algorithm)]
+    #[arg(long, value_parser = algorithm(), hide_possible_values = true)]
     algorithm: Option<Algorithm>,
     /// The length of a code: 6 or 8
     #[arg(long)]
@@ -102,13 +103,12 @@ struct SecretArguments {
     password_stdin: bool,
 }
 
-fn token_type(text: &str) -> Result<TokenType, String> {
-    TokenType::from_word(text).ok_or_else(|| format!("expected one of {}", TokenType::WORDS.join(", ")))
+fn token_type() -> OneOf<TokenType> {
+    OneOf::new(TokenType::WORDS, TokenType::from_word)
 }
 
-fn algorithm(text: &str) -> Result<Algorithm, String> {
-    Algorithm::from_word(&text.to_ascii_lowercase())
-        .ok_or_else(|| format!("expected one of {}", Algorithm::WORDS.join(", ")))
+fn algorithm() -> OneOf<Algorithm> {
+    OneOf::new(Algorithm::WORDS, |text| Algorithm::from_word(&text.to_ascii_lowercase()))
 }
 
 /// Makes the token, stores it, and shows its serial and what the owner needs: URI and QR code, or the codes.

@@ -60,6 +60,8 @@ mod tests {
             false
         }
 
+        fn mute(&self) {}
+
         fn give_back(&self) {}
 
         fn interrupted(&self) -> bool {

@@ -12,6 +12,7 @@ use super::progress::Bar;
 use super::{Admin, Text, line};
 use crate::cli::failure::Failure;
 use crate::cli::input::read_bounded;
+use crate::cli::words::OneOf;
 use crate::logging::Short;
 use crate::mfa::LOCAL_REALM;
 use crate::terminal::Stream;
@@ -26,7 +27,7 @@ pub(super) struct ImportArguments {
     /// The file; - for stdin
     file: PathBuf,
     /// How it is written: pskc, csv, otpauth or json; else it is guessed from the beginning
-    #[arg(long, value_parser = format)]
+    #[arg(long, value_parser = format(), hide_possible_values = true)]
     format: Option<Format>,
     /// The file with the pre-shared key of an encrypted PSKC file, in hexadecimal digits; - for stdin
     #[arg(long, value_name = "FILE")]
@@ -52,8 +53,8 @@ pub(super) struct ExportArguments {
     realm: Option<String>,
 }
 
-fn format(text: &str) -> Result<Format, String> {
-    Format::from_word(text).ok_or_else(|| format!("expected one of {}", Format::WORDS.join(", ")))
+fn format() -> OneOf<Format> {
+    OneOf::new(&Format::WORDS, Format::from_word)
 }
 
 /// Imports a file, all of it or nothing.

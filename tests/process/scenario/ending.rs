@@ -119,6 +119,13 @@ fn what_cannot_even_begin_is_one_sentence_and_status_2() {
         ("--server-user a --credentials-config /no/such/file", "cannot read the configuration file"),
         (&format!("--server-user a --credentials-config {broken}"), "broken.ini"),
         ("--server-user a more", "see --help"),
+        ("--server-user a --server-ip db1", "an IP address such as 192.0.2.22 is needed"),
+        ("--server-user a --client-ip 999.1.1.1", "an IP address such as 192.0.2.22 is needed"),
+        ("--server-user a --gateway-user=", "it must not be empty"),
+        ("--server-user=", "it must not be empty"),
+        ("--server-user a --server-host=", "it must not be empty"),
+        ("--server-user a --connection=", "it must not be empty"),
+        ("--gateway-user a --gateway-group=", "it must not be empty"),
     ] {
         let played = stage.play(words, "");
         assert_eq!((played.status(), played.stdout()), (Some(2), ""), "{words}: {played:?}");
@@ -126,6 +133,9 @@ fn what_cannot_even_begin_is_one_sentence_and_status_2() {
         assert!(played.0.stderr.contains(told), "{words}: {played:?}");
     }
     let place = Place::new();
+    let ended = place.run(&["scenario", "--server-user", "a", "--session-id", ""], "");
+    assert_eq!((ended.status, ended.stdout.is_empty()), (Some(2), true), "{ended:?}");
+    assert!(ended.stderr.contains("it must not be empty"), "{ended:?}");
     let ended = place.run(&["scenario", "--server-user", "a"], "");
     assert_eq!((ended.status, ended.stdout.is_empty()), (Some(2), true), "{ended:?}");
     ended.assert_logged(&["no configuration"]);
