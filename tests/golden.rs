@@ -352,8 +352,7 @@ fn nothing_to_play_is_no_success() {
     for (name, message) in [
         ("1-invocaton.json", "two has 1-invocaton.json, but no 1-invocation.json"),
         ("2-response.json", "two has 2-response.json, but no 1-invocation.json"),
-        ("invocation.json", "there is no case below"),
-        ("config.ini", "there is no case below"),
+        ("config.ini", "two has config.ini, but no 1-invocation.json"),
     ] {
         let file = good.path().join("two").join(name);
         fs::write(&file, ASK).unwrap();

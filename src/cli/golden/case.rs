@@ -67,6 +67,7 @@ impl Step {
 pub(super) fn find(root: &Path) -> anyhow::Result<Vec<Case>> {
     let mut finder = Finder { root, cases: Vec::new(), total: 0 };
     finder.walk(root, Inherited::default(), MAX_DEPTH)?;
+    ensure!(!finder.cases.is_empty(), "there is no case below {}", root.display());
     Ok(finder.cases)
 }
 
@@ -105,16 +106,16 @@ impl Finder<'_> {
             self.cases.push(case);
             return Ok(());
         }
-        for name in files.keys().filter(|name| !["config.ini", "setup"].contains(&name.as_str())) {
+        // A folder above others hands these down.
+        let handed_down = |name: &str| !folders.is_empty() && ["config.ini", "setup"].contains(&name);
+        for name in files.keys().filter(|name| !handed_down(name)) {
+            // Else what is misspelt would be a case that nobody misses.
             let is_one = is_of_a_case(name) || (is_of_a_step(name) && !is_note(name));
             ensure!(!is_one, "{} has {name}, but no 1-invocation.json", folder.display());
         }
-        let before = self.cases.len();
         for folder in folders {
             self.walk(&folder, here, depth.saturating_sub(1))?;
         }
-        // Else what is misspelt would be a case that nobody misses.
-        ensure!(self.cases.len() > before, "there is no case below {}", folder.display());
         Ok(())
     }
 
