@@ -458,7 +458,7 @@ fn vault(request: &Request) -> Vec<u8> {
     let auth = json_reply(200, &json!({"auth": {"client_token": format!("{MARK}-made")}}));
     let body = request.json();
     match path {
-        "/v1/sys/health" => json_reply(200, &json!({"sealed": false})),
+        "/v1/sys/health" => json_reply(200, &json!({"initialized": true, "sealed": false})),
         "/v1/auth/approle/login" if body["secret_id"] == format!("{MARK}-id") => auth,
         "/v1/auth/userpass/login/svc" if body["password"] == format!("{MARK}-pw") => auth,
         "/v1/auth/jwt/login" if body["jwt"] == format!("{MARK}-jwt") => auth,
@@ -525,9 +525,25 @@ fn a_login_with_the_password_of_the_gateway_is_not_tried() {
     let asked = ask(&vault_section(&address, "userpass", ""));
     asked.assert("login", &service.address.to_string(), "warning", "comes from the gateway");
     asked.assert("connection", NOBODY, "error", "cannot be reached");
-    let sealed = Service::plain(each(|_| json_reply(503, &json!({"sealed": true}))));
+    let sealed = Service::plain(each(|_| json_reply(503, &json!({"initialized": true, "sealed": true}))));
     let asked = ask(&vault_section(&format!("http://{}", sealed.address), "userpass", ""));
     asked.assert_only("error", "sys/health", "sealed");
+}
+
+#[test]
+fn what_is_no_vault_is_not_logged_in_to_whatever_its_status_says() {
+    let sealed = json!({"sealed": false}).to_string();
+    for status in [200, 429, 472, 473, 501, 503] {
+        for body in ["<html>Sign in</html>", "", "[true, false]", &sealed] {
+            let body = body.to_owned();
+            let service = Service::plain(each(move |_| reply(status, "application/json", body.clone())));
+            let more = "use_credential=explicit\nusername=svc\npassword=gEhEim-pw\n";
+            let asked = ask(&vault_section(&format!("http://{}", service.address), "userpass", more));
+            asked.assert_only("error", "sys/health", "is not that of sys/health; is it Vault that listens there?");
+            let [request] = service.requests().try_into().unwrap();
+            assert!(request.line.starts_with("GET /v1/sys/health "), "{request:?}");
+        }
+    }
 }
 
 #[test]

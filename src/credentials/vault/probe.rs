@@ -35,8 +35,12 @@ pub(in crate::credentials) fn servers(
         };
         match client.health() {
             Err(error) => {
-                let is_tls = matches!(&error, VaultError::Net(error) if error.is_tls());
-                note(if is_tls { "TLS" } else { "connection" }, Grade::Error, &Chain(&error).to_string());
+                let question = match &error {
+                    VaultError::Net(error) if error.is_tls() => "TLS",
+                    VaultError::Garbled { .. } => "sys/health",
+                    _ => "connection",
+                };
+                note(question, Grade::Error, &Chain(&error).to_string());
             }
             Ok((status, date)) => {
                 let (grade, detail) = match status {
