@@ -50,10 +50,12 @@ pub const PROXY_OPTIONS: [&[Opt]; 2] = [&PROXY, &PROXY_ALIAS];
 #[derive(Debug, thiserror::Error)]
 pub enum NetError {
     /// Nobody answered: refused, time-out, TLS failure, no such host, hung up before a status came.
-    #[error("{host} cannot be reached")]
+    #[error("{host} cannot be reached{}", through(via.as_deref()))]
     Unreachable {
         /// Which server, without path and credentials.
         host: String,
+        /// The proxy that was to lead there, by host and port.
+        via: Option<String>,
         /// Whether the request may have arrived all the same; a code in it may then be used up.
         may_have_arrived: bool,
         /// What the client said.
@@ -83,6 +85,10 @@ impl NetError {
             Self::NoTime(_) => false,
         }
     }
+}
+
+fn through(proxy: Option<&str>) -> String {
+    proxy.map(|proxy| format!(" through the proxy {proxy}")).unwrap_or_default()
 }
 
 /// Tells whether it is TLS that a stream failed with.
@@ -164,6 +170,7 @@ pub struct HttpClient<'a> {
     budget: Budget<'a>,
     timeout: Duration,
     host: String,
+    proxy: Option<String>,
 }
 
 impl<'a> HttpClient<'a> {
@@ -185,16 +192,20 @@ impl<'a> HttpClient<'a> {
             .max_redirects_will_error(false)
             .user_agent(concat!("sps-plugin/", env!("CARGO_PKG_VERSION")))
             .proxy(None);
+        let mut by_way_of = None;
         if url.https {
             let tls = tls::Trust::from_settings(settings, log, "a server's address begins with https")?;
-            config = config.tls_config(tls.for_http()).proxy(proxy(settings, appliance_proxy)?);
+            let proxy = proxy(settings, appliance_proxy)?;
+            by_way_of = proxy.as_ref().map(|proxy| format!("{}:{}", proxy.host(), proxy.port()));
+            config = config.tls_config(tls.for_http()).proxy(proxy);
         } else {
             log.warning(format_args!(
                 "{} is asked over plain http; whoever is in between can answer for it",
                 url.host
             ));
         }
-        Ok(Self { agent: config.build().new_agent(), budget, timeout, host: url.host.clone() })
+        let agent = config.build().new_agent();
+        Ok(Self { agent, budget, timeout, host: url.host.clone(), proxy: by_way_of })
     }
 
     /// Sends a request and returns the answer, whatever its status.
@@ -263,7 +274,7 @@ impl<'a> HttpClient<'a> {
         if garbled {
             NetError::Garbled { host, source }
         } else {
-            NetError::Unreachable { host, may_have_arrived, source }
+            NetError::Unreachable { host, via: self.proxy.clone(), may_have_arrived, source }
         }
     }
 }

@@ -225,6 +225,20 @@ fn each_address_of_a_list_is_asked_and_one_that_is_down_is_an_error() {
 }
 
 #[test]
+fn a_proxy_that_is_in_the_way_is_named_and_its_password_is_not() {
+    let (host, port) = NOBODY.split_once(':').unwrap();
+    let strict = Service::plain(each(|_| reply(407, "text/plain", "no")));
+    for (host, port) in [(host, port.to_owned()), ("127.0.0.1", strict.address.port().to_string())] {
+        let asked = ask(&format!(
+            "[https-proxy]\nserver={host}\nport={port}\nusername=u\npassword={MARK}-pw\n\
+             [mfa]\nprovider=edumfa\n[edumfa]\nserver_url=https://mfa.example.org\n"
+        ));
+        let told = format!("mfa.example.org cannot be reached through the proxy {host}:{port}: ");
+        asked.assert_only("error", "connection", &told);
+    }
+}
+
+#[test]
 fn a_server_that_says_nothing_is_waited_for_as_long_as_its_section_says() {
     let service = Service::plain(Connection::keep_silent);
     let address = service.address;
