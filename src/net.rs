@@ -4,6 +4,7 @@
 //! Nothing of it is set up before the first request, and the system's CA certificates are read only for an https
 //! request without `[tls] ca_cert`.
 
+mod cause;
 pub mod stream;
 mod tls;
 pub mod udp;
@@ -15,6 +16,7 @@ use secrecy::{ExposeSecret, SecretString};
 use ureq::{Agent, Proxy, ProxyProtocol};
 use zeroize::Zeroizing;
 
+pub use self::cause::Cause;
 use crate::appliance::HttpProxy;
 use crate::clock::{Budget, UnixTime};
 use crate::config::settings::{Opt, SettingError, Settings};
@@ -59,7 +61,7 @@ pub enum NetError {
         /// Whether the request may have arrived all the same; a code in it may then be used up.
         may_have_arrived: bool,
         /// What the client said.
-        source: Box<ureq::Error>,
+        source: Box<Cause>,
     },
     /// The time of this hook is used up.
     #[error("no time is left to ask {0}; see [plugin] time_budget")]
@@ -70,7 +72,7 @@ pub enum NetError {
         /// Which server, without path and credentials.
         host: String,
         /// What the client said.
-        source: Box<ureq::Error>,
+        source: Box<Cause>,
     },
 }
 
@@ -79,8 +81,8 @@ impl NetError {
     pub fn is_tls(&self) -> bool {
         match self {
             Self::Unreachable { source, .. } | Self::Garbled { source, .. } => {
-                matches!(source.as_ref(), ureq::Error::Tls(_) | ureq::Error::Rustls(_))
-                    || matches!(source.as_ref(), ureq::Error::Io(error) if is_tls(error))
+                matches!(source.error, ureq::Error::Tls(_) | ureq::Error::Rustls(_))
+                    || matches!(&source.error, ureq::Error::Io(error) if is_tls(error))
             }
             Self::NoTime(_) => false,
         }
@@ -93,7 +95,7 @@ fn through(proxy: Option<&str>) -> String {
 
 /// Tells whether it is TLS that a stream failed with.
 pub fn is_tls(error: &std::io::Error) -> bool {
-    error.get_ref().is_some_and(|inner| inner.is::<rustls::Error>())
+    error.get_ref().is_some_and(|inner| inner.is::<rustls::Error>() || inner.is::<stream::NoHandshake>())
 }
 
 /// A request to one server.
@@ -270,7 +272,11 @@ impl<'a> HttpClient<'a> {
     fn sort(&self, error: ureq::Error, garbled: bool) -> NetError {
         let host = self.host.clone();
         let may_have_arrived = may_have_arrived(&error);
-        let source = Box::new(error);
+        let longest = match error {
+            ureq::Error::Timeout(ureq::Timeout::Connect) => self.timeout.min(MAX_CONNECT),
+            _ => self.timeout,
+        };
+        let source = Box::new(Cause::new(error, self.budget, longest));
         if garbled {
             NetError::Garbled { host, source }
         } else {

@@ -248,6 +248,8 @@ fn a_server_that_says_nothing_is_waited_for_as_long_as_its_section_says() {
             "connection",
         ),
         (format!("{}timeout=0.3\n", ldap::section(&format!("ldap://{address}"))), "bind"),
+        (format!("{}timeout=0.3\n", ldap::section(&format!("ldaps://{address}"))), "TLS"),
+        (format!("{}timeout=0.3\nstarttls=yes\n", ldap::section(&format!("ldap://{address}"))), "connection"),
         (
             format!(
                 "[credentials]\nprovider=vault\n[hashicorp]\naddress=http://{address}\nauthentication_method=token\ntimeout=0.3\n\
@@ -257,7 +259,7 @@ fn a_server_that_says_nothing_is_waited_for_as_long_as_its_section_says() {
         ),
     ] {
         let asked = ask(&configuration);
-        asked.assert(question, &address.to_string(), "error", "cannot be reached");
+        asked.assert(question, &address.to_string(), "error", "cannot be reached: no answer within 0.3 s");
         assert_eq!(asked.status, Some(1), "{}", asked.text);
     }
 }
@@ -553,7 +555,11 @@ fn what_is_no_vault_is_not_logged_in_to_whatever_its_status_says() {
             let service = Service::plain(each(move |_| reply(status, "application/json", body.clone())));
             let more = "use_credential=explicit\nusername=svc\npassword=gEhEim-pw\n";
             let asked = ask(&vault_section(&format!("http://{}", service.address), "userpass", more));
-            asked.assert_only("error", "sys/health", "is not that of sys/health; is it Vault that listens there?");
+            asked.assert_only(
+                "error",
+                "sys/health",
+                "is not that of sys/health; is it Vault that listens there?",
+            );
             let [request] = service.requests().try_into().unwrap();
             assert!(request.line.starts_with("GET /v1/sys/health "), "{request:?}");
         }
