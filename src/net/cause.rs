@@ -3,6 +3,7 @@
 use std::fmt;
 use std::time::Duration;
 
+use super::tls;
 use crate::clock::Budget;
 
 /// What a request ended with.
@@ -24,6 +25,9 @@ impl fmt::Display for Cause {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match &self.error {
             ureq::Error::Timeout(_) => f.write_str(&self.late),
+            ureq::Error::Io(error) if tls::is_another_protocol(error) => {
+                f.write_str("no TLS is spoken on this port; is http:// meant?")
+            }
             error => error.fmt(f),
         }
     }

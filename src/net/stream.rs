@@ -8,7 +8,7 @@ use std::time::Duration;
 use rustls::pki_types::ServerName;
 use rustls::{ClientConfig, ClientConnection, StreamOwned};
 
-use super::tls::Trust;
+use super::tls::{self, Trust};
 use super::udp::Peer;
 use super::{MAX_CONNECT, cause};
 use crate::clock::Budget;
@@ -33,6 +33,8 @@ impl Tls {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Endpoint {
     peer: Peer,
+    /// The scheme without TLS.
+    plain: &'static str,
     /// Whether TLS comes first, because the scheme is the second one.
     pub is_tls: bool,
 }
@@ -40,7 +42,7 @@ pub struct Endpoint {
 impl Endpoint {
     /// Takes `plain://host`, `tls://host` and the same with a port, by the names and default ports of two schemes;
     /// returns `None` for others, also for those with a user, a path or a query.
-    pub fn parse(text: &str, plain: (&str, u16), tls: (&str, u16)) -> Option<Self> {
+    pub fn parse(text: &str, plain: (&'static str, u16), tls: (&str, u16)) -> Option<Self> {
         let text = text.trim();
         let (scheme, rest) = text.split_once("://")?;
         let scheme = scheme.to_ascii_lowercase();
@@ -49,7 +51,7 @@ impl Endpoint {
             return None;
         }
         let peer = Peer::parse(rest.strip_suffix('/').unwrap_or(rest), if is_tls { tls.1 } else { plain.1 })?;
-        Some(Self { peer, is_tls })
+        Some(Self { peer, plain: plain.0, is_tls })
     }
 
     /// Returns host and port as one would write them.
@@ -83,6 +85,15 @@ pub(super) enum NoHandshake {
     /// The server took the connection, and said nothing.
     #[error("{0}, in TLS's handshake")]
     Late(io::Error),
+    /// Another protocol, on a port that should begin with TLS.
+    #[error("no TLS is spoken on this port; is {0}:// meant?")]
+    AnotherProtocol(&'static str),
+    /// As many servers do that wait for something in plain text.
+    #[error("the server hangs up in TLS's handshake; is {0}:// meant?")]
+    HungUp(&'static str),
+    /// Another protocol, though the server agreed.
+    #[error("what comes after StartTLS is no TLS")]
+    NotAfterStart,
 }
 
 /// An open stream. Every read and write ends with the time that was last set.
@@ -133,7 +144,7 @@ impl<'a> Stream<'a> {
         let mut connection = ClientConnection::new(Arc::clone(&tls.0), name)
             .map_err(|error| io::Error::new(ErrorKind::InvalidData, error))?;
         while connection.is_handshaking() {
-            connection.complete_io(&mut socket).map_err(no_handshake)?;
+            connection.complete_io(&mut socket).map_err(|error| no_handshake(error, endpoint))?;
         }
         Ok(Self { kind: Kind::Tls(Box::new(StreamOwned::new(connection, socket))) })
     }
@@ -212,11 +223,18 @@ impl Write for Timed<'_> {
     }
 }
 
-fn no_handshake(error: io::Error) -> io::Error {
-    match error.kind() {
-        ErrorKind::TimedOut => io::Error::new(ErrorKind::TimedOut, NoHandshake::Late(error)),
-        _ => error,
-    }
+fn no_handshake(error: io::Error, endpoint: &Endpoint) -> io::Error {
+    let kind = error.kind();
+    let why = match kind {
+        ErrorKind::TimedOut => NoHandshake::Late(error),
+        ErrorKind::UnexpectedEof | ErrorKind::ConnectionReset if endpoint.is_tls => {
+            NoHandshake::HungUp(endpoint.plain)
+        }
+        _ if !tls::is_another_protocol(&error) => return error,
+        _ if endpoint.is_tls => NoHandshake::AnotherProtocol(endpoint.plain),
+        _ => NoHandshake::NotAfterStart,
+    };
+    io::Error::new(kind, why)
 }
 
 #[cfg(test)]

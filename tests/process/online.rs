@@ -312,6 +312,34 @@ fn a_certificate_that_is_not_believed_is_told_as_such() {
 }
 
 #[test]
+fn a_port_that_speaks_no_tls_is_told_as_such() {
+    let http = Service::plain(|connection| {
+        connection.anything();
+        connection.send(reply(400, "text/plain", "Bad Request"));
+    });
+    let asked = ask(&format!("[mfa]\nprovider=edumfa\n[edumfa]\nserver_url=https://{}\n", http.address));
+    asked.assert_only("error", "TLS", "cannot be reached: no TLS is spoken on this port; is http:// meant?");
+    // A server of LDAP says that it is no LDAP, or hangs up.
+    let talking = Service::plain(|connection| {
+        connection.anything();
+        connection.send(b"0\x24\x02\x01\0");
+    });
+    let asked = ask(&ldap::section(&format!("ldaps://{}", talking.address)));
+    asked.assert_only("error", "TLS", "cannot be reached: no TLS is spoken on this port; is ldap:// meant?");
+    let leaving = Service::plain(Connection::anything);
+    let asked = ask(&ldap::section(&format!("ldaps://{}", leaving.address)));
+    asked.assert_only("error", "TLS", "the server hangs up in TLS's handshake; is ldap:// meant?");
+    let starting = Service::plain(|connection| {
+        let asked = ldap::Asked::read(connection).unwrap();
+        connection.send(asked.result(0));
+        connection.anything();
+        connection.send(b"0\x24\x02\x01\0");
+    });
+    let asked = ask(&format!("{}starttls=yes\n", ldap::section(&format!("ldap://{}", starting.address))));
+    asked.assert_only("error", "TLS", "cannot be reached: what comes after StartTLS is no TLS");
+}
+
+#[test]
 fn a_clock_that_is_apart_is_a_warning_with_its_seconds() {
     let at = |ahead: i64| {
         let body = json!({"result": {"status": false, "error": {"code": 4033}}}).to_string();
