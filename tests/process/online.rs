@@ -340,6 +340,24 @@ fn a_port_that_speaks_no_tls_is_told_as_such() {
 }
 
 #[test]
+fn a_directory_that_takes_the_connection_and_says_nothing_has_not_answered() {
+    let service = Service::plain(Connection::keep_silent);
+    let address = service.address.to_string();
+    let section = ldap::section(&format!("ldap://{address}"));
+    let anonymous: String =
+        section.lines().filter(|line| !line.starts_with("bind_")).map(|line| format!("{line}\n")).collect();
+    let asked = ask(&format!("{anonymous}timeout=0.3\n"));
+    asked.assert("connection", &address, "ok", "the port is open");
+    assert_eq!(asked.servers.len(), 2, "{}", asked.text);
+    asked.assert("root DSE", &address, "error", "no answer within 0.3 s");
+    assert_eq!(asked.status, Some(1), "{}", asked.text);
+    let answering = ldap::directory();
+    let asked = ask(&anonymous.replace(&address, &answering.address.to_string()));
+    asked.assert("bind", "", "ok", "the searches are anonymous");
+    asked.assert("connection", "", "ok", "the port is open");
+}
+
+#[test]
 fn a_clock_that_is_apart_is_a_warning_with_its_seconds() {
     let at = |ahead: i64| {
         let body = json!({"result": {"status": false, "error": {"code": 4033}}}).to_string();
