@@ -358,6 +358,29 @@ fn a_directory_that_takes_the_connection_and_says_nothing_has_not_answered() {
 }
 
 #[test]
+fn an_error_of_the_configuration_is_counted_once_and_its_server_is_not_asked() {
+    for (configuration, error, server) in [
+        (
+            "[mfa]\nprovider=radius\n[radius]\nserver=127.0.0.1\n",
+            "error: configuration: [radius] secret is required",
+            "  warning: [radius]: configuration: not asked: [radius] secret is required",
+        ),
+        // What nobody but its servers needs is an error of theirs.
+        (
+            "[mfa]\nprovider=none\n[ldap_server ad]\nuser_base_dn=ou=people\n",
+            "  error: [ldap_server ad]: configuration: not asked: ",
+            "[ldap_server ad] url is required",
+        ),
+    ] {
+        let ended = run(configuration, &[]);
+        let text = String::from_utf8(ended.stdout.clone()).unwrap();
+        assert_eq!(text.lines().filter(|line| line.trim().starts_with("error: ")).count(), 1, "{text}");
+        assert!(text.contains(error) && text.contains(server), "{text}");
+        assert!(text.contains("\nerrors: 1, ") && ended.status == Some(1), "{text}");
+    }
+}
+
+#[test]
 fn a_clock_that_is_apart_is_a_warning_with_its_seconds() {
     let at = |ahead: i64| {
         let body = json!({"result": {"status": false, "error": {"code": 4033}}}).to_string();
