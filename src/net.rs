@@ -272,10 +272,8 @@ impl<'a> HttpClient<'a> {
     fn sort(&self, error: ureq::Error, garbled: bool) -> NetError {
         let host = self.host.clone();
         let may_have_arrived = may_have_arrived(&error);
-        let longest = match error {
-            ureq::Error::Timeout(ureq::Timeout::Connect) => self.timeout.min(MAX_CONNECT),
-            _ => self.timeout,
-        };
+        let is_connection = matches!(error, ureq::Error::Timeout(ureq::Timeout::Connect));
+        let longest = if is_connection { self.timeout.min(MAX_CONNECT) } else { self.timeout };
         let source = Box::new(Cause::new(error, self.budget, longest));
         if garbled {
             NetError::Garbled { host, source }

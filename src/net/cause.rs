@@ -23,12 +23,12 @@ impl Cause {
 
 impl fmt::Display for Cause {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match &self.error {
-            ureq::Error::Timeout(_) => f.write_str(&self.late),
-            ureq::Error::Io(error) if tls::is_another_protocol(error) => {
-                f.write_str("no TLS is spoken on this port; is http:// meant?")
-            }
-            error => error.fmt(f),
+        if matches!(self.error, ureq::Error::Timeout(_)) {
+            f.write_str(&self.late)
+        } else if matches!(&self.error, ureq::Error::Io(error) if tls::is_another_protocol(error)) {
+            f.write_str("no TLS is spoken on this port; is http:// meant?")
+        } else {
+            self.error.fmt(f)
         }
     }
 }

@@ -225,14 +225,17 @@ impl Write for Timed<'_> {
 
 fn no_handshake(error: io::Error, endpoint: &Endpoint) -> io::Error {
     let kind = error.kind();
-    let why = match kind {
-        ErrorKind::TimedOut => NoHandshake::Late(error),
-        ErrorKind::UnexpectedEof | ErrorKind::ConnectionReset if endpoint.is_tls => {
-            NoHandshake::HungUp(endpoint.plain)
-        }
-        _ if !tls::is_another_protocol(&error) => return error,
-        _ if endpoint.is_tls => NoHandshake::AnotherProtocol(endpoint.plain),
-        _ => NoHandshake::NotAfterStart,
+    let has_gone = matches!(kind, ErrorKind::UnexpectedEof | ErrorKind::ConnectionReset);
+    let why = if kind == ErrorKind::TimedOut {
+        NoHandshake::Late(error)
+    } else if has_gone && endpoint.is_tls {
+        NoHandshake::HungUp(endpoint.plain)
+    } else if !tls::is_another_protocol(&error) {
+        return error;
+    } else if endpoint.is_tls {
+        NoHandshake::AnotherProtocol(endpoint.plain)
+    } else {
+        NoHandshake::NotAfterStart
     };
     io::Error::new(kind, why)
 }

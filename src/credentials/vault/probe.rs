@@ -35,10 +35,12 @@ pub(in crate::credentials) fn servers(
         };
         match client.health() {
             Err(error) => {
-                let question = match &error {
-                    VaultError::Net(error) if error.is_tls() => "TLS",
-                    VaultError::Garbled { .. } => "sys/health",
-                    _ => "connection",
+                let is_tls = matches!(&error, VaultError::Net(error) if error.is_tls());
+                let is_elsewhere = matches!(error, VaultError::Garbled { .. });
+                let question = match (is_tls, is_elsewhere) {
+                    (true, _) => "TLS",
+                    (false, true) => "sys/health",
+                    (false, false) => "connection",
                 };
                 note(question, Grade::Error, &Chain(&error).to_string());
             }
