@@ -4,6 +4,7 @@
 //! Nothing of it is set up before the first request, and the system's CA certificates are read only for an https
 //! request without `[tls] ca_cert`.
 
+mod cause;
 pub mod stream;
 mod tls;
 pub mod udp;
@@ -15,6 +16,7 @@ use secrecy::{ExposeSecret, SecretString};
 use ureq::{Agent, Proxy, ProxyProtocol};
 use zeroize::Zeroizing;
 
+pub use self::cause::Cause;
 use crate::appliance::HttpProxy;
 use crate::clock::{Budget, UnixTime};
 use crate::config::settings::{Opt, SettingError, Settings};
@@ -50,14 +52,16 @@ pub const PROXY_OPTIONS: [&[Opt]; 2] = [&PROXY, &PROXY_ALIAS];
 #[derive(Debug, thiserror::Error)]
 pub enum NetError {
     /// Nobody answered: refused, time-out, TLS failure, no such host, hung up before a status came.
-    #[error("{host} cannot be reached")]
+    #[error("{host} cannot be reached{}", through(via.as_deref()))]
     Unreachable {
         /// Which server, without path and credentials.
         host: String,
+        /// The proxy that was to lead there, by host and port.
+        via: Option<String>,
         /// Whether the request may have arrived all the same; a code in it may then be used up.
         may_have_arrived: bool,
         /// What the client said.
-        source: Box<ureq::Error>,
+        source: Box<Cause>,
     },
     /// The time of this hook is used up.
     #[error("no time is left to ask {0}; see [plugin] time_budget")]
@@ -68,7 +72,7 @@ pub enum NetError {
         /// Which server, without path and credentials.
         host: String,
         /// What the client said.
-        source: Box<ureq::Error>,
+        source: Box<Cause>,
     },
 }
 
@@ -77,17 +81,21 @@ impl NetError {
     pub fn is_tls(&self) -> bool {
         match self {
             Self::Unreachable { source, .. } | Self::Garbled { source, .. } => {
-                matches!(source.as_ref(), ureq::Error::Tls(_) | ureq::Error::Rustls(_))
-                    || matches!(source.as_ref(), ureq::Error::Io(error) if is_tls(error))
+                matches!(source.error, ureq::Error::Tls(_) | ureq::Error::Rustls(_))
+                    || matches!(&source.error, ureq::Error::Io(error) if is_tls(error))
             }
             Self::NoTime(_) => false,
         }
     }
 }
 
+fn through(proxy: Option<&str>) -> String {
+    proxy.map(|proxy| format!(" through the proxy {proxy}")).unwrap_or_default()
+}
+
 /// Tells whether it is TLS that a stream failed with.
 pub fn is_tls(error: &std::io::Error) -> bool {
-    error.get_ref().is_some_and(|inner| inner.is::<rustls::Error>())
+    error.get_ref().is_some_and(|inner| inner.is::<rustls::Error>() || inner.is::<stream::NoHandshake>())
 }
 
 /// A request to one server.
@@ -164,6 +172,7 @@ pub struct HttpClient<'a> {
     budget: Budget<'a>,
     timeout: Duration,
     host: String,
+    proxy: Option<String>,
 }
 
 impl<'a> HttpClient<'a> {
@@ -185,16 +194,20 @@ impl<'a> HttpClient<'a> {
             .max_redirects_will_error(false)
             .user_agent(concat!("sps-plugin/", env!("CARGO_PKG_VERSION")))
             .proxy(None);
+        let mut by_way_of = None;
         if url.https {
             let tls = tls::Trust::from_settings(settings, log, "a server's address begins with https")?;
-            config = config.tls_config(tls.for_http()).proxy(proxy(settings, appliance_proxy)?);
+            let proxy = proxy(settings, appliance_proxy)?;
+            by_way_of = proxy.as_ref().map(|proxy| format!("{}:{}", proxy.host(), proxy.port()));
+            config = config.tls_config(tls.for_http()).proxy(proxy);
         } else {
             log.warning(format_args!(
                 "{} is asked over plain http; whoever is in between can answer for it",
                 url.host
             ));
         }
-        Ok(Self { agent: config.build().new_agent(), budget, timeout, host: url.host.clone() })
+        let agent = config.build().new_agent();
+        Ok(Self { agent, budget, timeout, host: url.host.clone(), proxy: by_way_of })
     }
 
     /// Sends a request and returns the answer, whatever its status.
@@ -259,11 +272,13 @@ impl<'a> HttpClient<'a> {
     fn sort(&self, error: ureq::Error, garbled: bool) -> NetError {
         let host = self.host.clone();
         let may_have_arrived = may_have_arrived(&error);
-        let source = Box::new(error);
+        let is_connection = matches!(error, ureq::Error::Timeout(ureq::Timeout::Connect));
+        let longest = if is_connection { self.timeout.min(MAX_CONNECT) } else { self.timeout };
+        let source = Box::new(Cause::new(error, self.budget, longest));
         if garbled {
             NetError::Garbled { host, source }
         } else {
-            NetError::Unreachable { host, may_have_arrived, source }
+            NetError::Unreachable { host, via: self.proxy.clone(), may_have_arrived, source }
         }
     }
 }

@@ -11,7 +11,7 @@ use super::ber::{self, Writer};
 use super::message::{self, Entry, Page, Response, Search};
 use super::outcome::{Outcome, ResultCode};
 use crate::clock::Budget;
-use crate::net::stream::{Endpoint, Stream, Tls};
+use crate::net::stream::{Endpoint, Stream, Tls, Wait};
 
 /// The longest message, in bytes, and the most bytes of one search.
 const MAX_MESSAGE: usize = 1024 * 1024;
@@ -54,9 +54,8 @@ impl<'a> Connection<'a> {
         if hook.remaining().is_zero() {
             return Err(ServerError::NoTime(host));
         }
-        let time = hook.at_most(way.timeout);
         let unreachable = |source| ServerError::Unreachable { host: way.endpoint.name().to_owned(), source };
-        let stream = Stream::connect(way.endpoint, time).map_err(unreachable)?;
+        let stream = Stream::connect(way.endpoint, Wait::new(hook, way.timeout)).map_err(unreachable)?;
         let mut connection = Self { stream, host, hook, timeout: way.timeout, last_id: 0 };
         let Some(tls) = way.tls else { return Ok(connection) };
         if !way.endpoint.is_tls {
@@ -152,7 +151,7 @@ impl<'a> Connection<'a> {
         }
         self.last_id = self.last_id.wrapping_add(1);
         let request = request(self.last_id);
-        self.stream.set_time(self.hook.at_most(self.timeout));
+        self.stream.set_time(Wait::new(self.hook, self.timeout));
         self.stream
             .write_all(request.bytes())
             .and_then(|()| self.stream.flush())

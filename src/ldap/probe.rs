@@ -53,12 +53,12 @@ impl Server<'_> {
     }
 
     fn way_there(&self) -> &'static str {
-        if self.tls.is_some() { "the server answers over TLS" } else { "the server answers in plain text" }
+        if self.tls.is_some() { "the server answers over TLS" } else { "the port is open, in plain text" }
     }
 
     fn look(&self, visit: &mut Visit<'_>, connection: &mut Connection<'_>, is_refused: &mut bool) {
         match &self.login {
-            None => visit.note("bind", Grade::Ok, "none: there is no bind_dn, so the searches are anonymous"),
+            None => {}
             Some(_) if *is_refused => {
                 let detail = "not asked: bind_dn was refused already, and each try may be counted";
                 return visit.note("bind", Grade::Warning, detail);
@@ -73,7 +73,16 @@ impl Server<'_> {
                 Err(error) => return visit.failed("bind", &error),
             },
         }
-        if let Some(time) = time(connection) {
+        let time = match time(connection) {
+            Ok(time) => time,
+            // Whoever is silent here is silent below.
+            Err(error) => return visit.failed("root DSE", &error),
+        };
+        if self.login.is_none() {
+            let detail = "none: there is no bind_dn, so the searches are anonymous";
+            visit.note("bind", Grade::Ok, detail);
+        }
+        if let Some(time) = time {
             let clock = finding::clock(&visit.section, visit.endpoint.name(), time, self.budget.now());
             visit.findings.push(clock);
         }
@@ -107,13 +116,16 @@ impl Server<'_> {
     }
 }
 
-/// Asks the server for its time; most have none to tell.
-fn time(connection: &mut Connection<'_>) -> Option<UnixTime> {
+/// Asks the server for its time; most have none to tell, and some refuse to.
+fn time(connection: &mut Connection<'_>) -> Result<Option<UnixTime>, ServerError> {
     let filter = Filter::Present("objectClass".to_owned());
     let search = Search { base: "", scope: Scope::Base, filter: &filter, attributes: &[TIME], size_limit: 1 };
-    let found = connection.search(&search).ok()?;
-    let text = found.entries.first()?.texts(TIME)?;
-    message::generalized_time(text.first()?)
+    let found = match connection.search(&search) {
+        Err(ServerError::Refused { .. }) => return Ok(None),
+        found => found?,
+    };
+    let text = found.entries.first().and_then(|entry| entry.texts(TIME));
+    Ok(text.as_ref().and_then(|text| message::generalized_time(text.first()?)))
 }
 
 /// One address, and where what is found out about it goes.

@@ -3,13 +3,14 @@
 use std::io::{self, ErrorKind, Read, Write};
 use std::net::TcpStream;
 use std::sync::Arc;
+use std::time::Duration;
 
 use rustls::pki_types::ServerName;
 use rustls::{ClientConfig, ClientConnection, StreamOwned};
 
-use super::MAX_CONNECT;
-use super::tls::Trust;
+use super::tls::{self, Trust};
 use super::udp::Peer;
+use super::{MAX_CONNECT, cause};
 use crate::clock::Budget;
 use crate::config::settings::{SettingError, Settings};
 use crate::logging::Log;
@@ -32,6 +33,8 @@ impl Tls {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Endpoint {
     peer: Peer,
+    /// The scheme without TLS.
+    plain: &'static str,
     /// Whether TLS comes first, because the scheme is the second one.
     pub is_tls: bool,
 }
@@ -39,7 +42,7 @@ pub struct Endpoint {
 impl Endpoint {
     /// Takes `plain://host`, `tls://host` and the same with a port, by the names and default ports of two schemes;
     /// returns `None` for others, also for those with a user, a path or a query.
-    pub fn parse(text: &str, plain: (&str, u16), tls: (&str, u16)) -> Option<Self> {
+    pub fn parse(text: &str, plain: (&'static str, u16), tls: (&str, u16)) -> Option<Self> {
         let text = text.trim();
         let (scheme, rest) = text.split_once("://")?;
         let scheme = scheme.to_ascii_lowercase();
@@ -48,13 +51,49 @@ impl Endpoint {
             return None;
         }
         let peer = Peer::parse(rest.strip_suffix('/').unwrap_or(rest), if is_tls { tls.1 } else { plain.1 })?;
-        Some(Self { peer, is_tls })
+        Some(Self { peer, plain: plain.0, is_tls })
     }
 
     /// Returns host and port as one would write them.
     pub fn name(&self) -> &str {
         self.peer.name()
     }
+}
+
+/// How long may be waited for what comes next.
+#[derive(Clone, Copy)]
+pub struct Wait<'a> {
+    hook: Budget<'a>,
+    longest: Duration,
+    until: Budget<'a>,
+}
+
+impl<'a> Wait<'a> {
+    /// Begins a wait of `longest`, which is what an option says, or of what is left of the hook's time.
+    pub fn new(hook: Budget<'a>, longest: Duration) -> Self {
+        Self { hook, longest, until: hook.at_most(longest) }
+    }
+
+    fn late(&self) -> io::Error {
+        io::Error::new(ErrorKind::TimedOut, cause::late(self.hook, self.longest))
+    }
+}
+
+/// Says how TLS did not come about, where it is not rustls that says it.
+#[derive(Debug, thiserror::Error)]
+pub(super) enum NoHandshake {
+    /// The server took the connection, and said nothing.
+    #[error("{0}, in TLS's handshake")]
+    Late(io::Error),
+    /// Another protocol, on a port that should begin with TLS.
+    #[error("no TLS is spoken on this port; is {0}:// meant?")]
+    AnotherProtocol(&'static str),
+    /// As many servers do that wait for something in plain text.
+    #[error("the server hangs up in TLS's handshake; is {0}:// meant?")]
+    HungUp(&'static str),
+    /// Another protocol, though the server agreed.
+    #[error("what comes after StartTLS is no TLS")]
+    NotAfterStart,
 }
 
 /// An open stream. Every read and write ends with the time that was last set.
@@ -72,18 +111,18 @@ impl<'a> Stream<'a> {
     ///
     /// # Errors
     /// What the system says of the last address; no time is left.
-    pub fn connect(endpoint: &Endpoint, time: Budget<'a>) -> io::Result<Self> {
-        let mut last = late();
-        for address in endpoint.peer.addresses(time)? {
-            let left = time.remaining().min(MAX_CONNECT);
+    pub fn connect(endpoint: &Endpoint, wait: Wait<'a>) -> io::Result<Self> {
+        let mut last = wait.late();
+        for address in endpoint.peer.addresses(wait.until)? {
+            let left = wait.until.remaining().min(MAX_CONNECT);
             if left.is_zero() {
-                return Err(late());
+                return Err(wait.late());
             }
             match TcpStream::connect_timeout(&address, left) {
                 Ok(socket) => {
                     // Small messages, each of which is waited for.
                     socket.set_nodelay(true)?;
-                    return Ok(Self { kind: Kind::Plain(Timed { socket, time }) });
+                    return Ok(Self { kind: Kind::Plain(Timed { socket, wait }) });
                 }
                 Err(error) => last = error,
             }
@@ -105,16 +144,16 @@ impl<'a> Stream<'a> {
         let mut connection = ClientConnection::new(Arc::clone(&tls.0), name)
             .map_err(|error| io::Error::new(ErrorKind::InvalidData, error))?;
         while connection.is_handshaking() {
-            connection.complete_io(&mut socket)?;
+            connection.complete_io(&mut socket).map_err(|error| no_handshake(error, endpoint))?;
         }
         Ok(Self { kind: Kind::Tls(Box::new(StreamOwned::new(connection, socket))) })
     }
 
     /// Sets the time within which the following has to be done.
-    pub fn set_time(&mut self, time: Budget<'a>) {
+    pub fn set_time(&mut self, wait: Wait<'a>) {
         match &mut self.kind {
-            Kind::Plain(timed) => timed.time = time,
-            Kind::Tls(stream) => stream.sock.time = time,
+            Kind::Plain(timed) => timed.wait = wait,
+            Kind::Tls(stream) => stream.sock.wait = wait,
         }
     }
 }
@@ -147,23 +186,24 @@ impl Write for Stream<'_> {
 /// A socket each of whose waits is cut from what is left, so that a byte now and then does not prolong it.
 struct Timed<'a> {
     socket: TcpStream,
-    time: Budget<'a>,
+    wait: Wait<'a>,
 }
 
 impl Timed<'_> {
     fn within<T>(
         &mut self,
-        set: impl Fn(&TcpStream, Option<std::time::Duration>) -> io::Result<()>,
+        set: impl Fn(&TcpStream, Option<Duration>) -> io::Result<()>,
         call: impl FnOnce(&mut TcpStream) -> io::Result<T>,
     ) -> io::Result<T> {
-        let left = self.time.remaining();
+        let wait = self.wait;
+        let left = wait.until.remaining();
         if left.is_zero() {
-            return Err(late());
+            return Err(wait.late());
         }
         set(&self.socket, Some(left))?;
         // What the system calls a time-out depends on the system; TLS would go on after WouldBlock.
         call(&mut self.socket)
-            .map_err(|error| if error.kind() == ErrorKind::WouldBlock { late() } else { error })
+            .map_err(|error| if error.kind() == ErrorKind::WouldBlock { wait.late() } else { error })
     }
 }
 
@@ -183,8 +223,21 @@ impl Write for Timed<'_> {
     }
 }
 
-fn late() -> io::Error {
-    io::Error::new(ErrorKind::TimedOut, "the time is over")
+fn no_handshake(error: io::Error, endpoint: &Endpoint) -> io::Error {
+    let kind = error.kind();
+    let has_gone = matches!(kind, ErrorKind::UnexpectedEof | ErrorKind::ConnectionReset);
+    let why = if kind == ErrorKind::TimedOut {
+        NoHandshake::Late(error)
+    } else if has_gone && endpoint.is_tls {
+        NoHandshake::HungUp(endpoint.plain)
+    } else if !tls::is_another_protocol(&error) {
+        return error;
+    } else if endpoint.is_tls {
+        NoHandshake::AnotherProtocol(endpoint.plain)
+    } else {
+        NoHandshake::NotAfterStart
+    };
+    io::Error::new(kind, why)
 }
 
 #[cfg(test)]

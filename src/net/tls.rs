@@ -1,12 +1,13 @@
 //! `[tls]`: whose certificate is believed, and what the server is shown of one's own. Read once, for HTTP and for
 //! streams.
 
+use std::io;
 use std::sync::Arc;
 
 use rustls::client::danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier};
 use rustls::crypto::{CryptoProvider, ring, verify_tls12_signature, verify_tls13_signature};
 use rustls::pki_types::{CertificateDer, PrivateKeyDer, ServerName, UnixTime};
-use rustls::{ClientConfig, DigitallySignedStruct, RootCertStore, SignatureScheme};
+use rustls::{ClientConfig, DigitallySignedStruct, InvalidMessage, RootCertStore, SignatureScheme};
 use secrecy::ExposeSecret;
 use ureq::tls::{Certificate, ClientCert, PemItem, PrivateKey, RootCerts, TlsConfig, parse_pem};
 
@@ -97,6 +98,17 @@ impl Trust {
         };
         Ok(Arc::new(config))
     }
+}
+
+/// Tells whether what came was no message of TLS, as where another protocol is spoken on the port.
+pub(super) fn is_another_protocol(error: &io::Error) -> bool {
+    let error = error.get_ref().and_then(|inner| inner.downcast_ref());
+    matches!(
+        error,
+        Some(rustls::Error::InvalidMessage(
+            InvalidMessage::InvalidContentType | InvalidMessage::UnknownProtocolVersion
+        ))
+    )
 }
 
 fn der(certificate: &Certificate<'static>) -> CertificateDer<'static> {

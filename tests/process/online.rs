@@ -225,6 +225,20 @@ fn each_address_of_a_list_is_asked_and_one_that_is_down_is_an_error() {
 }
 
 #[test]
+fn a_proxy_that_is_in_the_way_is_named_and_its_password_is_not() {
+    let (host, port) = NOBODY.split_once(':').unwrap();
+    let strict = Service::plain(each(|_| reply(407, "text/plain", "no")));
+    for (host, port) in [(host, port.to_owned()), ("127.0.0.1", strict.address.port().to_string())] {
+        let asked = ask(&format!(
+            "[https-proxy]\nserver={host}\nport={port}\nusername=u\npassword={MARK}-pw\n\
+             [mfa]\nprovider=edumfa\n[edumfa]\nserver_url=https://mfa.example.org\n"
+        ));
+        let told = format!("mfa.example.org cannot be reached through the proxy {host}:{port}: ");
+        asked.assert_only("error", "connection", &told);
+    }
+}
+
+#[test]
 fn a_server_that_says_nothing_is_waited_for_as_long_as_its_section_says() {
     let service = Service::plain(Connection::keep_silent);
     let address = service.address;
@@ -234,6 +248,8 @@ fn a_server_that_says_nothing_is_waited_for_as_long_as_its_section_says() {
             "connection",
         ),
         (format!("{}timeout=0.3\n", ldap::section(&format!("ldap://{address}"))), "bind"),
+        (format!("{}timeout=0.3\n", ldap::section(&format!("ldaps://{address}"))), "TLS"),
+        (format!("{}timeout=0.3\nstarttls=yes\n", ldap::section(&format!("ldap://{address}"))), "connection"),
         (
             format!(
                 "[credentials]\nprovider=vault\n[hashicorp]\naddress=http://{address}\nauthentication_method=token\ntimeout=0.3\n\
@@ -243,7 +259,7 @@ fn a_server_that_says_nothing_is_waited_for_as_long_as_its_section_says() {
         ),
     ] {
         let asked = ask(&configuration);
-        asked.assert(question, &address.to_string(), "error", "cannot be reached");
+        asked.assert(question, &address.to_string(), "error", "cannot be reached: no answer within 0.3 s");
         assert_eq!(asked.status, Some(1), "{}", asked.text);
     }
 }
@@ -293,6 +309,75 @@ fn a_certificate_that_is_not_believed_is_told_as_such() {
     let client = ca.issue("client");
     let shown = as_value(&format!("{}{}", client.certificate_pem, client.key_pem));
     ask(&section(&format!("client_cert={shown}\n"))).assert_all_well();
+}
+
+#[test]
+fn a_port_that_speaks_no_tls_is_told_as_such() {
+    let http = Service::plain(|connection| {
+        connection.anything();
+        connection.send(reply(400, "text/plain", "Bad Request"));
+    });
+    let asked = ask(&format!("[mfa]\nprovider=edumfa\n[edumfa]\nserver_url=https://{}\n", http.address));
+    asked.assert_only("error", "TLS", "cannot be reached: no TLS is spoken on this port; is http:// meant?");
+    // A server of LDAP says that it is no LDAP, or hangs up.
+    let talking = Service::plain(|connection| {
+        connection.anything();
+        connection.send(b"0\x24\x02\x01\0");
+    });
+    let asked = ask(&ldap::section(&format!("ldaps://{}", talking.address)));
+    asked.assert_only("error", "TLS", "cannot be reached: no TLS is spoken on this port; is ldap:// meant?");
+    let leaving = Service::plain(Connection::anything);
+    let asked = ask(&ldap::section(&format!("ldaps://{}", leaving.address)));
+    asked.assert_only("error", "TLS", "the server hangs up in TLS's handshake; is ldap:// meant?");
+    let starting = Service::plain(|connection| {
+        let asked = ldap::Asked::read(connection).unwrap();
+        connection.send(asked.result(0));
+        connection.anything();
+        connection.send(b"0\x24\x02\x01\0");
+    });
+    let asked = ask(&format!("{}starttls=yes\n", ldap::section(&format!("ldap://{}", starting.address))));
+    asked.assert_only("error", "TLS", "cannot be reached: what comes after StartTLS is no TLS");
+}
+
+#[test]
+fn a_directory_that_takes_the_connection_and_says_nothing_has_not_answered() {
+    let service = Service::plain(Connection::keep_silent);
+    let address = service.address.to_string();
+    let section = ldap::section(&format!("ldap://{address}"));
+    let anonymous: String =
+        section.lines().filter(|line| !line.starts_with("bind_")).map(|line| format!("{line}\n")).collect();
+    let asked = ask(&format!("{anonymous}timeout=0.3\n"));
+    asked.assert("connection", &address, "ok", "the port is open");
+    assert_eq!(asked.servers.len(), 2, "{}", asked.text);
+    asked.assert("root DSE", &address, "error", "no answer within 0.3 s");
+    assert_eq!(asked.status, Some(1), "{}", asked.text);
+    let answering = ldap::directory();
+    let asked = ask(&anonymous.replace(&address, &answering.address.to_string()));
+    asked.assert("bind", "", "ok", "the searches are anonymous");
+    asked.assert("connection", "", "ok", "the port is open");
+}
+
+#[test]
+fn an_error_of_the_configuration_is_counted_once_and_its_server_is_not_asked() {
+    for (configuration, error, server) in [
+        (
+            "[mfa]\nprovider=radius\n[radius]\nserver=127.0.0.1\n",
+            "error: configuration: [radius] secret is required",
+            "  warning: [radius]: configuration: not asked: [radius] secret is required",
+        ),
+        // What nobody but its servers needs is an error of theirs.
+        (
+            "[mfa]\nprovider=none\n[ldap_server ad]\nuser_base_dn=ou=people\n",
+            "  error: [ldap_server ad]: configuration: not asked: ",
+            "[ldap_server ad] url is required",
+        ),
+    ] {
+        let ended = run(configuration, &[]);
+        let text = String::from_utf8(ended.stdout.clone()).unwrap();
+        assert_eq!(text.lines().filter(|line| line.trim().starts_with("error: ")).count(), 1, "{text}");
+        assert!(text.contains(error) && text.contains(server), "{text}");
+        assert!(text.contains("\nerrors: 1, ") && ended.status == Some(1), "{text}");
+    }
 }
 
 #[test]
@@ -458,7 +543,7 @@ fn vault(request: &Request) -> Vec<u8> {
     let auth = json_reply(200, &json!({"auth": {"client_token": format!("{MARK}-made")}}));
     let body = request.json();
     match path {
-        "/v1/sys/health" => json_reply(200, &json!({"sealed": false})),
+        "/v1/sys/health" => json_reply(200, &json!({"initialized": true, "sealed": false})),
         "/v1/auth/approle/login" if body["secret_id"] == format!("{MARK}-id") => auth,
         "/v1/auth/userpass/login/svc" if body["password"] == format!("{MARK}-pw") => auth,
         "/v1/auth/jwt/login" if body["jwt"] == format!("{MARK}-jwt") => auth,
@@ -525,9 +610,29 @@ fn a_login_with_the_password_of_the_gateway_is_not_tried() {
     let asked = ask(&vault_section(&address, "userpass", ""));
     asked.assert("login", &service.address.to_string(), "warning", "comes from the gateway");
     asked.assert("connection", NOBODY, "error", "cannot be reached");
-    let sealed = Service::plain(each(|_| json_reply(503, &json!({"sealed": true}))));
+    let sealed = Service::plain(each(|_| json_reply(503, &json!({"initialized": true, "sealed": true}))));
     let asked = ask(&vault_section(&format!("http://{}", sealed.address), "userpass", ""));
     asked.assert_only("error", "sys/health", "sealed");
+}
+
+#[test]
+fn what_is_no_vault_is_not_logged_in_to_whatever_its_status_says() {
+    let sealed = json!({"sealed": false}).to_string();
+    for status in [200, 429, 472, 473, 501, 503] {
+        for body in ["<html>Sign in</html>", "", "[true, false]", &sealed] {
+            let body = body.to_owned();
+            let service = Service::plain(each(move |_| reply(status, "application/json", body.clone())));
+            let more = "use_credential=explicit\nusername=svc\npassword=gEhEim-pw\n";
+            let asked = ask(&vault_section(&format!("http://{}", service.address), "userpass", more));
+            asked.assert_only(
+                "error",
+                "sys/health",
+                "is not that of sys/health; is it Vault that listens there?",
+            );
+            let [request] = service.requests().try_into().unwrap();
+            assert!(request.line.starts_with("GET /v1/sys/health "), "{request:?}");
+        }
+    }
 }
 
 #[test]

@@ -102,7 +102,7 @@ fn a_configuration_with_a_fault_is_not_quoted() {
 }
 
 /// Options whose value the log or the response has to show: names of policies, what users are asked, where something is.
-const SHOWN: [(&str, &str); 14] = [
+const SHOWN: [(&str, &str); 16] = [
     ("account", "prefix"),
     ("account", "suffix"),
     ("assets", "domain_suffix"),
@@ -110,6 +110,8 @@ const SHOWN: [(&str, &str); 14] = [
     ("credential_store", "name"),
     ("credentials", "store"),
     ("domain_asset_mapping", "<domain>"),
+    ("https-proxy", "server"),
+    ("https_proxy", "server"),
     ("ldap_server", "name"),
     ("local", "realm"),
     ("question_<n>", "prompt"),

@@ -41,7 +41,7 @@ pub(super) enum Call<'c> {
 }
 
 impl<'a> Client<'a> {
-    /// Takes the first address whose `sys/health` says that it is the active node (200) or a performance standby
+    /// Takes the first address whose `sys/health` is that of a Vault and says that it is the active node (200) or a performance standby
     /// (473), as the Python plugin does; where none is, a standby (429), which passes requests on.
     ///
     /// # Errors
@@ -100,10 +100,16 @@ impl<'a> Client<'a> {
         Ok(Self { url, http, namespace, wrap_ttl })
     }
 
-    /// Asks without a namespace, in which there is no `sys/health`; returns the status and the server's time.
+    /// Asks without a namespace, in which there is no `sys/health`; returns the status and the server's time. A status
+    /// says nothing where the body is not that of `sys/health`: any web server answers with 200.
     pub(super) fn health(&self) -> Result<(u16, Option<UnixTime>), VaultError> {
         let url = self.url.join("v1/sys/health");
         let (reply, date) = self.http.send_dated(&Request { url, headers: Vec::new(), body: Body::Get })?;
+        // Of others only a proxy in between, which has a page of its own.
+        let is_vaults = matches!(reply.status, 200 | 429 | 472 | 473 | 501 | 503);
+        if is_vaults && !wire::is_health(&reply) {
+            return Err(self.garbled("is not that of sys/health; is it Vault that listens there?"));
+        }
         Ok((reply.status, date))
     }
 

@@ -36,7 +36,13 @@ pub(in crate::credentials) fn servers(
         match client.health() {
             Err(error) => {
                 let is_tls = matches!(&error, VaultError::Net(error) if error.is_tls());
-                note(if is_tls { "TLS" } else { "connection" }, Grade::Error, &Chain(&error).to_string());
+                let is_elsewhere = matches!(error, VaultError::Garbled { .. });
+                let question = match (is_tls, is_elsewhere) {
+                    (true, _) => "TLS",
+                    (false, true) => "sys/health",
+                    (false, false) => "connection",
+                };
+                note(question, Grade::Error, &Chain(&error).to_string());
             }
             Ok((status, date)) => {
                 let (grade, detail) = match status {

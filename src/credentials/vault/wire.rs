@@ -48,6 +48,20 @@ pub(super) struct WrapInfo {
     pub(super) creation_path: String,
 }
 
+/// What every Vault says of itself, whatever the status.
+#[derive(Deserialize)]
+struct Health {
+    #[serde(rename = "initialized")]
+    _initialized: bool,
+    #[serde(rename = "sealed")]
+    _sealed: bool,
+}
+
+/// Tells whether this is what `sys/health` answers.
+pub(super) fn is_health(reply: &Reply) -> bool {
+    json::from_slice::<Health>(&reply.body).is_ok()
+}
+
 /// Reads an answer of status 200; `None` where it is no JSON object of the documented form.
 pub(super) fn read(reply: Reply) -> Option<Envelope> {
     let body = Zeroizing::new(reply.body);

@@ -1,0 +1,73 @@
+//! Why a server did not answer, in words for whoever has to mend it.
+
+use std::fmt;
+use std::time::Duration;
+
+use super::tls;
+use crate::clock::Budget;
+
+/// What a request ended with.
+#[derive(Debug)]
+pub struct Cause {
+    pub(super) error: ureq::Error,
+    /// What is said of a wait that was too long.
+    late: String,
+}
+
+impl Cause {
+    /// Takes what the client said; `longest` is the wait that the option for it allows.
+    pub(super) fn new(error: ureq::Error, hook: Budget<'_>, longest: Duration) -> Self {
+        Self { error, late: late(hook, longest) }
+    }
+}
+
+impl fmt::Display for Cause {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if matches!(self.error, ureq::Error::Timeout(_)) {
+            f.write_str(&self.late)
+        } else if matches!(&self.error, ureq::Error::Io(error) if tls::is_another_protocol(error)) {
+            f.write_str("no TLS is spoken on this port; is http:// meant?")
+        } else {
+            self.error.fmt(f)
+        }
+    }
+}
+
+impl std::error::Error for Cause {}
+
+/// Says how long a wait was that just ended: as long as the option allows, or as long as the hook had.
+pub(super) fn late(hook: Budget<'_>, longest: Duration) -> String {
+    if hook.remaining().is_zero() {
+        "no answer in the time that [plugin] time_budget left".to_owned()
+    } else {
+        format!("no answer within {} s", longest.as_secs_f64())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::clock::{Clock, UnixTime};
+
+    #[test]
+    fn a_wait_is_as_long_as_its_option_says_unless_the_hook_had_less() {
+        struct AtTen;
+        impl Clock for AtTen {
+            fn now(&self) -> UnixTime {
+                UnixTime::from_secs(0)
+            }
+
+            fn elapsed(&self) -> Duration {
+                Duration::from_secs(10)
+            }
+        }
+        let told = |total: u64, error| {
+            let hook = Budget::new(&AtTen, Duration::from_secs(total));
+            Cause::new(error, hook, Duration::from_millis(2500)).to_string()
+        };
+        let timeout = || ureq::Error::Timeout(ureq::Timeout::Global);
+        assert_eq!(told(60, timeout()), "no answer within 2.5 s");
+        assert_eq!(told(10, timeout()), "no answer in the time that [plugin] time_budget left");
+        assert_eq!(told(10, ureq::Error::HostNotFound), "host not found");
+    }
+}
