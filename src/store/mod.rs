@@ -142,6 +142,11 @@ pub enum StoreError {
     /// Written by a newer version of this program.
     #[error("the state in {0} is from a newer version of this plugin; install that version")]
     Newer(PathBuf),
+    /// A new database would be made over the log of another one, which would then be deleted.
+    #[error(
+        "the log of {0} lies there, and its database is gone or empty; put the database back, or move the log away and restore a backup, see docs/backup.md"
+    )]
+    LogAlone(PathBuf),
     /// There is nothing to look into.
     #[error("the state {0} is not made yet")]
     NotMade(PathBuf),
