@@ -101,6 +101,11 @@ impl KeySource {
     }
 }
 
+/// Returns the names of the key files that are in a directory, without opening them.
+pub(super) fn files(directory: &Path) -> Vec<&'static str> {
+    [FILE, NEXT].into_iter().filter(|name| directory.join(name).exists()).collect()
+}
+
 /// Returns 32 random bytes.
 pub(super) fn random() -> Result<MasterKey, StoreError> {
     let mut key = MasterKey::default();

@@ -22,7 +22,7 @@ const WAIT: Duration = Duration::from_secs(2);
 /// Opens a database that is there.
 ///
 /// # Errors
-/// [`StoreError::NotMade`]; [`StoreError::NoIndex`] where it cannot be read without writing; [`StoreError::Newer`];
+/// [`StoreError::NotMade`]; [`StoreError::LogAlone`]; [`StoreError::NoIndex`] where it cannot be read without writing; [`StoreError::Newer`];
 /// [`StoreError::Database`].
 pub(super) fn open(path: &Path, migrations: &[&str]) -> Result<Connection, StoreError> {
     // SQLite looks for the log beside the file that a symbolic link leads to.
@@ -34,6 +34,10 @@ pub(super) fn open(path: &Path, migrations: &[&str]) -> Result<Connection, Store
         Err(source) => return Err(StoreError::Directory { path: path.to_owned(), source }),
     };
     let log_is_empty = fs::metadata(sqlite::beside(&file, sqlite::LOG)).map_or(true, |log| log.len() == 0);
+    // SQLite deletes the log of a database that is empty, also where it is opened for reading.
+    if !log_is_empty && !sqlite::holds_something(&file) {
+        return Err(StoreError::LogAlone(path.to_owned()));
+    }
     let how = match (log_is_empty, sqlite::beside(&file, sqlite::INDEX).exists()) {
         (_, true) => "mode=ro&readonly_shm=1",
         (true, false) => "immutable=1",

@@ -334,6 +334,50 @@ fn damage_is_told_and_left_as_it_is() {
 }
 
 #[test]
+fn a_database_that_is_gone_from_beside_its_key_or_its_log_is_an_error() {
+    let place = filled();
+    let at = |name: &str| place.state().join(name);
+    fs::remove_file(at("state.sqlite3")).unwrap();
+    assert!(fs::metadata(at("state.sqlite3-wal")).unwrap().len() > 0);
+    look(&place).assert_only(
+        "error",
+        "state",
+        "schema",
+        "it is gone though master.key and state.sqlite3-wal are there",
+    );
+    fs::remove_file(at("state.sqlite3-wal")).unwrap();
+    look(&place).assert_only("error", "state", "schema", "it is gone though master.key is there");
+    fs::rename(at("master.key"), at("master.key.new")).unwrap();
+    look(&place).assert_only("error", "state", "schema", "restore a backup, see docs/backup.md");
+    // Nothing but an index of a log that held nothing.
+    fs::remove_file(at("master.key.new")).unwrap();
+    fs::write(at("state.sqlite3-wal"), "").unwrap();
+    fs::set_permissions(at("state.sqlite3-wal"), PermissionsExt::from_mode(0o600)).unwrap();
+    let found = look(&place);
+    found.assert_all_well();
+    found.assert("state", "schema", "ok", "not made yet");
+}
+
+#[test]
+fn a_database_that_was_emptied_is_an_error_where_there_is_a_key() {
+    let place = filled();
+    fs::write(place.state().join("state.sqlite3"), "").unwrap();
+    look(&place).assert_only(
+        "error",
+        "state",
+        "schema",
+        "it is empty though master.key and state.sqlite3-wal are there",
+    );
+    for name in ["state.sqlite3-wal", "state.sqlite3-shm"] {
+        fs::remove_file(place.state().join(name)).unwrap();
+    }
+    look(&place).assert_only("error", "state", "schema", "restore a backup");
+    // One that a hook had only begun to make.
+    fs::remove_file(place.state().join("master.key")).unwrap();
+    look(&place).assert_only("warning", "state", "schema", "the next hook migrates it");
+}
+
+#[test]
 fn another_schema_is_told_and_not_migrated() {
     let place = filled();
     let set = |version: i64| state(&place).pragma_update(None, "user_version", version).unwrap();

@@ -93,6 +93,12 @@ impl Store<'_> {
         let opened = if is_state { self.persistent() } else { self.ephemeral() };
         let database = match opened {
             Ok(database) => database,
+            Err(StoreError::NotMade(_) | StoreError::LogAlone(_))
+                if is_state && !left_of(&path).is_empty() =>
+            {
+                note("schema", Grade::Error, &lost(&path));
+                return None;
+            }
             Err(StoreError::NotMade(_)) => {
                 note("schema", Grade::Ok, "not made yet; the first hook that keeps something makes it");
                 return None;
@@ -117,6 +123,10 @@ impl Store<'_> {
         match sqlite::version(&database.connection) {
             Ok(version) if version == migrations.len() => {
                 note("schema", Grade::Ok, &format!("version {version}, which is the newest"));
+            }
+            Ok(0) if is_state && !key_files(&path).is_empty() => {
+                note("schema", Grade::Error, &lost(&path));
+                return None;
             }
             Ok(version) => {
                 let newest = migrations.len();
@@ -188,6 +198,32 @@ impl Store<'_> {
             }
         }
     }
+}
+
+/// Returns the names of the key files beside the state.
+fn key_files(state: &Path) -> Vec<&'static str> {
+    state.parent().map(super::key::files).unwrap_or_default()
+}
+
+/// Returns the names of what would not be there if there had never been a state.
+fn left_of(state: &Path) -> Vec<&'static str> {
+    let mut left = key_files(state);
+    if sqlite::holds_something(&sqlite::beside(state, sqlite::LOG)) {
+        left.push("state.sqlite3-wal");
+    }
+    left
+}
+
+/// Says what is to be done where the state is gone, or empty, and something of it was left.
+fn lost(state: &Path) -> String {
+    let left = left_of(state);
+    let are = if left.len() > 1 { "are" } else { "is" };
+    let how = if state.exists() { "empty" } else { "gone" };
+    format!(
+        "it is {how} though {} {are} there, so its tokens and credentials are lost; put it back, or move it and its log away, \
+         keep the key, and restore a backup, see docs/backup.md",
+        left.join(" and ")
+    )
 }
 
 /// Lets SQLite look at every page, within the time; returns what is wrong.
