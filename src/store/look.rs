@@ -23,7 +23,7 @@ const WAIT: Duration = Duration::from_secs(2);
 ///
 /// # Errors
 /// [`StoreError::NotMade`]; [`StoreError::LogAlone`]; [`StoreError::NoIndex`] where it cannot be read without writing; [`StoreError::Newer`];
-/// [`StoreError::Database`].
+/// [`StoreError::Database`]; [`StoreError::Denied`].
 pub(super) fn open(path: &Path, migrations: &[&str]) -> Result<Connection, StoreError> {
     // SQLite looks for the log beside the file that a symbolic link leads to.
     let file = match fs::canonicalize(path) {
@@ -46,7 +46,7 @@ pub(super) fn open(path: &Path, migrations: &[&str]) -> Result<Connection, Store
     let address = format!("file:{}?{how}", percent_encode(file.as_os_str().as_bytes(), ESCAPED));
     let flags =
         OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_URI | OpenFlags::SQLITE_OPEN_NO_MUTEX;
-    let failed = |source| StoreError::Database { path: path.to_owned(), source };
+    let failed = StoreError::of_sqlite(path);
     let connection = Connection::open_with_flags(address, flags).map_err(failed)?;
     connection.busy_timeout(WAIT).map_err(failed)?;
     if sqlite::version(&connection).map_err(failed)? > migrations.len() {

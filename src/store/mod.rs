@@ -82,7 +82,17 @@ pub enum StoreError {
         /// Which file.
         path: PathBuf,
         /// What SQLite said.
-        source: rusqlite::Error,
+        source: Said,
+    },
+    /// The file, or one beside it, cannot be opened or written; nothing is wrong with what is in it.
+    #[error(
+        "the state in {path} may not be read or written by this user, or its file system is read-only; chmod or chown it, see sps-plugin doctor"
+    )]
+    Denied {
+        /// Which file.
+        path: PathBuf,
+        /// What SQLite said.
+        source: Said,
     },
     /// The store holds sealed secrets, and there is no key.
     #[error(
@@ -157,6 +167,24 @@ pub enum StoreError {
     NoIndex(PathBuf),
 }
 
+/// What SQLite said, once: rusqlite has much the same words again as the error's own cause.
+#[derive(Debug, thiserror::Error)]
+#[error("{0}")]
+pub struct Said(Box<rusqlite::Error>);
+
+impl StoreError {
+    /// Tells apart what SQLite may not do with a file and what it cannot do with it.
+    fn of_sqlite(path: &Path) -> impl Fn(rusqlite::Error) -> Self + Copy + '_ {
+        use rusqlite::ErrorCode::{CannotOpen, PermissionDenied, ReadOnly};
+        |error| {
+            let is_denied =
+                matches!(error.sqlite_error_code(), Some(CannotOpen | PermissionDenied | ReadOnly));
+            let (path, source) = (path.to_owned(), Said(Box::new(error)));
+            if is_denied { Self::Denied { path, source } } else { Self::Database { path, source } }
+        }
+    }
+}
+
 /// The state of one hook's process.
 pub struct Store<'a> {
     places: Places,
@@ -182,7 +210,7 @@ impl Database {
     }
 
     fn failed(&self) -> impl Fn(rusqlite::Error) -> StoreError + Copy + '_ {
-        |source| StoreError::Database { path: self.path.clone(), source }
+        StoreError::of_sqlite(&self.path)
     }
 }
 

@@ -152,9 +152,9 @@ pub(super) const CONNECTIONS: &[&str] = &[
 /// Opens the file, makes it if it is missing, and brings its schema up to date.
 ///
 /// # Errors
-/// [`StoreError::Database`], [`StoreError::Newer`], [`StoreError::LogAlone`].
+/// [`StoreError::Database`], [`StoreError::Denied`], [`StoreError::Newer`], [`StoreError::LogAlone`].
 pub(super) fn open(path: &Path, migrations: &[&str], remaining: Duration) -> Result<Connection, StoreError> {
-    let failed = |source| StoreError::Database { path: path.to_owned(), source };
+    let failed = StoreError::of_sqlite(path);
     let mut connection = match connect(path, READ_WRITE) {
         Err(error) if error.sqlite_error_code() == Some(rusqlite::ErrorCode::CannotOpen) => {
             refuse_log_alone(path)?;
@@ -273,7 +273,7 @@ fn migrate(
     migrations: &[&str],
     wait: Duration,
 ) -> Result<(), StoreError> {
-    let failed = |source| StoreError::Database { path: path.to_owned(), source };
+    let failed = StoreError::of_sqlite(path);
     write_ahead(connection, wait).map_err(failed)?;
     let transaction = connection.transaction_with_behavior(TransactionBehavior::Immediate).map_err(failed)?;
     // Another process may have done it while this one waited for the lock.

@@ -82,6 +82,7 @@ impl Store<'_> {
         let directory = if is_state { self.places.persistent_path() } else { self.places.ephemeral_path() };
         let path = directory?.join(Path::new(file));
         let place = path.display().to_string();
+        let already_told = place::is_told(file, findings);
         let mut note = |question, grade, detail: &str| {
             findings.push(Finding::new(about, &place, question, grade, detail));
         };
@@ -109,6 +110,12 @@ impl Store<'_> {
                     migrations.len()
                 );
                 note("schema", Grade::Error, &detail);
+                return None;
+            }
+            Err(error @ StoreError::Denied { .. }) => {
+                if !already_told {
+                    note("schema", Grade::Error, &error.to_string());
+                }
                 return None;
             }
             Err(error @ StoreError::NoIndex(_)) => {
