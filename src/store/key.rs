@@ -146,9 +146,9 @@ fn read(path: &Path) -> Result<Option<MasterKey>, StoreError> {
         Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(None),
         Err(error) => return Err(failed(error)),
     };
-    let refused = |reason| Err(StoreError::Unsafe { path: PathBuf::from(path), reason });
+    let refused = |reason| Err(StoreError::UnsafeKey { path: PathBuf::from(path), reason });
     if !metadata.is_file() || metadata.len() > 1024 {
-        return refused("is no key file");
+        return refused("is no regular file, or too long for a key");
     }
     if metadata.mode() & 0o077 != 0 {
         return refused("may be read by others; chmod 600 it");
@@ -183,7 +183,7 @@ mod tests {
         let directory = tempfile::tempdir().unwrap();
         KeySource::File.create(directory.path()).unwrap();
         fs::set_permissions(directory.path().join(FILE), fs::Permissions::from_mode(0o640)).unwrap();
-        assert!(matches!(KeySource::File.candidates(directory.path()), Err(StoreError::Unsafe { .. })));
+        assert!(matches!(KeySource::File.candidates(directory.path()), Err(StoreError::UnsafeKey { .. })));
     }
 
     #[test]

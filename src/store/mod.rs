@@ -108,6 +108,14 @@ pub enum StoreError {
     /// The text of a key is none.
     #[error("the master key has to be 64 hexadecimal digits")]
     BadKey,
+    /// Somebody else could read the key, or it is none.
+    #[error("the key file {path} {reason}")]
+    UnsafeKey {
+        /// Which.
+        path: PathBuf,
+        /// What is wrong with it and how to mend it.
+        reason: &'static str,
+    },
     /// The key file cannot be written or read.
     #[error("cannot use the key file {path}")]
     KeyFile {

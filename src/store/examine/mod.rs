@@ -170,6 +170,7 @@ impl Store<'_> {
             Ok(true) => "[state] key",
             Ok(false) | Err(_) => "master.key",
         };
+        let already_told = place::is_told("master.key", findings);
         let mut note =
             |grade, detail: &str| findings.push(Finding::new("key", from, "opens the store", grade, detail));
         match self.look_for_key(database) {
@@ -188,6 +189,7 @@ impl Store<'_> {
                 );
                 Some(sealer)
             }
+            Err(StoreError::UnsafeKey { .. } | StoreError::KeyFile { .. }) if already_told => None,
             Err(error @ StoreError::NoKey) => {
                 note(Grade::Error, &format!("{error}; without it nothing that is sealed can be opened"));
                 None
