@@ -41,6 +41,19 @@ impl KeySource {
         Ok(settings.secret(&KEY)?.map_or(Self::File, Self::Configured))
     }
 
+    /// Reads `[state] key` and looks at its form, without opening anything that is sealed with it.
+    ///
+    /// # Errors
+    /// As [`KeySource::find`]; a text that is no key.
+    pub fn check(settings: &Settings<'_>) -> Result<(), SettingError> {
+        match Self::find(settings)? {
+            Self::Configured(text) if parse(text.expose_secret()).is_none() => {
+                Err(settings.invalid(&KEY, "64 hexadecimal digits".to_owned()))
+            }
+            Self::Configured(_) | Self::File => Ok(()),
+        }
+    }
+
     /// Returns the keys that may be the one: the configured one; or the file's, and its successor where a change of
     /// keys was cut short. None where there is no key yet.
     pub(super) fn candidates(&self, directory: &Path) -> Result<Vec<MasterKey>, StoreError> {
