@@ -128,6 +128,10 @@ impl Store<'_> {
                 return Err(BackupError::StateExists(place));
             }
         }
+        if !self.has_state() {
+            // Only a log was left, and it is given up: SQLite deletes the log of a database that is empty.
+            let _ = make(&place);
+        }
         let mut target = sqlite::open(&place, sqlite::STATE, self.budget.remaining())?;
         copy(&ready, &mut target, self.budget).map_err(StoreError::of_sqlite(&place))?;
         sqlite::fold_in(&target);

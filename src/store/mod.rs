@@ -162,7 +162,7 @@ pub enum StoreError {
     Newer(PathBuf),
     /// A new database would be made over the log of another one, which would then be deleted.
     #[error(
-        "the log of {0} lies there, and its database is gone or empty; put the database back, or move the log away and restore a backup, see docs/backup.md"
+        "the log of {0} lies there, and its database is gone or empty; put the database back, or restore a backup with --replace, see docs/backup.md"
     )]
     LogAlone(PathBuf),
     /// There is nothing to look into.

@@ -450,7 +450,12 @@ fn a_database_that_is_gone_from_beside_its_key_or_its_log_is_an_error() {
     fs::remove_file(at("state.sqlite3-wal")).unwrap();
     look(&place).assert_only("error", "state", "schema", "it is gone though master.key is there");
     fs::rename(at("master.key"), at("master.key.new")).unwrap();
-    look(&place).assert_only("error", "state", "schema", "restore a backup, see docs/backup.md");
+    look(&place).assert_only(
+        "error",
+        "state",
+        "schema",
+        "restore a backup with --replace, see docs/backup.md",
+    );
     // Nothing but an index of a log that held nothing.
     fs::remove_file(at("master.key.new")).unwrap();
     fs::write(at("state.sqlite3-wal"), "").unwrap();

@@ -229,8 +229,8 @@ fn lost(state: &Path) -> String {
     let are = if left.len() > 1 { "are" } else { "is" };
     let how = if state.exists() { "empty" } else { "gone" };
     format!(
-        "it is {how} though {} {are} there, so its tokens and credentials are lost; put it back, or move it and its log away, \
-         keep the key, and restore a backup, see docs/backup.md",
+        "it is {how} though {} {are} there, so its tokens and credentials are lost; put it back, or keep the \
+         key and restore a backup with --replace, see docs/backup.md",
         left.join(" and ")
     )
 }
