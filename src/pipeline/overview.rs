@@ -12,7 +12,7 @@ use crate::directory::user_list;
 use crate::logging::Chain;
 use crate::mfa;
 use crate::names::Username;
-use crate::store;
+use crate::store::{self, KeySource};
 
 /// The options that are secrets, and what their sections' names begin with.
 const SECRETS: [(&str, &str); 17] = [
@@ -99,6 +99,7 @@ pub fn of_aa(context: &Context<'_>) -> Overview {
     let mut overview = Overview::default();
     secrets_in_the_clear(context, &mut overview);
     state_directory(context, &mut overview);
+    overview.take(KeySource::check(context.settings));
     roads_without_a_factor(context, &mut overview);
     roads_with_a_factor(context, &mut overview);
     rules(context, &mut overview);
@@ -250,6 +251,7 @@ pub fn of_credential_store(context: &Context<'_>) -> Overview {
     let mut overview = Overview::default();
     secrets_in_the_clear(context, &mut overview);
     state_directory(context, &mut overview);
+    overview.take(KeySource::check(context.settings));
     overview.take(checkout::check(context));
     if let Some(providers) = overview.take(Providers::from_settings(credentials::Tools {
         settings: context.settings,

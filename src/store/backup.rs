@@ -128,9 +128,12 @@ impl Store<'_> {
                 return Err(BackupError::StateExists(place));
             }
         }
+        if !self.has_state() {
+            // Only a log was left, and it is given up: SQLite deletes the log of a database that is empty.
+            let _ = make(&place);
+        }
         let mut target = sqlite::open(&place, sqlite::STATE, self.budget.remaining())?;
-        copy(&ready, &mut target, self.budget)
-            .map_err(|source| StoreError::Database { path: place.clone(), source })?;
+        copy(&ready, &mut target, self.budget).map_err(StoreError::of_sqlite(&place))?;
         sqlite::fold_in(&target);
         Ok(restored)
     }
@@ -176,7 +179,7 @@ impl Store<'_> {
         for ending in ["", sqlite::JOURNAL, sqlite::LOG, sqlite::INDEX] {
             let _ = fs::remove_file(sqlite::beside(&prepared, ending));
         }
-        copied.map_err(|source| StoreError::Database { path: prepared.clone(), source })?;
+        copied.map_err(StoreError::of_sqlite(&prepared))?;
         match linked {
             Some(Ok(())) => {
                 sqlite::sync_directory(place)?;

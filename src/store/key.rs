@@ -41,6 +41,19 @@ impl KeySource {
         Ok(settings.secret(&KEY)?.map_or(Self::File, Self::Configured))
     }
 
+    /// Reads `[state] key` and looks at its form, without opening anything that is sealed with it.
+    ///
+    /// # Errors
+    /// As [`KeySource::find`]; a text that is no key.
+    pub fn check(settings: &Settings<'_>) -> Result<(), SettingError> {
+        match Self::find(settings)? {
+            Self::Configured(text) if parse(text.expose_secret()).is_none() => {
+                Err(settings.invalid(&KEY, "64 hexadecimal digits".to_owned()))
+            }
+            Self::Configured(_) | Self::File => Ok(()),
+        }
+    }
+
     /// Returns the keys that may be the one: the configured one; or the file's, and its successor where a change of
     /// keys was cut short. None where there is no key yet.
     pub(super) fn candidates(&self, directory: &Path) -> Result<Vec<MasterKey>, StoreError> {
@@ -101,6 +114,11 @@ impl KeySource {
     }
 }
 
+/// Returns the names of the key files that are in a directory, without opening them.
+pub(super) fn files(directory: &Path) -> Vec<&'static str> {
+    [FILE, NEXT].into_iter().filter(|name| directory.join(name).exists()).collect()
+}
+
 /// Returns 32 random bytes.
 pub(super) fn random() -> Result<MasterKey, StoreError> {
     let mut key = MasterKey::default();
@@ -141,9 +159,9 @@ fn read(path: &Path) -> Result<Option<MasterKey>, StoreError> {
         Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(None),
         Err(error) => return Err(failed(error)),
     };
-    let refused = |reason| Err(StoreError::Unsafe { path: PathBuf::from(path), reason });
+    let refused = |reason| Err(StoreError::UnsafeKey { path: PathBuf::from(path), reason });
     if !metadata.is_file() || metadata.len() > 1024 {
-        return refused("is no key file");
+        return refused("is no regular file, or too long for a key");
     }
     if metadata.mode() & 0o077 != 0 {
         return refused("may be read by others; chmod 600 it");
@@ -178,7 +196,7 @@ mod tests {
         let directory = tempfile::tempdir().unwrap();
         KeySource::File.create(directory.path()).unwrap();
         fs::set_permissions(directory.path().join(FILE), fs::Permissions::from_mode(0o640)).unwrap();
-        assert!(matches!(KeySource::File.candidates(directory.path()), Err(StoreError::Unsafe { .. })));
+        assert!(matches!(KeySource::File.candidates(directory.path()), Err(StoreError::UnsafeKey { .. })));
     }
 
     #[test]

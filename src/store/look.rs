@@ -22,8 +22,8 @@ const WAIT: Duration = Duration::from_secs(2);
 /// Opens a database that is there.
 ///
 /// # Errors
-/// [`StoreError::NotMade`]; [`StoreError::NoIndex`] where it cannot be read without writing; [`StoreError::Newer`];
-/// [`StoreError::Database`].
+/// [`StoreError::NotMade`]; [`StoreError::LogAlone`]; [`StoreError::NoIndex`] where it cannot be read without writing; [`StoreError::Newer`];
+/// [`StoreError::Database`]; [`StoreError::Denied`].
 pub(super) fn open(path: &Path, migrations: &[&str]) -> Result<Connection, StoreError> {
     // SQLite looks for the log beside the file that a symbolic link leads to.
     let file = match fs::canonicalize(path) {
@@ -34,6 +34,10 @@ pub(super) fn open(path: &Path, migrations: &[&str]) -> Result<Connection, Store
         Err(source) => return Err(StoreError::Directory { path: path.to_owned(), source }),
     };
     let log_is_empty = fs::metadata(sqlite::beside(&file, sqlite::LOG)).map_or(true, |log| log.len() == 0);
+    // SQLite deletes the log of a database that is empty, also where it is opened for reading.
+    if !log_is_empty && !sqlite::holds_something(&file) {
+        return Err(StoreError::LogAlone(path.to_owned()));
+    }
     let how = match (log_is_empty, sqlite::beside(&file, sqlite::INDEX).exists()) {
         (_, true) => "mode=ro&readonly_shm=1",
         (true, false) => "immutable=1",
@@ -42,7 +46,7 @@ pub(super) fn open(path: &Path, migrations: &[&str]) -> Result<Connection, Store
     let address = format!("file:{}?{how}", percent_encode(file.as_os_str().as_bytes(), ESCAPED));
     let flags =
         OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_URI | OpenFlags::SQLITE_OPEN_NO_MUTEX;
-    let failed = |source| StoreError::Database { path: path.to_owned(), source };
+    let failed = StoreError::of_sqlite(path);
     let connection = Connection::open_with_flags(address, flags).map_err(failed)?;
     connection.busy_timeout(WAIT).map_err(failed)?;
     if sqlite::version(&connection).map_err(failed)? > migrations.len() {

@@ -82,7 +82,17 @@ pub enum StoreError {
         /// Which file.
         path: PathBuf,
         /// What SQLite said.
-        source: rusqlite::Error,
+        source: Said,
+    },
+    /// The file, or one beside it, cannot be opened or written; nothing is wrong with what is in it.
+    #[error(
+        "the state in {path} may not be read or written by this user, or its file system is read-only; chmod or chown it, see sps-plugin doctor"
+    )]
+    Denied {
+        /// Which file.
+        path: PathBuf,
+        /// What SQLite said.
+        source: Said,
     },
     /// The store holds sealed secrets, and there is no key.
     #[error(
@@ -98,6 +108,14 @@ pub enum StoreError {
     /// The text of a key is none.
     #[error("the master key has to be 64 hexadecimal digits")]
     BadKey,
+    /// Somebody else could read the key, or it is none.
+    #[error("the key file {path} {reason}")]
+    UnsafeKey {
+        /// Which.
+        path: PathBuf,
+        /// What is wrong with it and how to mend it.
+        reason: &'static str,
+    },
     /// The key file cannot be written or read.
     #[error("cannot use the key file {path}")]
     KeyFile {
@@ -142,6 +160,11 @@ pub enum StoreError {
     /// Written by a newer version of this program.
     #[error("the state in {0} is from a newer version of this plugin; install that version")]
     Newer(PathBuf),
+    /// A new database would be made over the log of another one, which would then be deleted.
+    #[error(
+        "the log of {0} lies there, and its database is gone or empty; put the database back, or restore a backup with --replace, see docs/backup.md"
+    )]
+    LogAlone(PathBuf),
     /// There is nothing to look into.
     #[error("the state {0} is not made yet")]
     NotMade(PathBuf),
@@ -150,6 +173,24 @@ pub enum StoreError {
         "the log of {0} has no index beside it, which only the next hook may make; so it was not looked into"
     )]
     NoIndex(PathBuf),
+}
+
+/// What SQLite said, once: rusqlite has much the same words again as the error's own cause.
+#[derive(Debug, thiserror::Error)]
+#[error("{0}")]
+pub struct Said(Box<rusqlite::Error>);
+
+impl StoreError {
+    /// Tells apart what SQLite may not do with a file and what it cannot do with it.
+    fn of_sqlite(path: &Path) -> impl Fn(rusqlite::Error) -> Self + Copy + '_ {
+        use rusqlite::ErrorCode::{CannotOpen, PermissionDenied, ReadOnly};
+        |error| {
+            let is_denied =
+                matches!(error.sqlite_error_code(), Some(CannotOpen | PermissionDenied | ReadOnly));
+            let (path, source) = (path.to_owned(), Said(Box::new(error)));
+            if is_denied { Self::Denied { path, source } } else { Self::Database { path, source } }
+        }
+    }
 }
 
 /// The state of one hook's process.
@@ -177,7 +218,7 @@ impl Database {
     }
 
     fn failed(&self) -> impl Fn(rusqlite::Error) -> StoreError + Copy + '_ {
-        |source| StoreError::Database { path: self.path.clone(), source }
+        StoreError::of_sqlite(&self.path)
     }
 }
 

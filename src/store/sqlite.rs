@@ -13,7 +13,7 @@ use std::time::Duration;
 use rusqlite::config::DbConfig;
 use rusqlite::{Connection, OpenFlags, TransactionBehavior};
 
-use super::StoreError;
+use super::{STATE_FILE, StoreError};
 
 /// What the names end with of the files that SQLite has beside a database: its log, the index of that, and the journal
 /// of a database without a log.
@@ -152,11 +152,12 @@ pub(super) const CONNECTIONS: &[&str] = &[
 /// Opens the file, makes it if it is missing, and brings its schema up to date.
 ///
 /// # Errors
-/// [`StoreError::Database`], [`StoreError::Newer`].
+/// [`StoreError::Database`], [`StoreError::Denied`], [`StoreError::Newer`], [`StoreError::LogAlone`].
 pub(super) fn open(path: &Path, migrations: &[&str], remaining: Duration) -> Result<Connection, StoreError> {
-    let failed = |source| StoreError::Database { path: path.to_owned(), source };
+    let failed = StoreError::of_sqlite(path);
     let mut connection = match connect(path, READ_WRITE) {
         Err(error) if error.sqlite_error_code() == Some(rusqlite::ErrorCode::CannotOpen) => {
+            refuse_log_alone(path)?;
             // SQLite would make it readable for all; whether this works is seen at the second try.
             let _ = OpenOptions::new().create(true).append(true).mode(0o600).open(path);
             connect(path, READ_WRITE)
@@ -197,6 +198,22 @@ pub(super) fn fold_in(connection: &Connection) {
     // What was committed is safe in the log too. So nobody waits: who comes later will find the moment.
     let _ = connection.busy_timeout(Duration::ZERO);
     let _ = connection.query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |_| Ok(()));
+}
+
+/// Refuses to make a new state over the log of one that is gone: SQLite would delete the log, which may hold the newest
+/// rows, or all of a young state. Of the connections only counts are lost.
+fn refuse_log_alone(path: &Path) -> Result<(), StoreError> {
+    let is_state = path.file_name().is_some_and(|name| name == STATE_FILE);
+    // In this order: another process that makes the two at this moment makes the database first.
+    if is_state && holds_something(&beside(path, LOG)) && !path.exists() {
+        return Err(StoreError::LogAlone(path.to_owned()));
+    }
+    Ok(())
+}
+
+/// Tells whether there is a file that is not empty.
+pub(super) fn holds_something(path: &Path) -> bool {
+    fs::metadata(path).is_ok_and(|found| found.len() > 0)
 }
 
 /// Names a file that SQLite has beside a database.
@@ -256,7 +273,7 @@ fn migrate(
     migrations: &[&str],
     wait: Duration,
 ) -> Result<(), StoreError> {
-    let failed = |source| StoreError::Database { path: path.to_owned(), source };
+    let failed = StoreError::of_sqlite(path);
     write_ahead(connection, wait).map_err(failed)?;
     let transaction = connection.transaction_with_behavior(TransactionBehavior::Immediate).map_err(failed)?;
     // Another process may have done it while this one waited for the lock.
@@ -296,6 +313,38 @@ mod tests {
         let journal: String = connection.query_row("PRAGMA journal_mode", [], |row| row.get(0)).unwrap();
         let synchronous: i64 = connection.query_row("PRAGMA synchronous", [], |row| row.get(0)).unwrap();
         assert_eq!((journal.as_str(), synchronous), ("wal", 2));
+    }
+
+    #[test]
+    fn a_log_without_its_database_is_kept_and_no_new_database_is_made_over_it() {
+        let directory = tempfile::tempdir().unwrap();
+        let path = directory.path().join("state.sqlite3");
+        let connection = open(&path, STATE, WAIT).unwrap();
+        connection.execute("INSERT INTO guesses VALUES ('x', 1, 1)", []).unwrap();
+        drop(connection);
+        fs::remove_file(&path).unwrap();
+        let log = fs::read(beside(&path, LOG)).unwrap();
+        assert!(!log.is_empty());
+        assert!(matches!(open(&path, STATE, WAIT), Err(StoreError::LogAlone(_))));
+        assert!(!path.exists());
+        assert_eq!(fs::read(beside(&path, LOG)).unwrap(), log);
+        // An empty one holds nothing that could be lost.
+        fs::write(beside(&path, LOG), "").unwrap();
+        open(&path, STATE, WAIT).unwrap();
+    }
+
+    #[test]
+    fn counts_of_sessions_begin_anew_where_only_their_log_was_left() {
+        let directory = tempfile::tempdir().unwrap();
+        let path = directory.path().join("connections.sqlite3");
+        let connection = open(&path, CONNECTIONS, WAIT).unwrap();
+        connection.execute("INSERT INTO servers_down VALUES ('x', 1)", []).unwrap();
+        drop(connection);
+        fs::remove_file(&path).unwrap();
+        let connection = open(&path, CONNECTIONS, WAIT).unwrap();
+        let count: i64 =
+            connection.query_row("SELECT count(*) FROM servers_down", [], |row| row.get(0)).unwrap();
+        assert_eq!(count, 0);
     }
 
     #[test]

@@ -134,6 +134,43 @@ fn every_mistake_is_found_at_once_and_is_an_exit_status() {
 }
 
 #[test]
+fn the_key_of_the_state_is_read_as_the_hooks_will_and_never_shown() {
+    let place = Place::new();
+    let (good, short) = ("ab".repeat(32), "ab".repeat(31));
+    for (key, errors) in [
+        (good.clone(), json!([])),
+        (
+            "${env:SPS_PLUGIN_NO_SUCH}".to_owned(),
+            json!(["the environment variable SPS_PLUGIN_NO_SUCH is not set"]),
+        ),
+        (short.clone(), json!(["[state] key: expected 64 hexadecimal digits"])),
+        (format!("${{file:{}}}", place.file("good", &good).display()), json!([])),
+        (
+            format!("${{file:{}}}", place.file("short", &short).display()),
+            json!(["[state] key: expected 64 hexadecimal digits"]),
+        ),
+        (format!("${{file:{}}}", place.path("none").display()), json!(["cannot read the file"])),
+    ] {
+        let (found, status) = json_of(&format!("[mfa]\nprovider=local\n[state]\nkey={key}\n"));
+        let (told, wanted) = (found["errors"].as_array().unwrap(), errors.as_array().unwrap());
+        assert_eq!(told.len(), wanted.len(), "{key}: {found}");
+        assert!(
+            wanted
+                .iter()
+                .zip(told)
+                .all(|(piece, text)| text.as_str().unwrap().contains(piece.as_str().unwrap())),
+            "{key}: {found}"
+        );
+        assert_eq!(status, Some(i32::from(!wanted.is_empty())), "{key}: {found}");
+        assert!(!found.to_string().contains(&short), "{found}");
+    }
+    // What only the appliance has is not known here.
+    let (found, status) = json_of("[state]\nkey=$\n[credential_store]\nname=secrets\n");
+    assert!(found["warnings"].to_string().contains("it has to be on the appliance"), "{found}");
+    assert_eq!(status, Some(0), "{found}");
+}
+
+#[test]
 fn what_weakens_is_told() {
     for (text, told) in [
         ("[mfa]\nprovider=none\n", "everybody: the provider none asks for nothing"),

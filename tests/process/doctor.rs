@@ -225,10 +225,15 @@ fn whoever_else_may_write_or_read_is_told_with_what_mends_it() {
     );
     mode(&directory.join("state.sqlite3"), 0o600);
     mode(&key, 0o640);
-    let found = look(&place);
-    found.assert("state directory", "files", "error", "master.key may be read by others; chmod 600 it");
-    found.assert("key", "opens the store", "error", "chmod 600 it");
-    assert_eq!(found.status, Some(1));
+    look(&place).assert_only(
+        "error",
+        "state directory",
+        "files",
+        "master.key may be read by others; chmod 600 it",
+    );
+    let ended = place.run(&["token", "rekey"], "");
+    assert!(ended.stderr.contains("the key file ") && ended.stderr.contains("chmod 600 it"), "{ended:?}");
+    assert!(!ended.stderr.contains("directory"), "{ended:?}");
     mode(&key, 0o600);
     mode(&place.ephemeral(), 0o770);
     look(&place).assert_only("error", "directory of the connections", "permissions", "chmod go-w it");
@@ -244,37 +249,134 @@ fn a_directory_of_another_users_is_told() {
     look(&place).assert_only("error", "state directory", "permissions", "belongs to another user");
 }
 
-#[test]
-fn a_folder_that_may_only_be_read_is_told_and_still_looked_into() {
-    const NOBODY_S: u32 = 65534;
-    let place = filled();
-    let folder = place.path("");
-    let is_root = rustix::process::geteuid().is_root();
-    if is_root {
-        for path in everything(&folder).keys() {
+/// The user that root runs the program as.
+const NOBODY_S: u32 = 65534;
+
+/// Runs the program as the owner of the place, whom modes hold back; `None` where that cannot be done.
+fn as_owner(place: &Place, words: &[&str], stdin: impl Into<Vec<u8>>) -> Option<Ended> {
+    let mut command = place.command(PROGRAM);
+    command.args(words);
+    if rustix::process::geteuid().is_root() {
+        for path in everything(&place.path("")).keys() {
             chown(path, Some(NOBODY_S), None).unwrap();
         }
-    }
-    fs::set_permissions(place.state(), PermissionsExt::from_mode(0o500)).unwrap();
-    let before = everything(&folder);
-    let mut command = place.command(PROGRAM);
-    command.args(["doctor", "--json", "--config", place.path("c.ini").to_str().unwrap()]);
-    if is_root {
         // What may not be written, root writes all the same.
         command.uid(NOBODY_S);
     }
-    let ended = match command.spawn() {
-        Ok(child) => support::Running::of(child, Vec::new()).end(),
+    match command.spawn() {
+        Ok(child) => Some(support::Running::of(child, stdin.into()).end()),
         Err(error) => {
-            return skipped(&format!(
-                "a folder without write access: nobody may start the program ({error})"
-            ));
+            skipped(&format!("state that its owner may not use: nobody may start the program ({error})"));
+            None
         }
-    };
-    assert_eq!(everything(&folder), before, "{ended:?}");
-    let found = told(&ended, &place);
+    }
+}
+
+/// As [`look`], as the owner.
+fn look_as_owner(place: &Place) -> Option<Doctor> {
+    let config = place.path("c.ini");
+    let ended = as_owner(place, &["doctor", "--json", "--config", config.to_str().unwrap()], Vec::new())?;
+    Some(told(&ended, place))
+}
+
+#[test]
+fn a_folder_that_may_only_be_read_is_told_and_still_looked_into() {
+    let place = filled();
+    // Gives everything away first, so that only the look is between the two.
+    let Some(well) = look_as_owner(&place) else { return };
+    well.assert_all_well();
+    fs::set_permissions(place.state(), PermissionsExt::from_mode(0o500)).unwrap();
+    let before = everything(&place.path(""));
+    let found = look_as_owner(&place).unwrap();
+    assert_eq!(everything(&place.path("")), before);
     found.assert_only("error", "state directory", "permissions", "chmod u+w it");
     found.assert("state", "content", "ok", "tokens: 1, credentials: 1");
+}
+
+#[test]
+fn files_that_their_owner_may_not_use_are_told_once_each() {
+    let place = filled();
+    let mode = |name: &str, mode| {
+        fs::set_permissions(place.state().join(name), PermissionsExt::from_mode(mode)).unwrap();
+    };
+    let is_root = rustix::process::geteuid().is_root();
+    let uid = if is_root { NOBODY_S } else { rustix::process::geteuid().as_raw() };
+    let databases = ["state.sqlite3", "state.sqlite3-shm", "state.sqlite3-wal"];
+    // A key need only be read.
+    mode("master.key", 0o400);
+    let Some(well) = look_as_owner(&place) else { return };
+    well.assert_all_well();
+    for name in databases {
+        mode(name, 0o400);
+        let piece = format!("{name}: uid {uid} may not read and write it (mode 0400); chmod u+rw it");
+        look_as_owner(&place).unwrap().assert_only("error", "state directory", "files", &piece);
+        mode(name, 0o600);
+    }
+    mode("master.key", 0o200);
+    let found = look_as_owner(&place).unwrap();
+    found.assert_only("error", "state directory", "files", "may not read it (mode 0200); chmod u+r it");
+    mode("master.key", 0o600);
+    mode("state.sqlite3", 0o200);
+    let found = look_as_owner(&place).unwrap();
+    found.assert_only("error", "state directory", "files", "may not read and write it (mode 0200)");
+    assert!(!found.text.contains("immutable") && !found.text.contains("backup"), "{}", found.text);
+    mode("state.sqlite3", 0o600);
+    mode("", 0o000);
+    let found = look_as_owner(&place);
+    mode("", 0o700);
+    found.unwrap().assert_only(
+        "error",
+        "state directory",
+        "permissions",
+        "may not look into it; chmod u+rx it",
+    );
+}
+
+#[test]
+fn a_database_of_another_users_is_told_once_and_no_backup_is_called_for() {
+    if !rustix::process::geteuid().is_root() {
+        return skipped("a database of another user's (only root can give one away)");
+    }
+    let place = filled();
+    let Some(well) = look_as_owner(&place) else { return };
+    well.assert_all_well();
+    let config = place.path("c.ini");
+    chown(place.state().join("state.sqlite3"), Some(0), None).unwrap();
+    let mut command = place.command(PROGRAM);
+    command.args(["doctor", "--json", "--config", config.to_str().unwrap()]).uid(NOBODY_S);
+    let found = told(&support::run(command, ""), &place);
+    found.assert_only(
+        "error",
+        "state directory",
+        "files",
+        "state.sqlite3 belongs to another user; chown it to uid",
+    );
+    assert!(!found.text.contains("immutable") && !found.text.contains("backup"), "{}", found.text);
+}
+
+#[test]
+fn a_hook_says_that_it_is_permissions_where_it_is_and_what_sqlite_said_once() {
+    let place = filled();
+    let invocation = || authenticate(CONFIGURATION, json!({})).to_string();
+    let run = || as_owner(&place, &["hook"], invocation());
+    let Some(well) = run() else { return };
+    assert_eq!(well.status, Some(0), "{well:?}");
+    let state = place.state();
+    for (path, mode, said) in [
+        (state.join("state.sqlite3"), 0o400, "attempt to write a readonly database"),
+        (state.join("state.sqlite3"), 0o000, "unable to open database file"),
+        (state.clone(), 0o000, "unable to open database file"),
+    ] {
+        let before = fs::metadata(&path).unwrap().permissions();
+        fs::set_permissions(&path, PermissionsExt::from_mode(mode)).unwrap();
+        let ended = run().unwrap();
+        assert_eq!((ended.status, ended.verdict().as_str()), (Some(1), "DENY"), "{ended:?}");
+        assert!(ended.stderr.contains("may not be read or written by this user"), "{ended:?}");
+        assert!(!ended.stderr.contains("move the file away"), "{ended:?}");
+        assert_eq!(ended.stderr.matches(said).count(), 1, "{ended:?}");
+        assert!(!ended.stderr.contains("Error code"), "{ended:?}");
+        fs::set_permissions(&path, before).unwrap();
+    }
 }
 
 #[test]
@@ -331,6 +433,55 @@ fn damage_is_told_and_left_as_it_is() {
     // One row that was changed under a good key.
     state(&place).execute("UPDATE tokens SET sealed_secret = zeroblob(80)", []).unwrap();
     look(&place).assert_only("error", "state", "secrets", "1 secrets do not open");
+}
+
+#[test]
+fn a_database_that_is_gone_from_beside_its_key_or_its_log_is_an_error() {
+    let place = filled();
+    let at = |name: &str| place.state().join(name);
+    fs::remove_file(at("state.sqlite3")).unwrap();
+    assert!(fs::metadata(at("state.sqlite3-wal")).unwrap().len() > 0);
+    look(&place).assert_only(
+        "error",
+        "state",
+        "schema",
+        "it is gone though master.key and state.sqlite3-wal are there",
+    );
+    fs::remove_file(at("state.sqlite3-wal")).unwrap();
+    look(&place).assert_only("error", "state", "schema", "it is gone though master.key is there");
+    fs::rename(at("master.key"), at("master.key.new")).unwrap();
+    look(&place).assert_only(
+        "error",
+        "state",
+        "schema",
+        "restore a backup with --replace, see docs/backup.md",
+    );
+    // Nothing but an index of a log that held nothing.
+    fs::remove_file(at("master.key.new")).unwrap();
+    fs::write(at("state.sqlite3-wal"), "").unwrap();
+    fs::set_permissions(at("state.sqlite3-wal"), PermissionsExt::from_mode(0o600)).unwrap();
+    let found = look(&place);
+    found.assert_all_well();
+    found.assert("state", "schema", "ok", "not made yet");
+}
+
+#[test]
+fn a_database_that_was_emptied_is_an_error_where_there_is_a_key() {
+    let place = filled();
+    fs::write(place.state().join("state.sqlite3"), "").unwrap();
+    look(&place).assert_only(
+        "error",
+        "state",
+        "schema",
+        "it is empty though master.key and state.sqlite3-wal are there",
+    );
+    for name in ["state.sqlite3-wal", "state.sqlite3-shm"] {
+        fs::remove_file(place.state().join(name)).unwrap();
+    }
+    look(&place).assert_only("error", "state", "schema", "restore a backup");
+    // One that a hook had only begun to make.
+    fs::remove_file(place.state().join("master.key")).unwrap();
+    look(&place).assert_only("warning", "state", "schema", "the next hook migrates it");
 }
 
 #[test]

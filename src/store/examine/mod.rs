@@ -82,6 +82,7 @@ impl Store<'_> {
         let directory = if is_state { self.places.persistent_path() } else { self.places.ephemeral_path() };
         let path = directory?.join(Path::new(file));
         let place = path.display().to_string();
+        let already_told = place::is_told(file, findings);
         let mut note = |question, grade, detail: &str| {
             findings.push(Finding::new(about, &place, question, grade, detail));
         };
@@ -93,6 +94,12 @@ impl Store<'_> {
         let opened = if is_state { self.persistent() } else { self.ephemeral() };
         let database = match opened {
             Ok(database) => database,
+            Err(StoreError::NotMade(_) | StoreError::LogAlone(_))
+                if is_state && !left_of(&path).is_empty() =>
+            {
+                note("schema", Grade::Error, &lost(&path));
+                return None;
+            }
             Err(StoreError::NotMade(_)) => {
                 note("schema", Grade::Ok, "not made yet; the first hook that keeps something makes it");
                 return None;
@@ -103,6 +110,12 @@ impl Store<'_> {
                     migrations.len()
                 );
                 note("schema", Grade::Error, &detail);
+                return None;
+            }
+            Err(error @ StoreError::Denied { .. }) => {
+                if !already_told {
+                    note("schema", Grade::Error, &error.to_string());
+                }
                 return None;
             }
             Err(error @ StoreError::NoIndex(_)) => {
@@ -117,6 +130,10 @@ impl Store<'_> {
         match sqlite::version(&database.connection) {
             Ok(version) if version == migrations.len() => {
                 note("schema", Grade::Ok, &format!("version {version}, which is the newest"));
+            }
+            Ok(0) if is_state && !key_files(&path).is_empty() => {
+                note("schema", Grade::Error, &lost(&path));
+                return None;
             }
             Ok(version) => {
                 let newest = migrations.len();
@@ -153,6 +170,7 @@ impl Store<'_> {
             Ok(true) => "[state] key",
             Ok(false) | Err(_) => "master.key",
         };
+        let already_told = place::is_told("master.key", findings);
         let mut note =
             |grade, detail: &str| findings.push(Finding::new("key", from, "opens the store", grade, detail));
         match self.look_for_key(database) {
@@ -171,6 +189,7 @@ impl Store<'_> {
                 );
                 Some(sealer)
             }
+            Err(StoreError::UnsafeKey { .. } | StoreError::KeyFile { .. }) if already_told => None,
             Err(error @ StoreError::NoKey) => {
                 note(Grade::Error, &format!("{error}; without it nothing that is sealed can be opened"));
                 None
@@ -188,6 +207,32 @@ impl Store<'_> {
             }
         }
     }
+}
+
+/// Returns the names of the key files beside the state.
+fn key_files(state: &Path) -> Vec<&'static str> {
+    state.parent().map(super::key::files).unwrap_or_default()
+}
+
+/// Returns the names of what would not be there if there had never been a state.
+fn left_of(state: &Path) -> Vec<&'static str> {
+    let mut left = key_files(state);
+    if sqlite::holds_something(&sqlite::beside(state, sqlite::LOG)) {
+        left.push("state.sqlite3-wal");
+    }
+    left
+}
+
+/// Says what is to be done where the state is gone, or empty, and something of it was left.
+fn lost(state: &Path) -> String {
+    let left = left_of(state);
+    let are = if left.len() > 1 { "are" } else { "is" };
+    let how = if state.exists() { "empty" } else { "gone" };
+    format!(
+        "it is {how} though {} {are} there, so its tokens and credentials are lost; put it back, or keep the \
+         key and restore a backup with --replace, see docs/backup.md",
+        left.join(" and ")
+    )
 }
 
 /// Lets SQLite look at every page, within the time; returns what is wrong.

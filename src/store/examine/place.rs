@@ -13,6 +13,8 @@ use crate::logging::Chain;
 /// Below this many bytes there is soon no room, and below the other one there is none.
 const LITTLE: u64 = 64 * 1024 * 1024;
 const NONE: u64 = 1024 * 1024;
+/// What is asked of the files.
+const FILES_QUESTION: &str = "files";
 /// What the program's files begin with.
 const FILES: [&str; 3] = ["state.sqlite3", "connections.sqlite3", "master.key"];
 /// The files of the key that are there only while it is made or changed.
@@ -94,11 +96,18 @@ fn directory(about: &str, path: &Path, rule: &str, findings: &mut Vec<Finding>) 
     true
 }
 
+/// Tells whether an error was already found with a file, or one beside it whose name goes on.
+pub(super) fn is_told(file: &str, findings: &[Finding]) -> bool {
+    findings.iter().any(|one| {
+        one.question == FILES_QUESTION && one.grade == Grade::Error && one.detail.starts_with(file)
+    })
+}
+
 /// Looks at the files of this program.
 fn files(path: &Path, note: &mut impl FnMut(&'static str, Grade, &str)) {
     let entries = match fs::read_dir(path) {
         Ok(entries) => entries,
-        Err(error) => return note("files", Grade::Error, &format!("cannot be listed: {error}")),
+        Err(error) => return note(FILES_QUESTION, Grade::Error, &format!("cannot be listed: {error}")),
     };
     let mut names: Vec<_> = entries
         .take(MAX_ENTRIES)
@@ -111,12 +120,25 @@ fn files(path: &Path, note: &mut impl FnMut(&'static str, Grade, &str)) {
         let Ok(found) = fs::metadata(path.join(name)) else { continue };
         let mut wrong = |grade, detail: String| {
             is_well = false;
-            note("files", grade, &detail);
+            note(FILES_QUESTION, grade, &detail);
         };
         if found.uid() != uid() {
             wrong(Grade::Error, format!("{name} belongs to another user; chown it to uid {}", uid()));
         }
         let is_key = name.starts_with(KEY);
+        // A key is replaced by another file, never written.
+        let (access, verb, letters) = if is_key {
+            (Access::READ_OK, "read", "r")
+        } else {
+            (Access::READ_OK | Access::WRITE_OK, "read and write", "rw")
+        };
+        if found.uid() == uid() && is_denied(&path.join(name), access) {
+            let mode = found.mode() & 0o7777;
+            wrong(
+                Grade::Error,
+                format!("{name}: uid {} may not {verb} it (mode {mode:04o}); chmod u+{letters} it", uid()),
+            );
+        }
         if found.mode() & 0o077 != 0 {
             let grade = if is_key { Grade::Error } else { Grade::Warning };
             wrong(grade, format!("{name} may be read by others; chmod 600 it"));
@@ -131,7 +153,11 @@ fn files(path: &Path, note: &mut impl FnMut(&'static str, Grade, &str)) {
         }
     }
     if is_well {
-        note("files", Grade::Ok, &format!("{} of this program, each for its owner alone", names.len()));
+        note(
+            FILES_QUESTION,
+            Grade::Ok,
+            &format!("{} of this program, each for its owner alone", names.len()),
+        );
     }
 }
 
@@ -160,6 +186,12 @@ fn room(path: &Path, note: &mut impl FnMut(&'static str, Grade, &str)) {
 
 fn may(path: &Path, access: Access) -> bool {
     rustix::fs::accessat(CWD, path, access, AtFlags::EACCESS).is_ok()
+}
+
+/// Tells whether modes forbid it; that a file system is read-only is said of the file system.
+fn is_denied(path: &Path, access: Access) -> bool {
+    let answer = rustix::fs::accessat(CWD, path, access, AtFlags::EACCESS);
+    answer.is_err_and(|error| error != rustix::io::Errno::ROFS)
 }
 
 fn uid() -> u32 {
