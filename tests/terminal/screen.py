@@ -92,7 +92,7 @@ class Screen:
         self._tmux("send-keys", "--", *keys)
 
     def settle(self) -> str:
-        """Let what was typed arrive where nothing is shown of it, and give everything that is shown."""
+        """Let what was typed arrive where nothing of it is shown; give everything that is shown."""
         # tmux hands the keys on before it gets to what it is asked later.
         for _ in range(3):
             shown = self.shown()
