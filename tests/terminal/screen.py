@@ -106,6 +106,10 @@ class Screen:
         """Wait until a text is shown, and give everything that is shown then."""
         return self.wait_for(lambda shown: text in shown, repr(text))
 
+    def wait_times(self, text: str, times: int) -> str:
+        """Wait until a text is shown so many times."""
+        return self.wait_for(lambda shown: shown.count(text) == times, f"{text!r}, {times} times")
+
     def wait_for(self, there: Callable[[str], bool], what: str) -> str:
         """Wait until what is shown is as it has to be."""
         until = time.monotonic() + PATIENCE
