@@ -107,6 +107,8 @@ fn what_was_backed_up_comes_back_after_the_state_was_destroyed() {
     assert_eq!(login(&place, "alice", &code(1)), "DENY");
     // That hook began a new state.
     refused(&place, &format!("state restore {copy}"), "--replace overwrites it", 2);
+    // Nobody has to offer the state before it is said that there is nothing to put in its place.
+    refused(&place, &format!("state restore {copy}.no"), "cannot use the file", 1);
     assert_eq!(login(&place, "alice", &code(1)), "DENY");
     done(&place, &format!("state restore {copy} --replace"));
     assert_eq!(login(&place, "alice", &code(0)), "DENY", "a code from before the backup");

@@ -104,6 +104,8 @@ impl Store<'_> {
     /// # Errors
     /// [`BackupError`]; the state is as it was then, and where there was none there is none.
     pub fn restore(&self, file: &Path, replace: bool) -> Result<Restored, BackupError> {
+        // First, so that nobody is asked to give a state up for a file that is none.
+        let ready = self.read_in(file)?;
         let directory = self.places.persistent()?;
         let place = directory.join(STATE_FILE);
         // SQLite would take what it finds beside the new file for changes of that one.
@@ -113,7 +115,6 @@ impl Store<'_> {
             return Err(BackupError::StateExists(place));
         }
         let failed = |source| BackupError::Copy { path: file.to_owned(), source };
-        let ready = self.read_in(file)?;
         sqlite::take_steps(&ready, sqlite::STATE).map_err(failed)?;
         if let Some(check) = meta(&ready, super::vault::CHECK).map_err(failed)? {
             self.opening(check, &directory)?;

@@ -183,6 +183,8 @@ fn what_is_no_token_is_refused() {
         ("totp --period 45", "the period has to be 30 or 60 seconds"),
         ("hotp --period 30", "a hotp token has no period"),
         ("totp --counter 1", "a totp token has no counter to set"),
+        ("totp --codes 5", "a totp token has no list of codes"),
+        ("hotp --codes 500", "a hotp token has no list of codes"),
         ("pw", "a pw token needs a password"),
         ("pw --secret-hex ff", "the password has to be UTF-8"),
         ("pw --secret-hex 61 --digits 6", "a pw token has no digits"),

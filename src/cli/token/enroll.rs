@@ -12,7 +12,7 @@ use crate::cli::words::OneOf;
 use crate::clock::UnixTime;
 use crate::store::{Algorithm, Token, TokenType};
 use crate::terminal::Stream;
-use crate::token::enroll::{self, Wanted};
+use crate::token::enroll::{self, EnrollError, Wanted};
 use crate::token::export::{paper_codes, uri};
 use crate::token::import::{base32, hex};
 use crate::token::members::members;
@@ -115,6 +115,10 @@ fn algorithm() -> OneOf<Algorithm> {
 pub(super) fn run(arguments: Arguments, admin: &mut Admin<'_>) -> Result<Text, Failure> {
     let owner = admin.owner(&arguments.user, arguments.realm.as_deref())?;
     let kind = arguments.token_type;
+    // It would widen the window of another one.
+    if arguments.codes.is_some() && kind != TokenType::Paper {
+        return Err(EnrollError::NotFor { token_type: kind, what: "list of codes" }.into());
+    }
     let secret = secret(arguments.secret, kind, admin)?;
     let asks_for_pin = kind == TokenType::Spass;
     let pin = admin.input.secret("the PIN", arguments.pin, arguments.pin_stdin, asks_for_pin)?;
