@@ -266,7 +266,7 @@ fn configuration(text: Option<&SecretString>, given: &Given, world: &World<'_>) 
     let mut ini = Ini::new();
     let (path, found) = place(given, world).unzip();
     let is_named = found.is_some_and(|found| found != Found::BesideExecutable);
-    match path.map(|path| (read_file(&path), path)) {
+    match path.map(|path| (read_file(&path, world.clock), path)) {
         Some((Ok(file), path)) => ini.read_str(&path.display().to_string(), file.expose_secret())?,
         Some((Err(StartError::Unreadable { source, .. }), _))
             if source.kind() == std::io::ErrorKind::NotFound && text.is_some() => {}
@@ -285,10 +285,10 @@ fn configuration(text: Option<&SecretString>, given: &Given, world: &World<'_>) 
     Ok(ini)
 }
 
-fn read_file(path: &Path) -> Result<SecretString, StartError> {
+fn read_file(path: &Path, clock: &dyn Clock) -> Result<SecretString, StartError> {
     let failed = |source| StartError::Unreadable { path: path.to_owned(), source };
     let mut bytes = Vec::new();
-    file::open(path)
+    file::open(path, clock)
         .map_err(failed)?
         .take(MAX_CONFIGURATION.saturating_add(1))
         .read_to_end(&mut bytes)

@@ -15,31 +15,37 @@ pub enum Stream {
     Stderr,
 }
 
-/// The terminal of the process, if it has one; `main.rs` has the real one.
+/// The terminal of the process, if it has one; `main.rs` has the real one. What an implementation leaves out does nothing.
 pub trait Terminal {
     /// Tells whether a stream is a terminal.
     fn is_terminal(&self, stream: Stream) -> bool;
 
     /// Forgets what was typed so far, and shows or hides what is typed from now on. Ctrl-C no longer ends the process
     /// but the line, with [`INTERRUPT`] in the place of its end. Tells whether that worked.
-    fn hold(&self, echo: bool) -> bool;
+    fn hold(&self, _echo: bool) -> bool {
+        false
+    }
 
     /// Forgets what was typed so far, and shows nothing of what is typed until the next question. Ctrl-C is as in
     /// [`Terminal::hold`].
-    fn mute(&self);
+    fn mute(&self) {}
 
     /// Forgets what was typed so far, and gives the terminal back as it was before [`Terminal::hold`].
-    fn give_back(&self);
+    fn give_back(&self) {}
 
     /// Tells whether Ctrl-C was typed while nobody was reading, if the terminal is held. Other lines that were typed
     /// meanwhile are forgotten.
-    fn interrupted(&self) -> bool;
+    fn interrupted(&self) -> bool {
+        false
+    }
 
     /// Writes a text at once. Tells whether that worked.
-    fn say(&self, stream: Stream, text: &str) -> bool;
+    fn say(&self, _stream: Stream, _text: &str) -> bool {
+        false
+    }
 
     /// Shows a line on stderr in the place of the one that was shown so before; an empty one leaves nothing.
-    fn show_line(&self, line: &str);
+    fn show_line(&self, _line: &str) {}
 }
 
 /// No terminal at all: nobody is asked.
@@ -49,22 +55,4 @@ impl Terminal for NoTerminal {
     fn is_terminal(&self, _: Stream) -> bool {
         false
     }
-
-    fn hold(&self, _: bool) -> bool {
-        false
-    }
-
-    fn mute(&self) {}
-
-    fn give_back(&self) {}
-
-    fn interrupted(&self) -> bool {
-        false
-    }
-
-    fn say(&self, _: Stream, _: &str) -> bool {
-        false
-    }
-
-    fn show_line(&self, _: &str) {}
 }

@@ -124,12 +124,13 @@ pub fn provider<'a>(
         "fqdn" => Some(Box::new(fqdn::Fqdn::from_settings(settings, resolver)?)),
         "rules" => Some(Box::new(Rules::from_settings(settings)?)),
         // Whoever wrote them meant them to be read.
-        none => match unread(settings, none).first() {
-            Some(section) if !is_written(settings) => {
+        none if !is_written(settings) => match unread(settings, none).first() {
+            Some(section) => {
                 let expected = format!("rules, fqdn or, if [{section}] is to have no effect, none");
                 return Err(settings.invalid(&PROVIDER, expected));
             }
-            Some(_) | None => None,
+            None => None,
         },
+        _ => None,
     })
 }

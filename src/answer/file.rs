@@ -8,6 +8,8 @@ use std::time::Duration;
 
 use rustix::fs::{OFlags, fcntl_getfl, fcntl_setfl};
 
+use crate::clock::Clock;
+
 /// How often it is looked whether somebody writes to a pipe, and how long it takes until the next time.
 const LOOKS: u32 = 100;
 const PAUSE: Duration = Duration::from_millis(50);
@@ -16,23 +18,25 @@ const PAUSE: Duration = Duration::from_millis(50);
 ///
 /// # Errors
 /// What the system said; [`ErrorKind::TimedOut`] for a pipe that nobody writes to.
-pub(super) fn open(path: &Path) -> io::Result<impl Read> {
+pub(super) fn open(path: &Path, clock: &dyn Clock) -> io::Result<impl Read + use<>> {
     let nonblock = i32::try_from(OFlags::NONBLOCK.bits()).unwrap_or_default();
     let mut file = OpenOptions::new().read(true).custom_flags(nonblock).open(path)?;
     let file_type = file.metadata()?.file_type();
-    let first = if file_type.is_fifo() { first_byte(&mut file)? } else { Vec::new() };
-    // From here on there is somebody to wait for.
-    fcntl_setfl(&file, fcntl_getfl(&file)?.difference(OFlags::NONBLOCK))?;
+    let first = if file_type.is_fifo() { first_byte(&mut file, clock)? } else { Vec::new() };
+    if !file_type.is_file() {
+        // From here on there is somebody to wait for.
+        fcntl_setfl(&file, fcntl_getfl(&file)?.difference(OFlags::NONBLOCK))?;
+    }
     Ok(io::Cursor::new(first).chain(file))
 }
 
 /// Reads a byte from a pipe that has one, or none from one that somebody is writing to.
-fn first_byte(pipe: &mut File) -> io::Result<Vec<u8>> {
+fn first_byte(pipe: &mut File, clock: &dyn Clock) -> io::Result<Vec<u8>> {
     for _ in 0..LOOKS {
         let mut byte = vec![0];
         match pipe.read(&mut byte) {
             // Nobody writes yet.
-            Ok(0) => std::thread::sleep(PAUSE),
+            Ok(0) => clock.sleep(PAUSE),
             Ok(_) => return Ok(byte),
             Err(error) if error.kind() == ErrorKind::WouldBlock => return Ok(Vec::new()),
             Err(error) if error.kind() == ErrorKind::Interrupted => {}

@@ -6,7 +6,7 @@
 
 use secrecy::SecretString;
 
-use super::{Answer, Factor, MfaError, Naming, Subject, Tools};
+use super::{Answer, Factor, MfaError, Naming, Subject, Tools, garbled};
 use crate::names::MfaIdentity;
 use crate::terms::Question;
 use crate::token::elsewhere::{Enquiry, Reply};
@@ -23,12 +23,11 @@ pub(super) fn ask(
 ) -> Result<(Reply, Option<Question>), MfaError> {
     let Enquiry { target, may_be_serial, password, state } = enquiry;
     let naming = if *may_be_serial { Naming::Target } else { Naming::Person };
-    let wrong = |reason: &'static str| super::garbled(reason);
     let Some(client) = super::service(&target.service, tools, disable_echo)? else {
-        return Err(wrong("a token or realm is of a server that no provider knows"));
+        return Err(garbled("a token or realm is of a server that no provider knows"));
     };
     let identity =
-        MfaIdentity::parse(target.name.as_str()).map_err(|_| wrong("a name is no name for a server"))?;
+        MfaIdentity::parse(target.name.as_str()).map_err(|_| garbled("a name is no name for a server"))?;
     let subject = Subject { identity: &identity, state: state.as_ref(), naming, ..on_behalf_of };
     tools.log.info(format_args!("asking {} about {identity}", client.branded_name()));
     let secret = SecretString::from(*password);

@@ -24,8 +24,8 @@ pub(crate) use local::REALM as LOCAL_REALM;
 pub use probe::servers as ask_servers;
 /// For the fuzzer.
 pub use radius::packet as radius_packet;
-/// For the fuzzer.
 pub use reason::Reason;
+/// For the fuzzer.
 pub use yubico::YubicoResponse;
 
 use std::collections::BTreeMap;

@@ -230,11 +230,10 @@ fn copy_out(from: &Connection, file: &Path, journal: Journal, budget: Budget<'_>
 fn copy(from: &Connection, to: &mut Connection, budget: Budget<'_>) -> rusqlite::Result<()> {
     let backup = Backup::new(from, to)?;
     while backup.step(-1)? != StepResult::Done {
-        if budget.remaining() <= PAUSE {
+        if !budget.sleep(PAUSE) {
             let busy = rusqlite::ffi::Error::new(rusqlite::ffi::SQLITE_BUSY);
             return Err(rusqlite::Error::SqliteFailure(busy, None));
         }
-        std::thread::sleep(PAUSE);
     }
     Ok(())
 }

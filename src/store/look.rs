@@ -33,7 +33,7 @@ pub(super) fn open(path: &Path, migrations: &[&str]) -> Result<Connection, Store
         }
         Err(source) => return Err(StoreError::Directory { path: path.to_owned(), source }),
     };
-    let log_is_empty = fs::metadata(sqlite::beside(&file, sqlite::LOG)).map_or(true, |log| log.len() == 0);
+    let log_is_empty = !sqlite::holds_something(&sqlite::beside(&file, sqlite::LOG));
     // SQLite deletes the log of a database that is empty, also where it is opened for reading.
     if !log_is_empty && !sqlite::holds_something(&file) {
         return Err(StoreError::LogAlone(path.to_owned()));

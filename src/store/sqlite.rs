@@ -171,7 +171,7 @@ pub(super) fn open(path: &Path, migrations: &[&str], remaining: Duration) -> Res
     connection.execute_batch("PRAGMA synchronous = FULL;").map_err(failed)?;
     // Where a symbolic link leads to, as SQLite found it.
     let file = connection.path().map_or_else(|| path.to_owned(), PathBuf::from);
-    let log_is_empty = fs::metadata(beside(&file, LOG)).map_or(true, |log| log.len() == 0);
+    let log_is_empty = !holds_something(&beside(&file, LOG));
     match version(&connection).map_err(failed)? {
         // Nothing was committed to this log yet, so nobody may have waited for its name to be on the disk.
         found if found == migrations.len() && log_is_empty => sync_directory(&file)?,

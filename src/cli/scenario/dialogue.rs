@@ -96,23 +96,9 @@ mod tests {
             true
         }
 
-        fn hold(&self, _: bool) -> bool {
-            false
-        }
-
-        fn mute(&self) {}
-
-        fn give_back(&self) {}
-
-        fn interrupted(&self) -> bool {
-            false
-        }
-
         fn say(&self, _: Stream, _: &str) -> bool {
             true
         }
-
-        fn show_line(&self, _: &str) {}
     }
 
     #[test]

@@ -56,22 +56,6 @@ mod tests {
             true
         }
 
-        fn hold(&self, _: bool) -> bool {
-            false
-        }
-
-        fn mute(&self) {}
-
-        fn give_back(&self) {}
-
-        fn interrupted(&self) -> bool {
-            false
-        }
-
-        fn say(&self, _: Stream, _: &str) -> bool {
-            false
-        }
-
         fn show_line(&self, line: &str) {
             self.0.borrow_mut().push(line.to_owned());
         }

@@ -10,7 +10,7 @@ use crate::clock::UnixTime;
 use crate::config::settings::{Opt, SettingError, Settings};
 use crate::credentials::Tools;
 use crate::logging::Chain;
-use crate::net::{Body, HttpClient, Request, Url};
+use crate::net::{Body, HttpClient, Reply, Request, Url};
 
 const ADDRESS: Opt = Opt::new("hashicorp", "address", "");
 const PORT: Opt = Opt::new("hashicorp", "port", "8200");
@@ -51,8 +51,8 @@ impl<'a> Client<'a> {
         for client in Self::all(tools)? {
             let client = client?;
             match client.health() {
-                Ok((200 | 473, _)) => return Ok(client),
-                Ok((status, _)) => {
+                Ok(200 | 473) => return Ok(client),
+                Ok(status) => {
                     let host = client.url.host();
                     tools.log.warning(format_args!("Vault at {host} {} (sys/health)", wire::meaning(status)));
                     if status == 429 && standby.is_none() {
@@ -100,17 +100,30 @@ impl<'a> Client<'a> {
         Ok(Self { url, http, namespace, wrap_ttl })
     }
 
-    /// Asks without a namespace, in which there is no `sys/health`; returns the status and the server's time. A status
-    /// says nothing where the body is not that of `sys/health`: any web server answers with 200.
-    pub(super) fn health(&self) -> Result<(u16, Option<UnixTime>), VaultError> {
-        let url = self.url.join("v1/sys/health");
-        let (reply, date) = self.http.send_dated(&Request { url, headers: Vec::new(), body: Body::Get })?;
+    /// Returns the status of `sys/health`, which says nothing where the body is not that of `sys/health`: any web server
+    /// answers with 200.
+    fn health(&self) -> Result<u16, VaultError> {
+        self.status(&self.http.send(&self.ask_health())?)
+    }
+
+    /// As [`Client::health`], and returns the server's time.
+    pub(super) fn dated_health(&self) -> Result<(u16, Option<UnixTime>), VaultError> {
+        let (reply, date) = self.http.send_dated(&self.ask_health())?;
+        Ok((self.status(&reply)?, date))
+    }
+
+    /// Makes the question, without a namespace, in which there is no `sys/health`.
+    fn ask_health(&self) -> Request<'static> {
+        Request { url: self.url.join("v1/sys/health"), headers: Vec::new(), body: Body::Get }
+    }
+
+    fn status(&self, reply: &Reply) -> Result<u16, VaultError> {
         // Of others only a proxy in between, which has a page of its own.
         let is_vaults = matches!(reply.status, 200 | 429 | 472 | 473 | 501 | 503);
-        if is_vaults && !wire::is_health(&reply) {
+        if is_vaults && !wire::is_health(reply) {
             return Err(self.garbled("is not that of sys/health; is it Vault that listens there?"));
         }
-        Ok((reply.status, date))
+        Ok(reply.status)
     }
 
     /// Sends a request and reads the answer of status 200; `None` where there is nothing (404), and for an answer
