@@ -185,7 +185,8 @@ pub(crate) fn overview(given: &Given, world: &World<'_>, online: bool) -> Result
     if plugins.credential_store {
         overviews.push(overview::of_credential_store(&context));
     }
-    let servers = if online { online::servers(&context, plugins) } else { Vec::new() };
+    let are_told = overviews.iter().any(|overview| !overview.errors.is_empty());
+    let servers = if online { online::servers(&context, plugins, are_told) } else { Vec::new() };
     Ok(Checked { overviews, assumed: lookup.assumed(), servers })
 }
 

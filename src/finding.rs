@@ -8,6 +8,9 @@ const MAX_SKEW: i64 = 30;
 /// The longest text of a finding, in characters.
 const MAX_TEXT: usize = 600;
 
+/// The question of a finding that is about the configuration, and not about whom it names.
+pub const CONFIGURATION: &str = "configuration";
+
 /// How it is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Grade {
@@ -49,6 +52,11 @@ impl Finding {
     /// Notes a finding. What others wrote may be in the texts, so they are cleaned of what steers a terminal, and cut.
     pub fn new(about: &str, place: &str, question: &'static str, grade: Grade, detail: &str) -> Self {
         Self { about: clean(about), place: clean(place), question, grade, detail: clean(detail) }
+    }
+
+    /// Notes that somebody was not asked.
+    pub fn not_asked(about: &str, question: &'static str, grade: Grade, why: &str) -> Self {
+        Self::new(about, "", question, grade, &format!("not asked: {why}"))
     }
 
     /// Returns it as one line, without the grade.

@@ -268,8 +268,10 @@ fn the_new_configuration_makes_the_provider_that_it_names() {
         let secrets = "[radius]\nsecret=s\n[yubikey]\napi_key=YWJjZGVmZ2hpamtsbW5vcHFyc3Q=\n[edumfa]\napi_key=k\n\
              [privacyidea]\napi_key=k\n[hashicorp]\npassword=p\n[approle-authentication]\nvault_token=t\n\
              [https-proxy]\npassword=p\n";
-        let secrets = place.file("secrets.ini", secrets);
         let authority = support::pki::Ca::new("Example");
+        let own = authority.issue("sps.example.org");
+        let own = support::pki::as_value(&format!("{}{}", own.certificate_pem, own.key_pem));
+        let secrets = place.file("secrets.ini", format!("{secrets}[tls]\nclient_cert={own}\n"));
         let certificate = support::pki::as_value(&authority.pem());
         let text = format!(
             "{}\n[credential_store plugin_secrets]\nprovider=file\nfile={}\n[trusted_ca_list corporate_ca]\ncerts={certificate}\n",

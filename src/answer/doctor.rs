@@ -5,14 +5,13 @@ use crate::appliance::Appliance;
 use crate::clock::Budget;
 use crate::config::ini::Ini;
 use crate::config::settings::Settings;
-use crate::finding::{Finding, Grade};
+use crate::finding::{CONFIGURATION, Finding, Grade};
 use crate::logging::Chain;
 use crate::pipeline::online::{self, Plugins};
+use crate::pipeline::overview;
 use crate::pipeline::{self, Context};
 use crate::policies::Policies;
 use crate::store;
-
-const CONFIGURATION: &str = "configuration";
 
 /// What was found on this machine, and at the servers, where they were asked.
 pub(crate) struct Examined {
@@ -72,6 +71,16 @@ fn look(ini: Ini, world: &World<'_>, online: bool, examined: &mut Examined) -> R
     let budget = Budget::new(world.clock, settings.seconds(&TIME_BUDGET, MAX_BUDGET)?);
     let max_session_age = pipeline::max_session_age(&settings)?;
     examined.checks.extend(store(&settings, world, budget)?.examine(max_session_age));
+    let store = store(&settings, world, budget)?.only_reading();
+    let context =
+        Context { settings: &settings, appliance: &appliance, log: world.log, budget, store: &store };
+    let mut mistakes = overview::of_aa(&context).errors;
+    let more = overview::of_credential_store(&context).errors;
+    // Both read some options.
+    mistakes.extend(more.into_iter().filter(|mistake| !mistakes.contains(mistake)).collect::<Vec<_>>());
+    examined.checks.extend(
+        mistakes.iter().map(|mistake| Finding::new(CONFIGURATION, "", "read", Grade::Error, mistake)),
+    );
     let (grade, detail) = if online {
         (Grade::Ok, "compared with the servers that tell theirs, below")
     } else {
@@ -79,11 +88,8 @@ fn look(ini: Ini, world: &World<'_>, online: bool, examined: &mut Examined) -> R
     };
     examined.checks.push(Finding::new("clock", "", "servers", grade, detail));
     if online {
-        let store = store(&settings, world, budget)?.only_reading();
-        let context =
-            Context { settings: &settings, appliance: &appliance, log: world.log, budget, store: &store };
         let plugins = Plugins { aa: true, credential_store: true };
-        examined.servers = Some(online::servers(&context, plugins));
+        examined.servers = Some(online::servers(&context, plugins, !mistakes.is_empty()));
     }
     Ok(())
 }

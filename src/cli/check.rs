@@ -33,9 +33,6 @@ pub(super) struct CheckOptions {
     json: bool,
 }
 
-/// What a finding about a server begins with that was not asked.
-const NOT_ASKED: &str = "not asked: ";
-
 /// What is found, before it is written.
 #[derive(Default)]
 struct Found {
@@ -79,7 +76,6 @@ pub(super) fn run(edge: Edge<'_>, options: CheckOptions) -> Outcome {
         }
     }
     lines.sort_into(&mut found);
-    found.count_once();
     let is_bad = !found.errors.is_empty() || findings::worst(found.servers.iter().flatten()) == Grade::Error;
     let status = u8::from(is_bad);
     let text = if options.json { found.to_json() } else { found.to_text() };
@@ -96,20 +92,6 @@ fn add(all: &mut Vec<String>, more: impl IntoIterator<Item = String>) {
 }
 
 impl Found {
-    /// An error of the configuration is told as such; that its server was not asked is no other one.
-    fn count_once(&mut self) {
-        for one in self.servers.iter_mut().flatten().filter(|one| one.question == "configuration") {
-            let Some(why) = one.detail.strip_prefix(NOT_ASKED) else { continue };
-            // Who reads the option may have put a word before it.
-            let is_why = |error: &String| {
-                error.strip_suffix(why).is_some_and(|before| before.is_empty() || before.ends_with(": "))
-            };
-            if self.errors.iter().any(is_why) {
-                one.grade = Grade::Warning;
-            }
-        }
-    }
-
     fn to_json(&self) -> String {
         let roads: serde_json::Map<_, _> =
             self.roads.iter().map(|(hook, roads)| ((*hook).to_owned(), json!(roads))).collect();

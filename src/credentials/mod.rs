@@ -22,7 +22,7 @@ const PROVIDER: Opt = Opt::new("credentials", "provider", "local");
 const ON_ERROR: Opt = Opt::new("credentials", "on_error", "stop");
 /// The options that this module and its providers read.
 pub const OPTIONS: [&[Opt]; 3] = [&[PROVIDER, ON_ERROR], appliance::OPTIONS, local::OPTIONS];
-pub use probe::servers as ask_servers;
+pub use probe::{check as check_servers, servers as ask_servers};
 pub use vault::{OPTIONS as VAULT_OPTIONS, SecretOf, VaultError};
 
 /// What a provider may use.

@@ -1,7 +1,7 @@
 //! Asks the directories that the configuration describes, and says of one that is on the appliance that it was not asked.
 
 use super::ldap::Directories;
-use crate::finding::{Finding, Grade};
+use crate::finding::{CONFIGURATION, Finding, Grade};
 use crate::ldap::{Refused, Server};
 use crate::logging::Chain;
 
@@ -12,20 +12,21 @@ pub fn servers(from: Directories<'_>, named: Option<&str>) -> Vec<Finding> {
     let mut findings = Vec::new();
     let mut refused = Refused::new();
     let ini = from.settings.ini();
-    for name in ini.sections().filter_map(|section| section.strip_prefix(SECTIONS)) {
+    // A header with nothing below it is one of a commented example.
+    let described = ini.sections().filter(|section| ini.has_own_options(section));
+    for name in described.filter_map(|section| section.strip_prefix(SECTIONS)) {
         match Server::from_settings(from.settings, from.log, from.budget, name) {
             Ok(Some(server)) => findings.extend(server.probe(&mut refused)),
             Ok(None) => {}
             Err(error) => {
-                let (about, detail) =
-                    (format!("[{SECTIONS}{name}]"), format!("not asked: {}", Chain(&error)));
-                findings.push(Finding::new(&about, "", "configuration", Grade::Error, &detail));
+                let (about, why) = (format!("[{SECTIONS}{name}]"), Chain(&error).to_string());
+                findings.push(Finding::not_asked(&about, CONFIGURATION, Grade::Error, &why));
             }
         }
     }
     if let Some(name) = named.filter(|name| !ini.has_section(&format!("{SECTIONS}{name}"))) {
-        let detail = format!("not asked: the directory {name} lives on the appliance");
-        findings.push(Finding::new("[ldap_server]", "", "appliance", Grade::Warning, &detail));
+        let why = format!("the directory {name} lives on the appliance");
+        findings.push(Finding::not_asked("[ldap_server]", "appliance", Grade::Warning, &why));
     }
     findings
 }

@@ -9,45 +9,32 @@ use serde::Deserialize;
 use super::servers::Servers;
 use super::{SERVICES, Tools, providers, service};
 use crate::clock::UnixTime;
-use crate::config::settings::SettingError;
-use crate::finding::{self, Finding, Grade};
+use crate::finding::{self, CONFIGURATION, Finding, Grade};
 use crate::logging::Chain;
 use crate::net::{Body, HttpClient, NetError, Reply, Request, Url};
-
-/// The option that says where a service is, by the service's name in `[mfa] provider`.
-const ADDRESSES: [(&str, &str, &str); 6] = [
-    ("http", "http", "server_url"),
-    ("edumfa", "edumfa", "server_url"),
-    ("privacyidea", "privacyidea", "server_url"),
-    ("linotp", "linotp", "server_url"),
-    ("radius", "radius", "server"),
-    ("yubico", "yubikey", "api_urls"),
-];
 
 /// Asks the servers of every section that describes one: those of `[mfa] provider`, and those that a forward token or a
 /// realm may lead to.
 pub fn servers(tools: Tools<'_>) -> Vec<Finding> {
     let used = providers(tools.settings).unwrap_or_default();
     let mut findings = Vec::new();
-    for (name, section, option) in ADDRESSES {
-        let is_used = used.contains(&name);
-        if !SERVICES.contains(&name) || (!is_used && tools.settings.ini().entry(section, option).is_none()) {
+    for name in SERVICES {
+        let section = if name == "yubico" { "yubikey" } else { name };
+        if !used.contains(&name) && !tools.settings.ini().has_own_options(section) {
             continue;
         }
         match service(name, tools, false) {
             Ok(Some(client)) => findings.extend(client.probe()),
             Ok(None) => {}
-            Err(error) => findings.push(unusable(section, is_used, &error)),
+            Err(error) => {
+                // What the provider needs makes it useless; what nothing names may only be left over.
+                let grade = if used.contains(&name) { Grade::Error } else { Grade::Warning };
+                let (about, why) = (format!("[{section}]"), Chain(&error).to_string());
+                findings.push(Finding::not_asked(&about, CONFIGURATION, grade, &why));
+            }
         }
     }
     findings
-}
-
-/// What the provider needs makes it useless; what nothing names may only be left over.
-fn unusable(section: &str, is_used: bool, error: &SettingError) -> Finding {
-    let grade = if is_used { Grade::Error } else { Grade::Warning };
-    let detail = format!("not asked: {}", Chain(error));
-    Finding::new(&format!("[{section}]"), "", "configuration", grade, &detail)
 }
 
 /// One server of several that speak HTTP, and what is found out about it.

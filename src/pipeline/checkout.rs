@@ -288,19 +288,25 @@ pub fn totp_codes(
 }
 
 fn tools<'a>(context: &'a Context<'a>, arguments: &'a Arguments) -> Tools<'a> {
+    let session = Session {
+        id: arguments.session_id.as_deref(),
+        user: arguments.gateway_username.as_deref(),
+        password: arguments.gateway_password.as_ref(),
+        server_ip: arguments.server_ip.as_deref(),
+        typed_path: None,
+    };
+    Tools { session, ..tools_without_session(context) }
+}
+
+/// What a provider may use where nobody is there to be served.
+pub(super) fn tools_without_session<'a>(context: &'a Context<'a>) -> Tools<'a> {
     Tools {
         settings: context.settings,
         appliance: context.appliance,
         log: context.log,
         budget: context.budget,
         store: context.store,
-        session: Session {
-            id: arguments.session_id.as_deref(),
-            user: arguments.gateway_username.as_deref(),
-            password: arguments.gateway_password.as_ref(),
-            server_ip: arguments.server_ip.as_deref(),
-            typed_path: None,
-        },
+        session: Session::default(),
     }
 }
 

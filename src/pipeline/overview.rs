@@ -8,6 +8,7 @@ use crate::appliance::Allow;
 use crate::config::reference::{self, ReferenceError};
 use crate::config::settings::SettingError;
 use crate::credentials::{self, Providers};
+use crate::directory::ldap::LdapError;
 use crate::directory::user_list;
 use crate::logging::Chain;
 use crate::mfa;
@@ -96,13 +97,20 @@ fn is_of_the_appliance(fault: &super::Fault) -> bool {
 
 /// Reads what the AA plugin reads.
 pub fn of_aa(context: &Context<'_>) -> Overview {
+    let mut overview = of_both(context);
+    overview.take(credentials::check_servers(checkout::tools_without_session(context), false));
+    roads_without_a_factor(context, &mut overview);
+    roads_with_a_factor(context, &mut overview);
+    rules(context, &mut overview);
+    overview
+}
+
+/// Reads what both plugins read.
+fn of_both(context: &Context<'_>) -> Overview {
     let mut overview = Overview::default();
     secrets_in_the_clear(context, &mut overview);
     state_directory(context, &mut overview);
     overview.take(KeySource::check(context.settings));
-    roads_without_a_factor(context, &mut overview);
-    roads_with_a_factor(context, &mut overview);
-    rules(context, &mut overview);
     overview
 }
 
@@ -152,6 +160,10 @@ fn roads_without_a_factor(context: &Context<'_>, overview: &mut Overview) {
     let allow = overview.take(settings.optional_choice(&bypass::GROUP_ALLOW, &Allow::WORDS)).flatten();
     let groups = overview.take(settings.text(&bypass::GROUP_EXCEPT)).flatten();
     let server = overview.take(settings.text(&identity::LDAP_SERVER)).flatten();
+    if let Some(Err(LdapError::Setting(error))) = server.as_ref().map(|name| context.directories().find(name))
+    {
+        overview.take::<(), _>(Err(error));
+    }
     if let (Some(allow), Some(groups), Some(server)) = (allow, groups, server) {
         let who = if allow == "all_users" { "everybody but the members" } else { "the members" };
         overview.authenticate.push(format!("{who} of {groups} in the directory {server}: without a factor"));
@@ -248,19 +260,11 @@ fn rules(context: &Context<'_>, overview: &mut Overview) {
 
 /// Reads what the credential store plugin reads.
 pub fn of_credential_store(context: &Context<'_>) -> Overview {
-    let mut overview = Overview::default();
-    secrets_in_the_clear(context, &mut overview);
-    state_directory(context, &mut overview);
-    overview.take(KeySource::check(context.settings));
+    let mut overview = of_both(context);
+    let tools = checkout::tools_without_session(context);
     overview.take(checkout::check(context));
-    if let Some(providers) = overview.take(Providers::from_settings(credentials::Tools {
-        settings: context.settings,
-        appliance: context.appliance,
-        log: context.log,
-        budget: context.budget,
-        store: context.store,
-        session: credentials::Session::default(),
-    })) {
+    overview.take(credentials::check_servers(tools, true));
+    if let Some(providers) = overview.take(Providers::from_settings(tools)) {
         let goes_on = if providers.goes_on() { "asked" } else { "not asked" };
         overview.credentials = providers.words().map(str::to_owned).collect();
         if overview.credentials.len() > 1 {

@@ -40,6 +40,9 @@ limit = 3
 [credentials]
 provider = local, vault
 on_error = next
+[hashicorp]
+address = vault.example.org
+authentication_method = userpass
 [engine-kv-v1]
 secrets_path = kv/users
 ";
@@ -259,6 +262,35 @@ fn rules_that_nobody_is_to_read_are_an_error_and_not_said_to_have_no_effect() {
         );
         assert!(!found["warnings"].to_string().contains("no effect"), "{text}: {found}");
         assert_eq!(status, Some(1), "{text}");
+    }
+}
+
+#[test]
+fn what_asking_a_directory_or_vault_takes_is_read_without_asking() {
+    let vault = "[credentials]\nprovider=vault\n[hashicorp]\naddress=127.0.0.1\nport=0\n[engine-kv-v1]\nsecrets_path=kv/x\n";
+    let directory = "[ldap_server]\nname=ad\n[ldap_server ad]\nurl=ftp://x\n";
+    let referred =
+        "[credential_store v]\nprovider=vault\nsecrets_path=kv/x\n[hashicorp]\naddress=127.0.0.1\nport=0\n";
+    for (text, told) in
+        [(vault, "[hashicorp] port"), (directory, "[ldap_server ad] url"), (referred, "[hashicorp] port")]
+    {
+        for words in [&["--json"][..], &["--json", "--online"]] {
+            let ended = check(text, words);
+            let errors = ended.response()["errors"].clone();
+            let [error] = errors.as_array().unwrap().as_slice() else { panic!("{words:?}: {errors}") };
+            assert!(error.as_str().unwrap().contains(told), "{words:?}: {errors}");
+            assert_eq!(ended.status, Some(1), "{words:?}");
+        }
+    }
+}
+
+#[test]
+fn the_example_as_it_comes_has_no_error_whether_servers_are_asked_or_not() {
+    let text = std::fs::read_to_string("plugin.ini.example").unwrap();
+    for words in [&["--json"][..], &["--json", "--online"]] {
+        let ended = check(&text, words);
+        assert_eq!((ended.response()["errors"].clone(), ended.status), (json!([]), Some(0)), "{ended:?}");
+        assert_eq!(ended.response()["warnings"], json!([]), "{ended:?}");
     }
 }
 

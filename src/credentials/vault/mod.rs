@@ -20,7 +20,7 @@ use self::client::{Call, Client};
 use self::login::{LoggedIn, Login};
 pub use self::member::SecretOf;
 use self::path::{Kind, PathError, SecretPath, Typed};
-pub(super) use self::probe::servers;
+pub(super) use self::probe::{check, servers};
 use self::wire::{Envelope, Field};
 use super::{CredentialError, CredentialProvider, RemoteAppCredentials, Tools};
 use crate::config::settings::{Opt, SettingError};

@@ -7,8 +7,9 @@ use secrecy::SecretString;
 use super::client::{Call, Client};
 use super::login::{LoggedIn, Login, Tried};
 use super::{REVOKE_SELF, VaultError, wire};
+use crate::config::settings::SettingError;
 use crate::credentials::Tools;
-use crate::finding::{self, Finding, Grade};
+use crate::finding::{self, CONFIGURATION, Finding, Grade};
 use crate::logging::Chain;
 
 const SECTION: &str = "[hashicorp]";
@@ -24,8 +25,8 @@ pub(in crate::credentials) fn servers(
     let clients = match Client::all(&tools).and_then(Iterator::collect::<Result<Vec<_>, _>>) {
         Ok(clients) => clients,
         Err(error) => {
-            let detail = format!("not asked: {}", Chain(&error));
-            return vec![Finding::new(about, "", "configuration", Grade::Error, &detail)];
+            let why = Chain(&error).to_string();
+            return vec![Finding::not_asked(about, CONFIGURATION, Grade::Error, &why)];
         }
     };
     let mut usable = None;
@@ -33,7 +34,7 @@ pub(in crate::credentials) fn servers(
         let mut note = |question, grade, detail: &str| {
             findings.push(Finding::new(SECTION, client.address(), question, grade, detail));
         };
-        match client.health() {
+        match client.dated_health() {
             Err(error) => {
                 let is_tls = matches!(&error, VaultError::Net(error) if error.is_tls());
                 let is_elsewhere = matches!(error, VaultError::Garbled { .. });
@@ -70,6 +71,19 @@ pub(in crate::credentials) fn servers(
     let (question, grade, detail) = login(&tools, &client, needs_no_password);
     findings.push(Finding::new(about, client.address(), question, grade, &detail));
     findings
+}
+
+/// Reads what asking Vault takes, and asks nobody.
+///
+/// # Errors
+/// Options that are unusable.
+pub(in crate::credentials) fn check(tools: &Tools<'_>) -> Result<(), SettingError> {
+    Client::all(tools)?.try_for_each(|client| client.map(|_| ()))?;
+    match Login::from_settings(tools.settings, &tools.session) {
+        Err(VaultError::Setting(error)) => Err(error),
+        // What else is missing comes from the gateway.
+        Ok(_) | Err(_) => Ok(()),
+    }
 }
 
 fn login(tools: &Tools<'_>, client: &Client<'_>, needs_no_password: bool) -> (&'static str, Grade, String) {
