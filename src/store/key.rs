@@ -15,8 +15,8 @@ use crate::config::settings::{Opt, SettingError, Settings};
 pub(super) const KEY: Opt = Opt::new("state", "key", "");
 
 /// The name of the key file, and the one under which [`KeySource::replace`] prepares its successor.
-const FILE: &str = "master.key";
-const NEXT: &str = "master.key.new";
+pub(super) const FILE: &str = "master.key";
+pub(super) const NEXT: &str = "master.key.new";
 /// The name of that one while it is written.
 const BEGUN: &str = "master.key.part";
 

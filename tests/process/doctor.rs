@@ -506,6 +506,17 @@ fn another_schema_is_told_and_not_migrated() {
 }
 
 #[test]
+fn a_mistake_in_the_configuration_is_an_error_and_told_once() {
+    let place = Place::new();
+    place.file("c.ini", "[mfa]\nprovider=radius\n[radius]\nserver=127.0.0.1\n[state]\nkey=abc\n");
+    let found = look(&place);
+    assert_eq!(found.of("configuration", "read").len(), 2, "{}", found.text);
+    found.assert("configuration", "read", "error", "[radius] secret is required");
+    found.assert("configuration", "read", "error", "[state] key: expected 64 hexadecimal digits");
+    assert_eq!(found.status, Some(1), "{}", found.text);
+}
+
+#[test]
 fn a_clock_that_went_back_is_seen_in_what_was_used() {
     let place = Place::new();
     fill(&place, &["--clock", "2100-01-01T00:00:00Z"]);

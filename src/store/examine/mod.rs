@@ -11,7 +11,7 @@ use std::thread;
 use rusqlite::Connection;
 
 use super::seal::Sealer;
-use super::{CONNECTIONS_FILE, Database, STATE_FILE, Store, StoreError, sqlite};
+use super::{CONNECTIONS_FILE, Database, STATE_FILE, Store, StoreError, key, sqlite};
 use crate::clock::Budget;
 use crate::finding::{Finding, Grade};
 use crate::logging::Chain;
@@ -34,7 +34,7 @@ pub fn versions() -> Vec<Finding> {
 
 /// Looks at the system's random bytes.
 pub fn randomness() -> Finding {
-    let (grade, detail) = match super::key::random() {
+    let (grade, detail) = match key::random() {
         Ok(_) => (Grade::Ok, "the system gives them"),
         Err(_) => (
             Grade::Error,
@@ -168,9 +168,9 @@ impl Store<'_> {
     fn examine_key(&self, database: &Database, findings: &mut Vec<Finding>) -> Option<Sealer> {
         let from = match self.key_is_configured() {
             Ok(true) => "[state] key",
-            Ok(false) | Err(_) => "master.key",
+            Ok(false) | Err(_) => key::FILE,
         };
-        let already_told = place::is_told("master.key", findings);
+        let already_told = place::is_told(key::FILE, findings);
         let mut note =
             |grade, detail: &str| findings.push(Finding::new("key", from, "opens the store", grade, detail));
         match self.look_for_key(database) {
@@ -211,14 +211,14 @@ impl Store<'_> {
 
 /// Returns the names of the key files beside the state.
 fn key_files(state: &Path) -> Vec<&'static str> {
-    state.parent().map(super::key::files).unwrap_or_default()
+    state.parent().map(key::files).unwrap_or_default()
 }
 
 /// Returns the names of what would not be there if there had never been a state.
-fn left_of(state: &Path) -> Vec<&'static str> {
-    let mut left = key_files(state);
+fn left_of(state: &Path) -> Vec<String> {
+    let mut left: Vec<_> = key_files(state).into_iter().map(str::to_owned).collect();
     if sqlite::holds_something(&sqlite::beside(state, sqlite::LOG)) {
-        left.push("state.sqlite3-wal");
+        left.push(format!("{STATE_FILE}{}", sqlite::LOG));
     }
     left
 }

@@ -7,6 +7,7 @@ use std::path::Path;
 use rustix::fs::{Access, AtFlags, CWD, StatVfsMountFlags};
 
 use super::super::directory::{Places, judge};
+use super::super::{CONNECTIONS_FILE, STATE_FILE, key};
 use crate::finding::{Finding, Grade};
 use crate::logging::Chain;
 
@@ -16,10 +17,7 @@ const NONE: u64 = 1024 * 1024;
 /// What is asked of the files.
 const FILES_QUESTION: &str = "files";
 /// What the program's files begin with.
-const FILES: [&str; 3] = ["state.sqlite3", "connections.sqlite3", "master.key"];
-/// The files of the key that are there only while it is made or changed.
-const KEY: &str = "master.key";
-const KEYS: [&str; 2] = ["master.key", "master.key.new"];
+const FILES: [&str; 3] = [STATE_FILE, CONNECTIONS_FILE, key::FILE];
 /// The most entries of a directory that are looked at.
 const MAX_ENTRIES: usize = 1000;
 
@@ -125,7 +123,7 @@ fn files(path: &Path, note: &mut impl FnMut(&'static str, Grade, &str)) {
         if found.uid() != uid() {
             wrong(Grade::Error, format!("{name} belongs to another user; chown it to uid {}", uid()));
         }
-        let is_key = name.starts_with(KEY);
+        let is_key = name.starts_with(key::FILE);
         // A key is replaced by another file, never written.
         let (access, verb, letters) = if is_key {
             (Access::READ_OK, "read", "r")
@@ -143,7 +141,7 @@ fn files(path: &Path, note: &mut impl FnMut(&'static str, Grade, &str)) {
             let grade = if is_key { Grade::Error } else { Grade::Warning };
             wrong(grade, format!("{name} may be read by others; chmod 600 it"));
         }
-        if is_key && !KEYS.contains(&name.as_str()) {
+        if is_key && ![key::FILE, key::NEXT].contains(&name.as_str()) {
             wrong(
                 Grade::Warning,
                 format!(
