@@ -7,6 +7,7 @@ mod terminal;
 use std::ffi::OsString;
 use std::io::{self, Write};
 use std::process::ExitCode;
+use std::sync::Arc;
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use sps_plugin::Edge;
@@ -39,6 +40,9 @@ impl Environment for ProcessEnvironment {
 }
 
 fn main() -> ExitCode {
+    // A write beyond RLIMIT_FSIZE ends in an error then, which closes the hook, and not in death without a response. Rust's
+    // runtime does the same for SIGPIPE. The flag is of no interest; a handler is what it takes.
+    let _ = signal_hook::flag::register(rustix::process::Signal::XFSZ.as_raw(), Arc::default());
     // A panic's message may hold a value; where it happened is enough to find it.
     std::panic::set_hook(Box::new(|panic| {
         let place = panic.location().map(ToString::to_string).unwrap_or_default();
@@ -61,7 +65,10 @@ fn main() -> ExitCode {
     let mut stdout = io::stdout().lock();
     match stdout.write_all(&outcome.stdout).and_then(|()| stdout.flush()) {
         Ok(()) => ExitCode::from(outcome.status),
-        // Nobody got the verdict, so the hook has not done its work.
-        Err(_) => ExitCode::from(outcome.status.max(1)),
+        // The verdict was not delivered, so the hook has not done its work.
+        Err(error) => {
+            let _ = writeln!(io::stderr(), "sps-plugin: error: cannot write to stdout: {error}");
+            ExitCode::from(outcome.status.max(1))
+        }
     }
 }

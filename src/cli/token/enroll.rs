@@ -1,5 +1,6 @@
 //! `token enroll`: a new token, and what its owner needs to use it.
 
+use anyhow::anyhow;
 use clap::Args;
 use qrcode::QrCode;
 use qrcode::render::unicode::Dense1x2;
@@ -145,9 +146,16 @@ pub(super) fn run(arguments: Arguments, admin: &mut Admin<'_>) -> Result<Text, F
     known_servers(&draft.token)?;
     let secret = draft.secret.clone();
     let token = draft.seal(admin.store, pin.as_ref().map(|pin| pin.as_str()))?;
-    enroll::add(admin.store, &token)?;
     let wants_qr = arguments.qr || admin.is_terminal(Stream::Stdout);
-    show(&token, &secret, admin, wants_qr)
+    let text = show(&token, &secret, admin, wants_qr)?;
+    enroll::add(admin.store, &token)?;
+    // The secret is shown here and nowhere else, so a token whose secret was not shown is taken back.
+    if !admin.terminal.say(Stream::Stdout, &text) {
+        admin.store.delete_token(&token.serial)?;
+        let sentence = format!("cannot write to stdout; the token {} is not enrolled", token.serial);
+        return Err(Failure::fault(anyhow!(sentence)));
+    }
+    Ok(Text::default())
 }
 
 fn secret(
