@@ -73,8 +73,15 @@ pub struct Outcome {
 }
 
 /// Does what the command line says: without a command, answers the hook on stdin.
+///
+/// What comes out, on any stream, steers no terminal: names of others may be in it.
 pub fn run(edge: Edge<'_>) -> Outcome {
-    cli::run(edge)
+    let Edge { arguments, stdin, stderr, environment, clock, terminal, executable_folder } = edge;
+    let stderr = Box::new(terminal::Guard(stderr));
+    let terminal = &terminal::Guarded(terminal);
+    let Outcome { stdout, status } =
+        cli::run(Edge { arguments, stdin, stderr, environment, clock, terminal, executable_folder });
+    Outcome { stdout: terminal::guarded(&stdout), status }
 }
 
 /// Returns every option that the program reads, module by module.

@@ -1,6 +1,6 @@
 //! One line an event, to stderr or syslog, with the session's id.
 //!
-//! A line is made of [`fmt::Display`] values; secrets are of types that have none. Control characters are
+//! A line is made of [`fmt::Display`] values; secrets are of types that have none. What steers a terminal, or hides, is
 //! escaped, so that a user name cannot forge a second line, and a line is cut at [`MAX_LINE`] bytes.
 
 use std::cell::RefCell;
@@ -9,6 +9,7 @@ use std::io::Write;
 use std::os::unix::net::UnixDatagram;
 
 use crate::config::settings::{Opt, SettingError, Settings};
+use crate::terms::{hides, steers};
 
 /// The longest line that is written, in bytes; what is longer is cut and ends in `…`.
 pub const MAX_LINE: usize = 2048;
@@ -218,7 +219,7 @@ impl fmt::Display for Short<'_> {
     }
 }
 
-/// Collects one line: control characters escaped, cut at [`MAX_LINE`].
+/// Collects one line: what steers or hides escaped, cut at [`MAX_LINE`].
 #[derive(Default)]
 struct Line {
     text: String,
@@ -241,7 +242,7 @@ impl fmt::Write for Line {
                 self.cut = true;
                 break;
             }
-            if c.is_control() || matches!(c, '\u{2028}' | '\u{2029}') {
+            if steers(c) || hides(c) {
                 self.text.extend(c.escape_default());
             } else {
                 self.text.push(c);
@@ -289,6 +290,12 @@ mod tests {
             logged("s\r\n", format_args!("user {}", "a\nsps-plugin: info: accepted\u{2028}\u{1b}[31m"));
         assert_eq!(line.matches('\n').count(), 1, "{line}");
         assert!(line.contains("a\\nsps-plugin") && line.contains("\\u{1b}"), "{line}");
+    }
+
+    #[test]
+    fn a_name_that_turns_the_direction_of_writing_or_hides_is_escaped() {
+        let line = logged("s", format_args!("user {}", "a\u{202e}b\u{200b}c\u{9b}d\u{feff}"));
+        assert!(line.ends_with("user a\\u{202e}b\\u{200b}c\\u{9b}d\\u{feff}\n"), "{line}");
     }
 
     #[test]

@@ -3,6 +3,7 @@
 //! What a command has to say goes to stdout, for people or with `--json`; a mistake is one sentence on stderr and
 //! status 2, a store that cannot be used is status 1.
 
+use std::borrow::Cow;
 use std::path::PathBuf;
 
 use clap::Args;
@@ -19,6 +20,7 @@ use crate::config::settings::Settings;
 use crate::logging::{Log, Short};
 use crate::store::Store;
 use crate::terminal::{Stream, Terminal};
+use crate::terms::shown_on_a_line;
 use crate::{Edge, Outcome};
 
 #[derive(Args)]
@@ -109,16 +111,18 @@ pub(super) fn line(members: &Map<String, Value>) -> Result<Text, Failure> {
     Ok(line)
 }
 
-/// Writes rows below each other, the first of which has the names of the columns; some columns may be left out.
+/// Writes rows below each other, the first of which has the names of the columns; some columns may be left out. A cell
+/// stays in its row and its column, whatever others wrote into it.
 pub(super) fn table<const N: usize>(rows: &[[&str; N]], is_shown: impl Fn(usize) -> bool) -> String {
+    let rows: Vec<[Cow<'_, str>; N]> = rows.iter().map(|row| row.map(shown_on_a_line)).collect();
     let mut widths = [0_usize; N];
-    for row in rows {
+    for row in &rows {
         for (width, cell) in widths.iter_mut().zip(row) {
             *width = (*width).max(cell.chars().count());
         }
     }
     let mut text = String::new();
-    for row in rows {
+    for row in &rows {
         let mut line = String::new();
         let cells = widths.iter().zip(row).enumerate().filter(|(column, _)| is_shown(*column));
         for (_, (width, cell)) in cells {

@@ -19,6 +19,7 @@ use anyhow::Context as _;
 use clap::Args;
 use zeroize::Zeroizing;
 
+use crate::terms::shown_on_a_line;
 use crate::{Edge, Outcome};
 use case::Case;
 use difference::Difference;
@@ -83,11 +84,12 @@ fn play_one(edge: &Edge<'_>, case: &Case, update: bool) -> anyhow::Result<Played
 fn report(played: &[Played]) -> String {
     let mut text = String::new();
     for case in played {
+        let name = shown_on_a_line(&case.name);
         for file in &case.rewritten {
-            let _ = writeln!(text, "updated: {}: {file}", case.name);
+            let _ = writeln!(text, "updated: {name}: {file}");
         }
         if let Some((first, others)) = case.differences.split_first() {
-            let _ = writeln!(text, "failed: {}: {}", case.name, first.headline);
+            let _ = writeln!(text, "failed: {name}: {}", first.headline);
             for line in &first.details {
                 let _ = writeln!(text, "    {line}");
             }

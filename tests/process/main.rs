@@ -11,6 +11,7 @@ mod doctor;
 mod manual;
 mod many;
 mod online;
+mod output;
 mod scenario;
 mod state;
 mod stdin;

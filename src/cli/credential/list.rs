@@ -8,6 +8,7 @@ use super::{Admin, Failure, Place, Text, line, no_entry, summary};
 use crate::cli::admin;
 use crate::locker::{Entry, Found};
 use crate::store::{CredentialName, EntryId};
+use crate::terms::shown_on_a_line;
 
 #[derive(Args)]
 pub(super) struct ListArguments {
@@ -121,7 +122,7 @@ pub(super) fn show(arguments: &ShowArguments, admin: &Admin<'_>) -> Result<Text,
                     shown.push_str(&format!("{member:22} {}\n", plain(value).trim_end()));
                 }
             }
-            None => shown.push_str(&format!("{member:22} {}\n", plain(value))),
+            None => shown.push_str(&format!("{member:22} {}\n", shown_on_a_line(&plain(value)))),
         }
     }
     Ok(shown)

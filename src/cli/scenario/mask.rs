@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use serde_json::{Map, Value};
 
-use crate::terms::steers;
+use crate::terms::{shown_on_a_line, steers};
 
 /// What stands in the place of a secret.
 const MASK: &str = "***";
@@ -101,15 +101,7 @@ pub(super) fn line(text: &str) -> String {
 
 /// Writes JSON as one line that steers no terminal: what would is escaped, which means the same.
 pub(super) fn json_line(value: &Value) -> String {
-    let mut line = String::new();
-    for c in value.to_string().chars() {
-        if steers(c) {
-            let mut units = [0; 2];
-            c.encode_utf16(&mut units).iter().for_each(|unit| line.push_str(&format!("\\u{unit:04x}")));
-        } else {
-            line.push(c);
-        }
-    }
+    let mut line = shown_on_a_line(&value.to_string()).into_owned();
     line.push('\n');
     line
 }

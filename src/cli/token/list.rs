@@ -7,6 +7,7 @@ use crate::cli::admin;
 use crate::cli::failure::Failure;
 use crate::clock::UnixTime;
 use crate::store::Token;
+use crate::terms::shown_on_a_line;
 use crate::token::members::members;
 
 #[derive(Args)]
@@ -58,7 +59,8 @@ pub(super) fn show(arguments: &ShowArguments, admin: &Admin<'_>) -> Result<Text,
     let mut text = String::new();
     for (name, value) in &members {
         let value = value.as_str().map_or_else(|| value.to_string(), str::to_owned);
-        text.push_str(&format!("{name:13} {}\n", if value == "null" { "-" } else { &value }));
+        let value = if value == "null" { "-".into() } else { shown_on_a_line(&value) };
+        text.push_str(&format!("{name:13} {value}\n"));
     }
     Ok(text.into())
 }
