@@ -5,6 +5,9 @@ use rusqlite::{OptionalExtension, params};
 use super::{Store, StoreError};
 use crate::clock::UnixTime;
 
+/// The longest time for which an answer may be waited for, in microseconds: a day.
+pub(super) const MAX_VALIDITY: i64 = 86_400_000_000;
+
 /// What has to be answered.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum ChallengeKind {
@@ -49,13 +52,16 @@ pub struct Challenge {
 }
 
 impl Store<'_> {
-    /// Returns an open challenge; `None` if there is none of that name or its time is over.
+    /// Returns an open challenge; `None` if there is none of that name, its time is over, or it ends more than `validity`
+    /// seconds from now: the clock was ahead when it was made.
     ///
     /// # Errors
     /// [`StoreError`].
-    pub fn challenge(&self, id: &str) -> Result<Option<Challenge>, StoreError> {
+    pub fn challenge(&self, id: &str, validity: f64) -> Result<Option<Challenge>, StoreError> {
         let database = self.persistent()?;
-        let sql = "SELECT kind, session_id, user, realm, data, expires FROM challenges WHERE id = ?1 AND expires > ?2";
+        let (now, latest) = (self.now().as_micros(), self.now().plus_seconds(validity).as_micros());
+        let sql = "SELECT kind, session_id, user, realm, data, expires FROM challenges
+            WHERE id = ?1 AND expires > ?2 AND expires <= ?3";
         let read = |row: &rusqlite::Row<'_>| {
             let kind: String = row.get(0)?;
             Ok(Challenge {
@@ -73,7 +79,7 @@ impl Store<'_> {
                 expires: UnixTime::from_micros(row.get(5)?),
             })
         };
-        let found = database.connection.query_row(sql, params![id, self.now().as_micros()], read).optional();
+        let found = database.connection.query_row(sql, params![id, now, latest], read).optional();
         found.map_err(database.failed())
     }
 

@@ -114,6 +114,9 @@ impl Store<'_> {
                     params![now.plus_seconds(-age).as_micros()],
                 )?;
             }
+            // Those of a clock that was ahead count as opened now; else they would be counted for all that time.
+            transaction
+                .execute("UPDATE connections SET opened = ?1 WHERE opened > ?1", params![now.as_micros()])?;
             let others: i64 = transaction.query_row(
                 "SELECT count(*) FROM connections WHERE client_ip = ?1 AND username = ?2 AND session_id <> ?3",
                 params![key.client_ip, key.username, session_id],
@@ -129,9 +132,7 @@ impl Store<'_> {
             Ok(true)
         };
         let taken = take().map_err(database.failed())?;
-        if taken {
-            transaction.commit().map_err(database.failed())?;
-        }
+        transaction.commit().map_err(database.failed())?;
         Ok(taken)
     }
 

@@ -2,8 +2,9 @@
 
 use rusqlite::{Transaction, params};
 
-use super::challenges::Challenge;
+use super::challenges::{Challenge, MAX_VALIDITY};
 use super::token_rows::USABLE;
+use super::tokens::MAX_WINDOW;
 use super::{Store, StoreError};
 use crate::clock::UnixTime;
 
@@ -168,9 +169,33 @@ fn take(transaction: &Transaction<'_>, now: i64, one: &Use) -> rusqlite::Result<
         }
     }
     let sql = format!(
-        "UPDATE tokens SET counter = {counter}, fail_counter = 0 WHERE serial = ?2 AND {USABLE} {condition}"
+        "UPDATE tokens SET counter = {counter}, fail_counter = 0, failed_at = min(failed_at, ?1)
+         WHERE serial = ?2 AND {USABLE} {condition}"
     );
+    if matches!(one.advance, Advance::Counter(_)) && !remember_step(transaction, &one.serial, used)? {
+        return Ok(false);
+    }
     Ok(transaction.execute(&sql, params![now, one.serial, used])? == 1)
+}
+
+/// Remembers a time step whose code was used, for the day on which a resynchronisation goes back behind it; tells whether
+/// it was unused. Those that no resynchronisation reaches are forgotten, counted from the step that was used before.
+fn remember_step(transaction: &Transaction<'_>, serial: &str, step: i64) -> rusqlite::Result<bool> {
+    let of_totp = "FROM tokens WHERE serial = ?1 AND type = 'totp'";
+    transaction.execute(
+        &format!(
+            "DELETE FROM used_codes WHERE serial = ?1 AND position < (SELECT counter - {} {of_totp})",
+            2 * MAX_WINDOW
+        ),
+        params![serial],
+    )?;
+    let kept = format!("INSERT INTO used_codes SELECT serial, ?2 {of_totp} ON CONFLICT DO NOTHING");
+    if transaction.execute(&kept, params![serial, step])? == 1 {
+        return Ok(true);
+    }
+    // Nothing was kept: the token has no time steps, or this one was used.
+    let used = "SELECT count(*) FROM used_codes WHERE serial = ?1 AND position = ?2";
+    transaction.query_row(used, params![serial, step], |row| row.get::<_, i64>(0)).map(|count| count == 0)
 }
 
 fn is_usable(transaction: &Transaction<'_>, now: i64, serial: &str) -> rusqlite::Result<bool> {
@@ -182,6 +207,9 @@ fn is_usable(transaction: &Transaction<'_>, now: i64, serial: &str) -> rusqlite:
 fn count(transaction: &Transaction<'_>, now: UnixTime, guesses: &Guesses) -> rusqlite::Result<bool> {
     let since = now.plus_seconds(-guesses.forget_after).as_micros();
     transaction.execute("DELETE FROM guesses WHERE failed_at <= ?1", params![since])?;
+    // Those of a clock that was ahead count from now, and not for all the time that it was ahead.
+    transaction
+        .execute("UPDATE guesses SET failed_at = ?1 WHERE failed_at > ?1", params![now.as_micros()])?;
     let most = match guesses.step {
         GuessStep::Wrong => {
             transaction.execute(
@@ -202,7 +230,13 @@ fn count(transaction: &Transaction<'_>, now: UnixTime, guesses: &Guesses) -> rus
 }
 
 /// A locked token is not charged, unless its time is over: then counting begins anew.
+///
+/// A failure of a clock that was ahead counts from now: a lock that ends by itself ends in time.
 fn charge(transaction: &Transaction<'_>, now: i64, serial: &str) -> rusqlite::Result<()> {
+    transaction.execute(
+        "UPDATE tokens SET failed_at = ?1 WHERE serial = ?2 AND failed_at > ?1",
+        params![now, serial],
+    )?;
     transaction.execute(
         "UPDATE tokens
          SET fail_counter = CASE WHEN max_fail > 0 AND fail_counter >= max_fail THEN 1
@@ -219,7 +253,11 @@ fn charge(transaction: &Transaction<'_>, now: i64, serial: &str) -> rusqlite::Re
 fn advance(transaction: &Transaction<'_>, now: i64, step: &ChallengeStep) -> rusqlite::Result<bool> {
     match step {
         ChallengeStep::Begin(challenge) => {
-            transaction.execute("DELETE FROM challenges WHERE expires <= ?1", params![now])?;
+            let latest = now.saturating_add(MAX_VALIDITY);
+            transaction.execute(
+                "DELETE FROM challenges WHERE expires <= ?1 OR expires > ?2",
+                params![now, latest],
+            )?;
             transaction.execute(
                 // The name is made of the rest, so a second one of the same name is the same challenge.
                 "INSERT OR REPLACE INTO challenges VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)",

@@ -159,7 +159,7 @@ impl Store<'_> {
         Ok(found.is_some())
     }
 
-    /// Tells whether a code of a `paper` or `registration` token was used.
+    /// Tells whether a code of a `paper` or `registration` token, or that of a step of a `totp` token, was used.
     ///
     /// # Errors
     /// [`StoreError`].
@@ -169,6 +169,20 @@ impl Store<'_> {
         let position = i64::try_from(position).unwrap_or(i64::MAX);
         let found = database.connection.query_row(sql, params![serial, position], |_| Ok(())).optional();
         Ok(found.map_err(database.failed())?.is_some())
+    }
+
+    /// Notes codes as used.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    pub fn note_used(&self, serial: &str, positions: &[u64]) -> Result<(), StoreError> {
+        let database = self.persistent()?;
+        for position in positions {
+            let position = i64::try_from(*position).unwrap_or(i64::MAX);
+            let sql = "INSERT OR IGNORE INTO used_codes VALUES (?1, ?2)";
+            database.connection.execute(sql, params![serial, position]).map_err(database.failed())?;
+        }
+        Ok(())
     }
 
     /// Returns the positions of a token's used codes.
@@ -216,15 +230,7 @@ impl Store<'_> {
             if !added {
                 return Err(StoreError::Exists(token.serial.clone()).into());
             }
-            for position in used {
-                let position = i64::try_from(*position).unwrap_or(i64::MAX);
-                transaction
-                    .execute(
-                        "INSERT OR IGNORE INTO used_codes VALUES (?1, ?2)",
-                        params![token.serial, position],
-                    )
-                    .map_err(database.failed())?;
-            }
+            self.note_used(&token.serial, used)?;
         }
         check()?;
         Ok(transaction.commit().map_err(database.failed())?)

@@ -200,11 +200,12 @@ impl Held {
                     store,
                 );
                 let maker = CodeMaker::new(device.algorithm, &secret, device.digits);
-                find(maker, code, device.digits, range).map(Advance::Counter)
+                find_unused(store, &device.serial, maker, code, device.digits, range)?.map(Advance::Counter)
             }
             TokenType::Paper => {
                 let maker = CodeMaker::new(device.algorithm, &secret, device.digits);
-                find_unused(store, &device.serial, maker, code, device.digits, device.window)?
+                let list = list(device.window);
+                find_unused(store, &device.serial, maker, code, device.digits, list)?.map(Advance::Position)
             }
             TokenType::Registration => {
                 let same = bool::from(secret.as_slice().ct_eq(code.as_bytes()));
@@ -278,25 +279,26 @@ fn range(
     first..end.min(LAST_COUNTER)
 }
 
-fn find(maker: Option<CodeMaker>, code: &str, digits: u8, range: Range<u64>) -> Option<u64> {
-    maker?.find(oath::parse_code(code, digits)?, range)
+/// The places of a list of so many codes.
+fn list(count: u32) -> Range<u64> {
+    0..u64::from(count.min(MAX_WINDOW))
 }
 
+/// Finds a code in a range, at a place that is not used up. `hotp` has no such places: its counter never goes back.
 fn find_unused(
     store: &Store<'_>,
     serial: &str,
     maker: Option<CodeMaker>,
     code: &str,
     digits: u8,
-    count: u32,
-) -> Result<Option<Advance>, StoreError> {
+    range: Range<u64>,
+) -> Result<Option<u64>, StoreError> {
     let (Some(maker), Some(code)) = (maker, oath::parse_code(code, digits)) else { return Ok(None) };
-    let end = u64::from(count.min(MAX_WINDOW));
-    let mut from = 0;
-    // Two places of a list may hold the same digits; a used one does not hide the other.
-    while let Some(position) = maker.find(code, from..end) {
+    let mut from = range.start;
+    // Two places may have the same digits; a used one does not hide the other.
+    while let Some(position) = maker.find(code, from..range.end) {
         if !store.is_used(serial, position)? {
-            return Ok(Some(Advance::Position(position)));
+            return Ok(Some(position));
         }
         from = position.saturating_add(1);
     }
@@ -313,9 +315,11 @@ pub(super) fn find_candidate_code(
     let secret = candidate.secret(sealer)?;
     let maker = CodeMaker::new(candidate.algorithm, &secret, candidate.digits);
     if candidate.token_type == TokenType::Paper {
-        return find_unused(store, candidate.serial, maker, code, candidate.digits, candidate.window);
+        let list = list(candidate.window);
+        let found = find_unused(store, candidate.serial, maker, code, candidate.digits, list)?;
+        return Ok(found.map(Advance::Position));
     }
     let Candidate { token_type, counter, window, period, skew, .. } = *candidate;
     let range = range(token_type, counter, window, period, skew, store);
-    Ok(find(maker, code, candidate.digits, range).map(Advance::Counter))
+    Ok(find_unused(store, candidate.serial, maker, code, candidate.digits, range)?.map(Advance::Counter))
 }

@@ -98,7 +98,7 @@ impl Session<'_> {
     /// # Errors
     /// [`StoreError`].
     pub fn find(&self, store: &Store<'_>, id: &str) -> Result<Option<Challenge>, StoreError> {
-        let found = store.challenge(id)?;
+        let found = store.challenge(id, self.challenge_validity)?;
         Ok(found.filter(|challenge| {
             challenge.session_id == self.id
                 && challenge.user == self.owner.user

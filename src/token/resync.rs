@@ -1,8 +1,10 @@
 //! Resynchronisation (RFC 4226 section 7.4): two codes in a row tell where a device is, however far it went.
 
+use std::ops::Range;
+
 use super::oath::{CodeMaker, parse_code, time_step};
 use crate::clock::UnixTime;
-use crate::store::{Store, StoreError, Token, TokenType};
+use crate::store::{MAX_WINDOW, Store, StoreError, Token, TokenType};
 
 /// How many counters ahead, or steps before and after now, are searched.
 pub const REACH: u64 = 1000;
@@ -40,15 +42,27 @@ pub enum ResyncError {
     NotFound(String),
 }
 
-/// Searches two codes that follow each other, takes the token there, and uses both up. Counters only ever grow.
+/// A token that is in step again.
+pub struct Resynced {
+    /// It, as it is now.
+    pub token: Token,
+    /// When its last code was used, if that lay in the future, so that the token had to go back behind it.
+    pub went_back_behind: Option<UnixTime>,
+}
+
+/// Searches two codes that follow each other, takes the token there, and uses both up.
+///
+/// Counters only ever grow, but for one case: a `totp` token whose last code was used while the clock was ahead could not be
+/// used until then. It goes back to where the two codes are. The codes that were used stay used.
 ///
 /// As after any use, the failures are forgotten, unless they have locked the token. `None` without such a token.
 ///
 /// # Errors
 /// [`ResyncError`]; nothing is changed then.
-pub fn resync(store: &Store<'_>, serial: &str, codes: [&str; 2]) -> Result<Option<Token>, ResyncError> {
+pub fn resync(store: &Store<'_>, serial: &str, codes: [&str; 2]) -> Result<Option<Resynced>, ResyncError> {
     let Some(sealer) = store.sealer()? else { return Ok(None) };
-    store.change_token(serial, |token| {
+    let mut went_back_behind = None;
+    let changed = store.change_token(serial, |token| {
         let now = store.now();
         let secret = match token.token_type {
             TokenType::Hotp | TokenType::Totp => token.secret(sealer)?,
@@ -62,32 +76,46 @@ pub fn resync(store: &Store<'_>, serial: &str, codes: [&str; 2]) -> Result<Optio
             | TokenType::Paper
             | TokenType::FourEyes => return Err(ResyncError::NoSteps(token.token_type)),
         };
-        move_to(token, &secret, codes, now)?;
+        let before = token.counter;
+        move_to(token, &secret, codes, now, |step| store.is_used(serial, step))?;
+        if token.counter < before {
+            // What is known to be used, also by a version that kept nothing but the last: a code, or two of another
+            // resynchronisation.
+            let last = before.saturating_sub(1);
+            store.note_used(serial, &[last.saturating_sub(1), last])?;
+            went_back_behind = Some(time_of(last, token.period));
+        }
         if !token.is_locked(now) {
             token.fail_counter = 0;
         }
         Ok(())
-    })
+    })?;
+    Ok(changed.map(|token| Resynced { token, went_back_behind }))
 }
 
-fn move_to(token: &mut Token, secret: &[u8], codes: [&str; 2], now: UnixTime) -> Result<(), ResyncError> {
+/// When a step begins.
+fn time_of(step: u64, period: u32) -> UnixTime {
+    UnixTime::from_secs(i64::try_from(step.saturating_mul(u64::from(period))).unwrap_or(i64::MAX))
+}
+
+fn move_to(
+    token: &mut Token,
+    secret: &[u8],
+    codes: [&str; 2],
+    now: UnixTime,
+    is_used: impl Fn(u64) -> Result<bool, StoreError>,
+) -> Result<(), ResyncError> {
     let no_code = || ResyncError::NoCode { serial: token.serial.clone(), digits: token.digits };
     let [first, second] = codes.map(|code| parse_code(code.trim(), token.digits));
     let (first, second) = (first.ok_or_else(no_code)?, second.ok_or_else(no_code)?);
     let maker = CodeMaker::new(token.algorithm, secret, token.digits).ok_or_else(no_code)?;
     let current = time_step(now.as_secs(), token.period);
-    let (from, to) = if token.token_type == TokenType::Totp {
-        (current.saturating_sub(REACH).max(token.counter), current.saturating_add(REACH).saturating_add(1))
-    } else {
-        (token.counter, token.counter.saturating_add(REACH))
-    };
-    // There is no time step before 1970 or without a period, and both codes have to fit into the database.
-    let has_steps = token.token_type == TokenType::Hotp || (now.as_secs() >= 0 && token.period > 0);
-    let to = if has_steps { to.min(LAST) } else { from };
-    let mut from = from;
-    while let Some(found) = maker.find(first, from..to) {
+    let range = reach(token, now, current);
+    let mut from = range.start;
+    while let Some(found) = maker.find(first, from..range.end) {
         let next = found.saturating_add(1);
-        if maker.find(second, next..next.saturating_add(1)).is_some() {
+        let follows = maker.find(second, next..next.saturating_add(1)).is_some();
+        if follows && !is_used(found)? && !is_used(next)? {
             token.counter = next.saturating_add(1);
             if token.token_type == TokenType::Totp {
                 // The second code is the one that the device shows now.
@@ -99,6 +127,29 @@ fn move_to(token: &mut Token, secret: &[u8], codes: [&str; 2], now: UnixTime) ->
         from = next;
     }
     Err(ResyncError::NotFound(token.serial.clone()))
+}
+
+/// Where the first code is looked for: a thousand counters ahead, or as many steps before and after now, and nowhere before
+/// the last use.
+///
+/// A last use that lies further ahead than any code that is taken now was one of a clock that was ahead. Then the end of
+/// what may have been used before that is the bound: the oldest code that is taken now.
+fn reach(token: &Token, now: UnixTime, current: u64) -> Range<u64> {
+    if token.token_type != TokenType::Totp {
+        return token.counter..token.counter.saturating_add(REACH).min(LAST);
+    }
+    // There is no time step before 1970 or without a period, and both codes have to fit into the database.
+    if now.as_secs() < 0 || token.period == 0 {
+        return 0..0;
+    }
+    let window = u64::from(token.window.min(MAX_WINDOW));
+    let middle = current.saturating_add_signed(token.skew);
+    let newest = middle.saturating_add(window);
+    let oldest = middle.saturating_sub(window);
+    let is_ahead = token.counter > newest.saturating_add(1);
+    let bound = if is_ahead { oldest } else { token.counter };
+    let end = current.saturating_add(REACH).saturating_add(1).min(LAST);
+    current.saturating_sub(REACH).max(bound)..end
 }
 
 #[cfg(test)]
@@ -119,7 +170,7 @@ mod tests {
         let codes = steps.map(|step| maker.code(step));
         let mut token = token(token_type);
         let now = UnixTime::from_secs(100_000 * 30);
-        match move_to(&mut token, SECRET, [&codes[0], &codes[1]], now) {
+        match move_to(&mut token, SECRET, [&codes[0], &codes[1]], now, |_| Ok(false)) {
             Ok(()) => Some((token.counter, token.skew)),
             Err(error) => {
                 assert!(matches!(error, ResyncError::NotFound(_)));
@@ -161,7 +212,8 @@ mod tests {
             let codes = [maker.code(step), maker.code(step.saturating_add(1))];
             let mut token = Token { digits: 6, ..token };
             let codes = [codes[0].as_str(), codes[1].as_str()];
-            move_to(&mut token, SECRET, codes, UnixTime::from_secs(now)).map(|()| token.counter)
+            move_to(&mut token, SECRET, codes, UnixTime::from_secs(now), |_| Ok(false))
+                .map(|()| token.counter)
         };
         let totp = |period: u32| Token { period, ..Token::new(TokenType::Totp, "T") };
         assert_eq!(moved(totp(30), 0, 0).unwrap(), 2);
@@ -175,7 +227,8 @@ mod tests {
     #[test]
     fn a_text_that_is_no_code_is_refused() {
         for codes in [["12345", "123456"], ["123456", "1234567"], ["", ""], ["abcdef", "123456"]] {
-            let refused = move_to(&mut token(TokenType::Hotp), SECRET, codes, UnixTime::from_secs(0));
+            let refused =
+                move_to(&mut token(TokenType::Hotp), SECRET, codes, UnixTime::from_secs(0), |_| Ok(false));
             assert!(matches!(refused, Err(ResyncError::NoCode { digits: 6, .. })));
         }
     }

@@ -205,3 +205,21 @@ fn a_locked_token_stays_locked_when_it_is_resynchronised() {
     desk.ok("resync H1 969429 338314");
     assert_eq!(desk.json("show H1")["locked"], true);
 }
+
+#[test]
+fn a_totp_token_that_was_used_while_the_clock_was_ahead_is_taken_back_and_that_is_said() {
+    let desk = Desk::new();
+    desk.ok(&format!("enroll --type totp --user alice --serial T1 --secret-hex {SECRET}"));
+    // The codes of steps 3 and 4, while the clock shows step 4; then it shows step 0.
+    assert_eq!(desk.run("resync T1 969429 338314 --clock 120", "").status, Some(0));
+    let ended = desk.run("resync T1 755224 287082 --clock 0", "");
+    assert_eq!(ended.status, Some(0), "{ended:?}");
+    let ahead = "its last code was used at 1970-01-01T00:02:00Z, which lies in the future, and it went back behind that";
+    ended.assert_logged(&["warning: T1 was resynchronised", ahead]);
+    let text = String::from_utf8(ended.stdout.clone()).unwrap();
+    assert!(
+        text.starts_with("T1 is in step again, 1 steps away from our time; ") && text.contains(ahead),
+        "{text}"
+    );
+    assert_eq!(desk.json("show T1")["last_step"], 1);
+}

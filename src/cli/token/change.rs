@@ -4,6 +4,7 @@ use clap::Args;
 
 use super::{Admin, Text, known_servers};
 use crate::cli::failure::Failure;
+use crate::clock::UnixTime;
 use crate::store::{Token, TokenType};
 use crate::token::chain;
 use crate::token::enroll::{self, EnrollError};
@@ -86,7 +87,7 @@ pub(super) fn enable(arguments: &Serial, admin: &Admin<'_>, enabled: bool) -> Re
 
 pub(super) fn unlock(arguments: &Serial, admin: &Admin<'_>) -> Result<Text, Failure> {
     let token = change(admin, &arguments.serial, |token| {
-        token.fail_counter = 0;
+        (token.fail_counter, token.failed_at) = (0, UnixTime::from_secs(0));
         Ok(())
     })?;
     admin.report(&token, &format!("{} has no failures", token.serial))

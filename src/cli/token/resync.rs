@@ -4,7 +4,7 @@ use clap::Args;
 
 use super::{Admin, Text};
 use crate::cli::failure::Failure;
-use crate::token::resync;
+use crate::token::resync::{self, Resynced};
 
 #[derive(Args)]
 pub(super) struct Arguments {
@@ -17,15 +17,25 @@ pub(super) struct Arguments {
 
 pub(super) fn run(arguments: &Arguments, admin: &mut Admin<'_>) -> Result<Text, Failure> {
     let serial = &arguments.serial;
-    let token = match arguments.codes.as_slice() {
+    let resynced = match arguments.codes.as_slice() {
         [first, second] => resync::resync(admin.store, serial, [first, second])?,
         _ => {
             let (first, second) = (admin.input.line("the first code")?, admin.input.line("the second code")?);
             resync::resync(admin.store, serial, [&first, &second])?
         }
     };
-    let token = token.ok_or_else(|| Failure::no_token(serial))?;
+    let Resynced { token, went_back_behind } = resynced.ok_or_else(|| Failure::no_token(serial))?;
     let skew =
         if token.skew == 0 { String::new() } else { format!(", {} steps away from our time", token.skew) };
-    admin.report(&token, &format!("{serial} is in step again{skew}"))
+    let ahead = went_back_behind
+        .map(|time| {
+            format!(
+                "; its last code was used at {time}, which lies in the future, and it went back behind that"
+            )
+        })
+        .unwrap_or_default();
+    if !ahead.is_empty() {
+        admin.log.warning(format_args!("{serial} was resynchronised{ahead}"));
+    }
+    admin.report(&token, &format!("{serial} is in step again{skew}{ahead}"))
 }

@@ -65,7 +65,7 @@ impl Radius<'_> {
     pub(super) fn take(&self, subject: Subject<'_>, id: &str) -> Result<Option<Open>, MfaError> {
         let store = self.tools.store;
         let session = subject.session_id.unwrap_or_default();
-        let found = store.challenge(id)?.filter(|challenge| {
+        let found = store.challenge(id, self.challenge_validity)?.filter(|challenge| {
             challenge.kind == ChallengeKind::Remote
                 && challenge.session_id == session
                 && challenge.user == subject.identity.as_str()

@@ -10,6 +10,7 @@
     reason = "in a test an overflow or a cut letter is a failure, and a type that it does not name is not meant"
 )]
 
+mod ahead;
 mod at_once;
 mod chain;
 mod challenge;
