@@ -27,6 +27,7 @@ pub mod logging;
 pub mod mfa;
 pub mod names;
 pub mod net;
+mod ownership;
 pub mod pipeline;
 mod policies;
 pub mod protocol;

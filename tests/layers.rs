@@ -20,27 +20,28 @@ use std::collections::BTreeSet;
 use source::{Source, all};
 
 /// Which modules of the crate a module may speak of, besides itself.
-const ARROWS: [(&str, &[&str]); 25] = [
+const ARROWS: [(&str, &[&str]); 26] = [
     ("clock", &[]),
     ("json", &[]),
     ("names", &[]),
+    ("ownership", &[]),
     ("secret", &[]),
-    ("terminal", &[]),
     ("terms", &[]),
+    ("terminal", &["terms"]),
     ("appliance", &["json"]),
     // What whoever looks at servers and at this machine brings back.
     ("finding", &["clock", "terms"]),
     // Neither the wire nor the configuration knows anything that is decided on top of it.
-    ("config", &[]),
-    ("logging", &["config"]),
+    ("config", &["ownership"]),
+    ("logging", &["config", "terms"]),
     ("protocol", &["appliance", "json", "terms"]),
     ("net", &["appliance", "clock", "config", "logging"]),
     // The store knows nobody above it.
-    ("store", &["clock", "config", "finding", "logging", "names", "secret"]),
+    ("store", &["clock", "config", "finding", "logging", "names", "ownership", "secret"]),
     // One protocol, which two of the following speak.
     ("ldap", &["clock", "config", "finding", "logging", "net", "secret"]),
     // These answer questions. They know no pipeline, no wire and no command line.
-    ("directory", &["appliance", "clock", "config", "finding", "ldap", "logging", "names"]),
+    ("directory", &["appliance", "clock", "config", "finding", "ldap", "logging", "names", "ownership"]),
     ("token", &["clock", "json", "logging", "names", "store"]),
     (
         "mfa",
@@ -102,7 +103,18 @@ const ARROWS: [(&str, &[&str]); 25] = [
     ("policies", &["appliance", "clock", "config", "credentials", "locker", "logging", "names", "store"]),
     (
         "answer",
-        &["appliance", "clock", "config", "finding", "logging", "pipeline", "policies", "protocol", "store"],
+        &[
+            "appliance",
+            "clock",
+            "config",
+            "finding",
+            "logging",
+            "ownership",
+            "pipeline",
+            "policies",
+            "protocol",
+            "store",
+        ],
     ),
     (
         "cli",

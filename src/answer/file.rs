@@ -9,19 +9,28 @@ use std::time::Duration;
 use rustix::fs::{OFlags, fcntl_getfl, fcntl_setfl};
 
 use crate::clock::Clock;
+use crate::ownership::distrust;
 
 /// How often it is looked whether somebody writes to a pipe, and how long it takes until the next time.
 const LOOKS: u32 = 100;
 const PAUSE: Duration = Duration::from_millis(50);
 
-/// Opens it to be read to its end. Opening a named pipe would wait for a writer, who may never come.
+/// Opens it to be read to its end. Opening a named pipe would wait for a writer, who may never come. Whoever may write the
+/// configuration decides who gets in, so only this user and root may; a device such as `/dev/null` has no owner.
 ///
 /// # Errors
-/// What the system said; [`ErrorKind::TimedOut`] for a pipe that nobody writes to.
+/// What the system said; [`ErrorKind::TimedOut`] for a pipe that nobody writes to; [`ErrorKind::PermissionDenied`] with a
+/// sentence for a file that others may change.
 pub(super) fn open(path: &Path, clock: &dyn Clock) -> io::Result<impl Read + use<>> {
     let nonblock = i32::try_from(OFlags::NONBLOCK.bits()).unwrap_or_default();
     let mut file = OpenOptions::new().read(true).custom_flags(nonblock).open(path)?;
-    let file_type = file.metadata()?.file_type();
+    let metadata = file.metadata()?;
+    let file_type = metadata.file_type();
+    if !file_type.is_char_device()
+        && let Some(distrust) = distrust(&metadata)
+    {
+        return Err(io::Error::new(ErrorKind::PermissionDenied, format!("it {distrust}")));
+    }
     let first = if file_type.is_fifo() { first_byte(&mut file, clock)? } else { Vec::new() };
     if !file_type.is_file() {
         // From here on there is somebody to wait for.

@@ -4,6 +4,7 @@
 //! user = option (SDK: `PluginConfiguration.get`); `$$` is the literal `$`. `$[NAME]` is a trusted CA list and is
 //! read by [`super::settings::Settings::ca_certificates`] only. The other two are ours, for use off the appliance.
 
+use crate::ownership::distrust;
 use std::fs::OpenOptions;
 use std::io::Read;
 use std::os::unix::fs::{MetadataExt, OpenOptionsExt};
@@ -137,7 +138,7 @@ pub enum ReferenceError {
         /// The path as configured.
         path: String,
         /// What is wrong with it and how to mend it.
-        reason: &'static str,
+        reason: String,
     },
     /// `$[NAME]` of a list that is nowhere.
     #[error("there is no trusted CA list '{0}'")]
@@ -190,7 +191,7 @@ pub(super) fn ca_list_name(text: &str) -> Option<&str> {
 /// [`ReferenceError::File`] and [`ReferenceError::Unsafe`].
 pub fn read_file(path: &str) -> Result<SecretString, ReferenceError> {
     let failed = |source| ReferenceError::File { path: path.to_owned(), source };
-    let refused = |reason| ReferenceError::Unsafe { path: path.to_owned(), reason };
+    let refused = |reason: &str| ReferenceError::Unsafe { path: path.to_owned(), reason: reason.to_owned() };
     // O_NONBLOCK: opening a FIFO must not wait for a writer.
     let nonblock = i32::try_from(rustix::fs::OFlags::NONBLOCK.bits()).unwrap_or_default();
     let file = OpenOptions::new().read(true).custom_flags(nonblock).open(Path::new(path)).map_err(failed)?;
@@ -201,9 +202,8 @@ pub fn read_file(path: &str) -> Result<SecretString, ReferenceError> {
     if metadata.mode() & 0o077 != 0 {
         return Err(refused("may be read by others; chmod 600 it"));
     }
-    let me = rustix::process::geteuid().as_raw();
-    if metadata.uid() != me && metadata.uid() != 0 {
-        return Err(refused("belongs to another user"));
+    if let Some(distrust) = distrust(&metadata) {
+        return Err(refused(&distrust.to_string()));
     }
     if metadata.len() > MAX_FILE {
         return Err(refused("is larger than 64 KiB"));

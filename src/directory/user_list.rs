@@ -3,11 +3,12 @@
 
 use std::fs::OpenOptions;
 use std::io::Read;
-use std::os::unix::fs::{MetadataExt, OpenOptionsExt};
+use std::os::unix::fs::OpenOptionsExt;
 
 use crate::appliance::{Allow, Appliance, UserListPolicy};
 use crate::config::settings::{Opt, SettingError, Settings};
 use crate::names::Username;
+use crate::ownership::distrust;
 
 const ALLOW: Opt = Opt::new("user_list <name>", "allow", "");
 const EXCEPT: Opt = Opt::new("user_list <name>", "except", "");
@@ -45,7 +46,7 @@ pub enum UserListError {
         /// The path as configured.
         path: String,
         /// What is wrong with it.
-        reason: &'static str,
+        reason: String,
     },
 }
 
@@ -90,7 +91,11 @@ fn from_settings(settings: &Settings<'_>, list: &str) -> Result<UserListPolicy, 
 /// no second factor, so nobody but this user and root may.
 fn from_file(list: &str, path: &str) -> Result<Vec<String>, UserListError> {
     let failed = |source| UserListError::File { list: list.to_owned(), path: path.to_owned(), source };
-    let unusable = |reason| UserListError::Unusable { list: list.to_owned(), path: path.to_owned(), reason };
+    let unusable = |reason: &str| UserListError::Unusable {
+        list: list.to_owned(),
+        path: path.to_owned(),
+        reason: reason.to_owned(),
+    };
     // O_NONBLOCK: opening a FIFO must not wait for a writer.
     let nonblock = i32::try_from(rustix::fs::OFlags::NONBLOCK.bits()).unwrap_or_default();
     let file = OpenOptions::new().read(true).custom_flags(nonblock).open(path).map_err(failed)?;
@@ -98,11 +103,8 @@ fn from_file(list: &str, path: &str) -> Result<Vec<String>, UserListError> {
     if !metadata.is_file() {
         return Err(unusable("is not a regular file"));
     }
-    if metadata.mode() & 0o022 != 0 {
-        return Err(unusable("may be written by others; chmod go-w it"));
-    }
-    if metadata.uid() != rustix::process::geteuid().as_raw() && metadata.uid() != 0 {
-        return Err(unusable("belongs to another user"));
+    if let Some(distrust) = distrust(&metadata) {
+        return Err(unusable(&distrust.to_string()));
     }
     let mut text = String::new();
     let read = file.take(MAX_FILE.saturating_add(1)).read_to_string(&mut text);

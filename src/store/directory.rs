@@ -1,12 +1,14 @@
 //! Where state lies, and whether nobody else can get at it.
 
+use std::borrow::Cow;
 use std::ffi::OsString;
 use std::fs::{self, DirBuilder};
 use std::os::unix::fs::{DirBuilderExt, MetadataExt};
 use std::path::{Path, PathBuf};
 
-use super::StoreError;
+use super::{StoreError, sqlite};
 use crate::config::settings::{Opt, SettingError, Settings};
+use crate::ownership::{Distrust, distrust, not_ours, uid};
 
 /// Where the state is, if the environment is not to say it.
 pub const DIRECTORY: Opt = Opt::new("state", "directory", "");
@@ -144,24 +146,71 @@ fn secure(path: &Path) -> Result<(), StoreError> {
 /// Refuses a directory that is not ours alone to write; one that is missing is an error.
 pub(super) fn judge(path: &Path) -> Result<(), StoreError> {
     let failed = |source| StoreError::Directory { path: path.to_owned(), source };
-    let refused = |reason| Err(StoreError::Unsafe { path: path.to_owned(), reason });
+    let refused = |reason: String| Err(StoreError::Unsafe { path: path.to_owned(), reason });
     // symlink_metadata: a link that somebody else put there is not followed.
     let metadata = fs::symlink_metadata(path).map_err(failed)?;
-    let metadata = if metadata.is_symlink() && metadata.uid() == rustix::process::geteuid().as_raw() {
+    let metadata = if metadata.is_symlink() && metadata.uid() == uid() {
         fs::metadata(path).map_err(failed)?
     } else {
         metadata
     };
     if !metadata.is_dir() {
-        return refused("is not a directory");
+        return refused("is not a directory".to_owned());
     }
-    if metadata.uid() != rustix::process::geteuid().as_raw() {
-        return refused("belongs to another user");
+    not_ours(&metadata).map_or(Ok(()), |distrust| refused(distrust.to_string()))
+}
+
+/// Refuses a database that others may change, by itself or by a file beside it. Files that are missing are not yet made.
+pub(super) fn judge_files(database: &Path) -> Result<(), StoreError> {
+    let mut real = Cow::Borrowed(database);
+    if judge_file(database)? == Kind::Link {
+        // SQLite has its other files beside the one that a link leads to, so that directory is as much ours.
+        let failed = |source| StoreError::Directory { path: database.to_owned(), source };
+        real = Cow::Owned(where_it_leads(database).map_err(failed)?);
+        real.parent().map_or(Ok(()), judge)?;
+        judge_file(&real)?;
     }
-    if metadata.mode() & 0o022 != 0 {
-        return refused("may be written by others; chmod go-w it");
+    [sqlite::LOG, sqlite::INDEX, sqlite::JOURNAL]
+        .iter()
+        .try_for_each(|ending| judge_file(&sqlite::beside(&real, ending)).map(|_| ()))
+}
+
+/// Follows a link, to a file that may not be made yet.
+fn where_it_leads(link: &Path) -> std::io::Result<PathBuf> {
+    match fs::canonicalize(link) {
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => {
+            let target = fs::read_link(link)?;
+            let target = link.parent().map(|folder| folder.join(&target)).unwrap_or(target);
+            let (Some(folder), Some(name)) = (target.parent(), target.file_name()) else { return Err(error) };
+            // A second link that leads nowhere is not followed.
+            if target.is_symlink() { Err(error) } else { Ok(fs::canonicalize(folder)?.join(name)) }
+        }
+        result => result,
     }
-    Ok(())
+}
+
+#[derive(PartialEq, Eq)]
+enum Kind {
+    Missing,
+    File,
+    Link,
+}
+
+fn judge_file(path: &Path) -> Result<Kind, StoreError> {
+    let refused = |reason: String| Err(StoreError::UnsafeFile { path: path.to_owned(), reason });
+    // What cannot be looked at cannot be opened either, and SQLite says why.
+    let Ok(metadata) = fs::symlink_metadata(path) else { return Ok(Kind::Missing) };
+    if metadata.is_symlink() {
+        // A link has no mode of its own.
+        return match distrust(&metadata) {
+            Some(distrust @ Distrust::Owner(_)) => refused(distrust.to_string()),
+            Some(Distrust::Mode(_)) | None => Ok(Kind::Link),
+        };
+    }
+    if !metadata.is_file() {
+        return refused("is not a regular file".to_owned());
+    }
+    distrust(&metadata).map_or(Ok(Kind::File), |distrust| refused(distrust.to_string()))
 }
 
 #[cfg(test)]

@@ -3,7 +3,7 @@
 use std::fs::{self, OpenOptions};
 use std::io::Write;
 use std::os::unix::fs::{MetadataExt, OpenOptionsExt};
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use data_encoding::HEXLOWER_PERMISSIVE;
 use secrecy::{ExposeSecret, SecretString};
@@ -11,6 +11,7 @@ use zeroize::{Zeroize, Zeroizing};
 
 use super::StoreError;
 use crate::config::settings::{Opt, SettingError, Settings};
+use crate::ownership::distrust;
 
 pub(super) const KEY: Opt = Opt::new("state", "key", "");
 
@@ -159,12 +160,16 @@ fn read(path: &Path) -> Result<Option<MasterKey>, StoreError> {
         Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(None),
         Err(error) => return Err(failed(error)),
     };
-    let refused = |reason| Err(StoreError::UnsafeKey { path: PathBuf::from(path), reason });
+    let refused =
+        |reason: &str| Err(StoreError::UnsafeKey { path: path.to_owned(), reason: reason.to_owned() });
     if !metadata.is_file() || metadata.len() > 1024 {
         return refused("is no regular file, or too long for a key");
     }
     if metadata.mode() & 0o077 != 0 {
         return refused("may be read by others; chmod 600 it");
+    }
+    if let Some(distrust) = distrust(&metadata) {
+        return refused(&distrust.to_string());
     }
     let text = match fs::read_to_string(path) {
         Ok(text) => Zeroizing::new(text),

@@ -72,7 +72,15 @@ pub enum StoreError {
         /// Which.
         path: PathBuf,
         /// What is wrong with it and how to mend it.
-        reason: &'static str,
+        reason: String,
+    },
+    /// Somebody else could change the database, or a file beside it.
+    #[error("the state file {path} {reason}")]
+    UnsafeFile {
+        /// Which.
+        path: PathBuf,
+        /// What is wrong with it and how to mend it.
+        reason: String,
     },
     /// The database does not do what it was asked to.
     #[error(
@@ -114,7 +122,7 @@ pub enum StoreError {
         /// Which.
         path: PathBuf,
         /// What is wrong with it and how to mend it.
-        reason: &'static str,
+        reason: String,
     },
     /// The key file cannot be written or read.
     #[error("cannot use the key file {path}")]
@@ -291,6 +299,7 @@ impl<'a> Store<'a> {
         let connection = if self.reads_only {
             look::open(&path, migrations)?
         } else {
+            directory::judge_files(&path)?;
             sqlite::open(&path, migrations, self.budget.remaining())?
         };
         Ok(cell.get_or_init(|| Database { path, connection }))

@@ -8,7 +8,7 @@ use std::process::Command;
 
 use serde_json::{Value, json};
 
-use crate::support::{Ended, PROGRAM, Place, run};
+use crate::support::{Ended, PROGRAM, Place, run, skipped};
 
 /// A configuration whose prompt tells it from others.
 fn prompting(word: &str) -> String {
@@ -249,4 +249,39 @@ fn a_configuration_comes_out_of_a_pipe_whoever_is_there_first() {
     let checked = place.run(&["check-config", "--config", "/dev/stdin"], unknown);
     let told = String::from_utf8(checked.stdout).unwrap();
     assert!(told.contains("nobody") && !told.contains("cannot read"), "{told}");
+}
+
+#[test]
+fn a_configuration_file_that_others_may_change_is_refused_by_hooks_and_named_by_the_commands() {
+    let place = Place::new();
+    let file = place.file("c.ini", prompting("mine"));
+    let refused = |pieces: &[&str]| {
+        for ended in [
+            place.run(&["--config", text(&file)], invocation(None)),
+            place.hook_with(
+                &[("SPS_PLUGIN_CONFIG", file.as_os_str())],
+                &serde_json::from_str(&invocation(Some("[auth]\n"))).unwrap(),
+            ),
+        ] {
+            ended.assert_denied("Plugin configuration error", 2);
+            ended.assert_logged(&[&["cannot read the configuration file", text(&file)], pieces].concat());
+        }
+        for command in ["check-config", "doctor"] {
+            let ended = place.run(&[command, "--config", text(&file)], "");
+            assert_eq!(ended.status, Some(1), "{ended:?}");
+            let told = String::from_utf8(ended.stdout).unwrap();
+            assert!(pieces.iter().all(|piece| told.contains(piece)), "{told}");
+        }
+    };
+    for mode in [0o666, 0o660, 0o602] {
+        fs::set_permissions(&file, std::os::unix::fs::PermissionsExt::from_mode(mode)).unwrap();
+        refused(&[&format!("may be written by others (mode 0{mode:o}); chmod go-w it")]);
+    }
+    fs::set_permissions(&file, std::os::unix::fs::PermissionsExt::from_mode(0o644)).unwrap();
+    assert_eq!(prompt(&place.run(&["--config", text(&file)], invocation(None))), "mine ");
+    if !rustix::process::geteuid().is_root() {
+        return skipped("a configuration of another user's (only root can give one away)");
+    }
+    std::os::unix::fs::chown(&file, Some(65534), None).unwrap();
+    refused(&["belongs to another user (uid 65534); chown it to uid 0"]);
 }

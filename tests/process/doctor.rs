@@ -349,7 +349,7 @@ fn a_database_of_another_users_is_told_once_and_no_backup_is_called_for() {
         "error",
         "state directory",
         "files",
-        "state.sqlite3 belongs to another user; chown it to uid",
+        "state.sqlite3 belongs to another user (uid 0); chown it to uid",
     );
     assert!(!found.text.contains("immutable") && !found.text.contains("backup"), "{}", found.text);
 }

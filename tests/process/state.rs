@@ -184,6 +184,78 @@ fn a_directory_of_another_users_is_refused() {
     assert_closed(&place.hook(&caching()), "another user's", &["belongs to another user"]);
 }
 
+/// Every file of a state, with what others may do to it.
+const FILES: [&str; 3] = ["state.sqlite3", "state.sqlite3-wal", "state.sqlite3-shm"];
+
+#[test]
+fn a_state_file_that_others_may_write_is_refused_and_doctor_names_it() {
+    for file in FILES {
+        for mode in [0o666, 0o660, 0o602] {
+            let place = Place::new();
+            assert!(!by_cache(&place.hook(&caching())));
+            let path = place.state().join(file);
+            fs::set_permissions(&path, PermissionsExt::from_mode(mode)).unwrap();
+            let name = format!("{file} {mode:o}");
+            let pieces = [path.to_str().unwrap(), &format!("(mode 0{mode:o}); chmod go-w it")];
+            assert_closed(&place.hook(&caching()), &name, &pieces);
+            let doctor = place.run(&["doctor"], "");
+            assert_eq!(doctor.status, Some(1), "{name}: {doctor:?}");
+            let text = String::from_utf8(doctor.stdout).unwrap();
+            assert!(text.contains(&format!("{file} may be written by others (mode 0{mode:o})")), "{text}");
+            fs::set_permissions(&path, PermissionsExt::from_mode(0o600)).unwrap();
+            assert!(by_cache(&place.hook(&caching())), "{name}");
+        }
+    }
+    let place = Place::new();
+    assert_eq!(place.hook(&counting()).verdict(), "ACCEPT");
+    let path = place.ephemeral().join("connections.sqlite3");
+    fs::set_permissions(&path, PermissionsExt::from_mode(0o666)).unwrap();
+    assert_closed(&place.hook(&counting()), "connections", &["chmod go-w it"]);
+}
+
+#[test]
+fn a_state_file_behind_a_link_is_judged_where_it_lies() {
+    let place = Place::new();
+    assert!(!by_cache(&place.hook(&caching())));
+    let elsewhere = place.path("elsewhere");
+    directory(&elsewhere, 0o700);
+    for file in FILES {
+        fs::rename(place.state().join(file), elsewhere.join(file)).unwrap();
+    }
+    symlink(elsewhere.join("state.sqlite3"), place.state().join("state.sqlite3")).unwrap();
+    assert!(by_cache(&place.hook(&caching())));
+    let refused = |path: &Path, mode: u32| {
+        let before = fs::metadata(path).unwrap().permissions();
+        fs::set_permissions(path, PermissionsExt::from_mode(mode)).unwrap();
+        assert_closed(&place.hook(&caching()), "link", &[path.to_str().unwrap(), "chmod go-w it"]);
+        fs::set_permissions(path, before).unwrap();
+    };
+    refused(&elsewhere.join("state.sqlite3"), 0o606);
+    refused(&elsewhere.join("state.sqlite3-wal"), 0o666);
+    refused(&elsewhere, 0o777);
+    for file in FILES {
+        let _ = fs::remove_file(elsewhere.join(file));
+    }
+    refused(&elsewhere, 0o777);
+    assert!(!by_cache(&place.hook(&caching())), "it is made where the link leads");
+    assert!(by_cache(&place.hook(&caching())));
+}
+
+#[test]
+fn a_state_file_of_another_users_is_refused() {
+    if !rustix::process::geteuid().is_root() {
+        return skipped("a state file of another user's (only root can give one away)");
+    }
+    for file in FILES {
+        let place = Place::new();
+        assert!(!by_cache(&place.hook(&caching())));
+        let path = place.state().join(file);
+        std::os::unix::fs::chown(&path, Some(65534), None).unwrap();
+        let pieces = [path.to_str().unwrap(), "belongs to another user (uid 65534); chown it to uid 0"];
+        assert_closed(&place.hook(&caching()), file, &pieces);
+    }
+}
+
 /// Makes a database with one authentication in it, all in the main file, and returns its path.
 fn remembered(place: &Place) -> PathBuf {
     assert!(!by_cache(&place.hook(&caching())));

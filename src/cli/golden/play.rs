@@ -4,6 +4,7 @@ use std::cell::RefCell;
 use std::collections::BTreeMap;
 use std::ffi::OsString;
 use std::io::Write;
+use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
 use std::rc::Rc;
 
@@ -179,7 +180,10 @@ fn case_environment(case: &Case, scratch: &Path, address: Option<&str>) -> anyho
     set("EPHEMERAL_PLUGIN_STATE_DIRECTORY", scratch.join("ephemeral"));
     if let Some(config) = &case.config {
         let path = scratch.join("config.ini");
-        std::fs::write(&path, with_server(config, address))
+        // Whatever the umask is: a configuration that others may write is refused.
+        let file =
+            std::fs::OpenOptions::new().write(true).create(true).truncate(true).mode(0o600).open(&path);
+        file.and_then(|mut file| file.write_all(&with_server(config, address)))
             .with_context(|| format!("cannot write {}", path.display()))?;
         set("SPS_PLUGIN_CONFIG", path);
     }

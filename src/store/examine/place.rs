@@ -10,6 +10,7 @@ use super::super::directory::{Places, judge};
 use super::super::{CONNECTIONS_FILE, STATE_FILE, key};
 use crate::finding::{Finding, Grade};
 use crate::logging::Chain;
+use crate::ownership::{not_ours, uid};
 
 /// Below this many bytes there is soon no room, and below the other one there is none.
 const LITTLE: u64 = 64 * 1024 * 1024;
@@ -120,10 +121,13 @@ fn files(path: &Path, note: &mut impl FnMut(&'static str, Grade, &str)) {
             is_well = false;
             note(FILES_QUESTION, grade, &detail);
         };
-        if found.uid() != uid() {
-            wrong(Grade::Error, format!("{name} belongs to another user; chown it to uid {}", uid()));
-        }
         let is_key = name.starts_with(key::FILE);
+        if let Some(distrust) = not_ours(&found) {
+            wrong(Grade::Error, format!("{name} {distrust}"));
+        } else if found.mode() & 0o077 != 0 {
+            let grade = if is_key { Grade::Error } else { Grade::Warning };
+            wrong(grade, format!("{name} may be read by others; chmod 600 it"));
+        }
         // A key is replaced by another file, never written.
         let (access, verb, letters) = if is_key {
             (Access::READ_OK, "read", "r")
@@ -136,10 +140,6 @@ fn files(path: &Path, note: &mut impl FnMut(&'static str, Grade, &str)) {
                 Grade::Error,
                 format!("{name}: uid {} may not {verb} it (mode {mode:04o}); chmod u+{letters} it", uid()),
             );
-        }
-        if found.mode() & 0o077 != 0 {
-            let grade = if is_key { Grade::Error } else { Grade::Warning };
-            wrong(grade, format!("{name} may be read by others; chmod 600 it"));
         }
         if is_key && ![key::FILE, key::NEXT].contains(&name.as_str()) {
             wrong(
@@ -190,10 +190,6 @@ fn may(path: &Path, access: Access) -> bool {
 fn is_denied(path: &Path, access: Access) -> bool {
     let answer = rustix::fs::accessat(CWD, path, access, AtFlags::EACCESS);
     answer.is_err_and(|error| error != rustix::io::Errno::ROFS)
-}
-
-fn uid() -> u32 {
-    rustix::process::geteuid().as_raw()
 }
 
 fn owner_mends() -> String {
