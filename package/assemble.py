@@ -28,8 +28,9 @@ REGULAR_FILE = 0o100000
 UNIX = 3
 # What SPS takes, in bytes.
 MOST = 20_000_000
-# The hooks and services that are used are in the SDK since this version.
-API = "1.4"
+# The hooks and services that are used are in the SDK since this version; an SPS with an older one
+# refuses the package, instead of failing in every hook.
+API = "1.7"
 
 
 @dataclass(frozen=True)

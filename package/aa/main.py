@@ -12,7 +12,10 @@ Json = Any
 
 
 class Plugin:
-    """What SPS calls. It passes the arguments that a signature names, by name."""
+    """What SPS calls. It passes the arguments that a signature names, by name.
+
+    Those that begin with `target_` are what older versions of SPS call the target.
+    """
 
     def __init__(self, configuration: str) -> None:
         self._configuration = configuration
@@ -32,6 +35,11 @@ class Plugin:
         server_username: Json = None,
         server_domain: Json = None,
         key_value_pairs: Json = None,
+        target_username: Json = None,
+        target_domain: Json = None,
+        target_host: Json = None,
+        target_port: Json = None,
+        target_server: Json = None,
     ) -> Json:
         """Say whether the user is let in, or what to ask first."""
         return hand_over("aa", "authenticate", self._configuration, locals())
@@ -55,6 +63,11 @@ class Plugin:
         server_username: Json = None,
         server_domain: Json = None,
         key_value_pairs: Json = None,
+        target_username: Json = None,
+        target_domain: Json = None,
+        target_host: Json = None,
+        target_port: Json = None,
+        target_server: Json = None,
     ) -> Json:
         """Say whether the session may begin."""
         return hand_over("aa", "authorize", self._configuration, locals())

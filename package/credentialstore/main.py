@@ -12,7 +12,10 @@ Json = Any
 
 
 class Plugin:
-    """What SPS calls. It passes the arguments that a signature names, by name."""
+    """What SPS calls. It passes the arguments that a signature names, by name.
+
+    Those that begin with `target_` are what older versions of SPS call the target.
+    """
 
     def __init__(self, configuration: str) -> None:
         self._configuration = configuration
@@ -34,6 +37,11 @@ class Plugin:
         server_ip: Json = None,
         server_port: Json = None,
         server_hostname: Json = None,
+        target_username: Json = None,
+        target_domain: Json = None,
+        target_host: Json = None,
+        target_port: Json = None,
+        target_server: Json = None,
     ) -> Json:
         """Give the passwords for the target."""
         return hand_over("credentialstore", "get_password_list", self._configuration, locals())
@@ -55,6 +63,11 @@ class Plugin:
         server_ip: Json = None,
         server_port: Json = None,
         server_hostname: Json = None,
+        target_username: Json = None,
+        target_domain: Json = None,
+        target_host: Json = None,
+        target_port: Json = None,
+        target_server: Json = None,
     ) -> Json:
         """Give the private keys for the target."""
         return hand_over("credentialstore", "get_private_key_list", self._configuration, locals())
@@ -78,6 +91,11 @@ class Plugin:
         server_hostname: Json = None,
         asset: Json = None,
         connection_name: Json = None,
+        target_username: Json = None,
+        target_domain: Json = None,
+        target_host: Json = None,
+        target_port: Json = None,
+        target_server: Json = None,
     ) -> Json:
         """Give what starts a remote application, and its passwords."""
         return hand_over(
@@ -101,6 +119,11 @@ class Plugin:
         server_ip: Json = None,
         server_port: Json = None,
         server_hostname: Json = None,
+        target_username: Json = None,
+        target_domain: Json = None,
+        target_host: Json = None,
+        target_port: Json = None,
+        target_server: Json = None,
     ) -> Json:
         """Give the one-time codes for the target."""
         return hand_over("credentialstore", "get_totp_codes", self._configuration, locals())

@@ -70,6 +70,7 @@ class Settings:
 
 def resolve(settings: Settings, hook: str, arguments: Mapping[str, Json]) -> dict[str, Json]:
     """Give the invocation's member `appliance`."""
+    arguments = _by_current_names(arguments)
     # First the secrets: the name of a policy may be one.
     stores = _secrets(settings)
     found: dict[str, Json] = {"credential_stores": stores}
@@ -82,6 +83,20 @@ def resolve(settings: Settings, hook: str, arguments: Mapping[str, Json]) -> dic
     found["trusted_ca_lists"] = _ca_lists(settings)
     found["http_proxy"] = _proxy(settings)
     return {name: value for name, value in found.items() if value}
+
+
+def _by_current_names(arguments: Mapping[str, Json]) -> Mapping[str, Json]:
+    """Call the target as newer versions of SPS do. A host is looked up as it is, name or address."""
+    older = {
+        "server_username": ("target_username",),
+        "server_domain": ("target_domain",),
+        "server_hostname": ("target_host", "target_server"),
+    }
+    named = dict(arguments)
+    for name, others in older.items():
+        given = [named.get(other) for other in (name, *others)]
+        named[name] = next((value for value in given if value is not None), None)
+    return named
 
 
 def _secrets(settings: Settings) -> dict[str, list[Json]]:

@@ -10,15 +10,14 @@ import tempfile
 from collections.abc import Callable
 from pathlib import Path
 
+from .binary import digest_of
 from .failure import Failure
 
-# The digest of the binary that belongs to this package, in hexadecimal; a copy is named after it.
-DIGEST = "sps-plugin.sha256"
 STATE = "SCB_PLUGIN_STATE_DIRECTORY"
 
 
-def private_copy(binary: Path) -> Path:
-    """Give the copy in the state directory, made where it is not there yet."""
+def private_copy(binary: Path, digest: str) -> Path:
+    """Give the copy in the state directory, made where it is not there yet, or is another."""
     state = os.environ.get(STATE)
     if not state:
         raise Failure(f"{binary} is not executable, and there is no {STATE} to copy it to")
@@ -28,9 +27,8 @@ def private_copy(binary: Path) -> Path:
         folder.mkdir(mode=0o700)
     if not _is_ours(folder, stat.S_ISDIR):
         raise Failure(f"{folder} is no folder that only this user may write; remove it")
-    digest = binary.with_name(DIGEST).read_text(encoding="ascii").strip()
     copy = folder / f"{binary.name}-{digest[:16]}"
-    if not (_is_ours(copy, stat.S_ISREG) and copy.stat().st_size == binary.stat().st_size):
+    if not (_is_ours(copy, stat.S_ISREG) and digest_of(copy) == digest):
         _copy(binary, digest, copy)
     if not os.access(copy, os.X_OK):
         raise Failure(f"neither {binary} nor {copy} is where programs may be started")
@@ -50,7 +48,7 @@ def _copy(binary: Path, digest: str, copy: Path) -> None:
     """Copy the binary so that nobody sees half of it, and remove other versions."""
     content = binary.read_bytes()
     if hashlib.sha256(content).hexdigest() != digest:
-        raise Failure(f"{binary} is not the one that {DIGEST} says; upload the package again")
+        raise Failure(f"{binary} was replaced meanwhile; upload the package again")
     handle, name = tempfile.mkstemp(dir=str(copy.parent), prefix=".new-")
     try:
         with os.fdopen(handle, "wb") as file:

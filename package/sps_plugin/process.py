@@ -25,6 +25,9 @@ KILL_SECONDS = 5
 def run(binary: str, stdin: bytes, seconds: float) -> tuple[int, bytes]:
     """Run the binary, pass its log on to ours, and give its status and its standard output."""
     deadline = time.monotonic() + seconds
+    # The appliance's text is the whole configuration: neither a plugin.ini beside the binary nor a
+    # file that the environment names is laid under it.
+    environment = {**os.environ, "SPS_PLUGIN_CONFIG": os.devnull}
     # A session of its own, so that whatever it started can be ended with it.
     process = subprocess.Popen(
         [binary],
@@ -32,6 +35,7 @@ def run(binary: str, stdin: bytes, seconds: float) -> tuple[int, bytes]:
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
+        env=environment,
         start_new_session=True,
     )
     try:

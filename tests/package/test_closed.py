@@ -90,6 +90,12 @@ class PlacedTest(PackageTest):
         path = self.place / "sps-plugin"
         path.write_text(f"#!/bin/sh\n{script}\n")
         path.chmod(0o755)
+        self.say_that_it_is_ours()
+
+    def say_that_it_is_ours(self) -> None:
+        """Write the digest of what stands in the binary's place."""
+        digest = hashlib.sha256((self.place / "sps-plugin").read_bytes()).hexdigest()
+        (self.place / "sps-plugin.sha256").write_text(f"{digest}\n")
 
     def assert_closed(self, hook: str, response: Json) -> None:
         """Check that a response is the closed one, with the cookies as they came."""
@@ -187,6 +193,40 @@ class ClosedTest(PlacedTest):
         self.assertEqual(self.call(main, "authenticate", "", **COOKIES)[0]["verdict"], "ACCEPT")
         self.assertEqual((self.place / "sps-plugin").stat().st_mode & 0o777, 0o755)
 
+    def test_a_binary_that_is_not_the_packages_own_is_not_started(self) -> None:
+        """Whether it is executable or not; the digest says which one it is."""
+        for plugin_type, hook in (("aa", "authenticate"), ("credentialstore", "get_password_list")):
+            main = self.package(plugin_type)
+            self.put(f"cat >/dev/null; echo '{ACCEPT}'")
+            binary, started = self.place / "sps-plugin", self.place / "started"
+            binary.write_text(f"#!/bin/sh\ntouch {started}; cat >/dev/null; echo '{ACCEPT}'\n")
+            for mode in (0o755, 0o644):
+                binary.chmod(mode)
+                response, log = self.call(main, hook, "", **COOKIES)
+                self.assert_closed(hook, response)
+                self.assertIn("is not the one that sps-plugin.sha256 says", log)
+            (self.place / "sps-plugin.sha256").unlink()
+            response, log = self.call(main, hook, "", **COOKIES)
+            self.assert_closed(hook, response)
+            self.assertIn("there is no sps-plugin.sha256", log)
+            self.assertFalse(started.exists())
+
+    def test_no_file_is_laid_under_the_configuration_of_the_appliance(self) -> None:
+        """Neither one beside the binary, nor one that the environment names."""
+        package = unpack("aa", self.folder / "whole")
+        main = self.load(package)
+        everybody = "[mfa]\nprovider = none\n"
+        elsewhere = self.folder / "elsewhere.ini"
+        for path in (package / "plugin.ini", elsewhere):
+            path.write_text(everybody)
+            path.chmod(0o600)
+        os.environ["SPS_PLUGIN_CONFIG"] = str(elsewhere)
+        arguments = {"session_id": "s", "gateway_user": "alice", "key_value_pairs": {"otp": "1"}}
+        with_it, _ = self.call(main, "authenticate", everybody, **arguments)
+        self.assertEqual(with_it["verdict"], "ACCEPT", "otherwise this would prove nothing")
+        without, log = self.call(main, "authenticate", "[auth]\n", **arguments)
+        self.assertEqual(without["verdict"], "DENY", log)
+
 
 class PrivateCopyTest(PlacedTest):
     """Where the mode cannot be set, a copy in the state directory is started."""
@@ -199,7 +239,6 @@ class PrivateCopyTest(PlacedTest):
         self.binary = self.place / "sps-plugin"
         self.binary.chmod(0o644)
         self.digest = hashlib.sha256(self.binary.read_bytes()).hexdigest()
-        (self.place / "sps-plugin.sha256").write_text(f"{self.digest}\n")
         self.chmod = Path.chmod
         patch = mock.patch.object(Path, "chmod", side_effect=PermissionError)
         patch.start()
@@ -229,8 +268,8 @@ class PrivateCopyTest(PlacedTest):
         """And the old one is removed."""
         self.answer()
         self.binary.write_text("#!/bin/sh\ncat >/dev/null; exit 3\n")
+        self.say_that_it_is_ours()
         digest = hashlib.sha256(self.binary.read_bytes()).hexdigest()
-        (self.place / "sps-plugin.sha256").write_text(f"{digest}\n")
         response, log = self.answer()
         self.assert_closed("authenticate", response)
         self.assertIn("ended with status 3", log)
@@ -247,6 +286,12 @@ class PrivateCopyTest(PlacedTest):
         response, log = self.answer()
         self.assert_closed("authenticate", response)
         self.assertIn("is no folder that only this user may write", log)
+
+    def test_a_copy_that_is_another_program_is_not_started(self) -> None:
+        """It is compared each time, and made anew."""
+        self.answer()
+        self.copy.write_text(self.copy.read_text().replace("ACCEPT", "accept"))
+        self.assertEqual(self.answer()[0]["verdict"], "ACCEPT")
 
     def test_a_link_in_the_place_of_the_folder_or_the_copy_is_not_followed(self) -> None:
         """Somebody else may have laid it there."""

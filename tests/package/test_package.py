@@ -42,6 +42,8 @@ FILES = [
     "sps-plugin.sha256",
     "third-party-licences.txt",
 ]
+# What older versions of SPS call the target, after `target_`.
+OLDER = ("username", "domain", "host", "port", "server")
 ARGUMENTS: dict[str, Json] = {
     "cookie": {},
     "session_cookie": {},
@@ -161,7 +163,8 @@ class HookTest(PackageTest):
                 ours, sdk = (
                     inspect.signature(getattr(one, hook)).parameters for one in (plugin, reference)
                 )
-                self.assertEqual(set(ours), set(sdk), hook)
+                older = {f"target_{name}" for name in OLDER} if "server_username" in sdk else set()
+                self.assertEqual(set(ours), set(sdk) | older, hook)
                 self.assertEqual({ours[name].default for name in ours if name != "self"}, {None})
 
     def test_the_man_pages_and_completions_are_those_of_the_binary_beside_them(self) -> None:
@@ -297,6 +300,12 @@ class HookTest(PackageTest):
         self.assertEqual(
             resolve(Settings(configuration), "get_password_list", target),
             {"credential_stores": {"targets": [entry]}},
+        )
+        older = {"target_username": "root", "target_host": "db1"}
+        self.assertEqual(
+            resolve(Settings(configuration), "get_password_list", older),
+            {"credential_stores": {"targets": [entry]}},
+            "by the names that older versions of SPS have",
         )
         other = Settings(configuration.replace("local, appliance", "local"))
         self.assertEqual(resolve(other, "get_password_list", target), {})
