@@ -343,7 +343,27 @@ fn what_is_no_backup_or_sealed_with_another_key_changes_nothing() {
 }
 
 #[test]
-fn an_older_backup_needs_the_key_of_its_time_and_is_sealed_anew_after_that() {
+fn a_backup_from_before_a_change_of_keys_is_taken_back_with_the_key_that_was_kept() {
+    let place = Place::new();
+    enrol(&place, "hotp", "A1", "alice");
+    let copy = file(&place, "copy");
+    done(&place, &format!("state backup {copy}"));
+    done(&place, "token rekey");
+    done(&place, "token rekey");
+    let key = place.state().join("master.key");
+    let in_force = fs::read(&key).unwrap();
+    done(&place, &format!("state restore {copy} --replace"));
+    assert_eq!(fs::read(&key).unwrap(), in_force, "the state is sealed with the key in force");
+    assert_eq!(login(&place, "alice", &code(0)), "ACCEPT");
+    // As do others, a kept key that others may read is refused.
+    let kept = place.state().join("master.key.old-1");
+    fs::set_permissions(&kept, std::os::unix::fs::PermissionsExt::from_mode(0o644)).unwrap();
+    refused(&place, &format!("state restore {copy} --replace"), "may be read by others", 1);
+    assert_eq!(login(&place, "alice", &code(1)), "ACCEPT");
+}
+
+#[test]
+fn a_backup_whose_key_was_not_kept_needs_it_back() {
     let place = Place::new();
     enrol(&place, "hotp", "A1", "alice");
     let copy = file(&place, "copy");
@@ -351,6 +371,7 @@ fn an_older_backup_needs_the_key_of_its_time_and_is_sealed_anew_after_that() {
     let (key, old) = (place.state().join("master.key"), place.path("old.key"));
     fs::copy(&key, &old).unwrap();
     done(&place, "token rekey");
+    fs::remove_file(place.state().join("master.key.old-1")).unwrap();
     refused(&place, &format!("state restore {copy} --replace"), "sealed with another key", 1);
     fs::copy(&old, &key).unwrap();
     done(&place, &format!("state restore {copy} --replace"));

@@ -1,10 +1,13 @@
 //! `token rekey` and `credential rotate-key`: there is one store with one key, so both do the same.
 
+use std::path::Path;
+
 use clap::Args;
 use serde_json::{Map, Value};
 
 use super::admin::{Admin, Text, line};
 use super::failure::Failure;
+use crate::store::Rekeyed;
 
 #[derive(Args)]
 pub(super) struct Arguments {
@@ -23,13 +26,21 @@ pub(super) fn run(arguments: &Arguments, admin: &mut Admin<'_>) -> Result<Text, 
         }
         false => None,
     };
-    let sealed = match admin.store.sealer()? {
+    let Rekeyed { sealed, old_key } = match admin.store.sealer()? {
         Some(_) => admin.store.rekey(next.as_ref().map(|next| next.as_str()))?,
         None => return Err(Failure::because("the store holds no secrets yet, so it has no key".to_owned())),
     };
     if admin.json {
-        return line(&Map::from_iter([("sealed".to_owned(), Value::from(sealed))]));
+        let old_key = old_key.map_or(Value::Null, |path| Value::from(path.to_string_lossy()));
+        return line(&Map::from_iter([
+            ("sealed".to_owned(), Value::from(sealed)),
+            ("old_key".to_owned(), old_key),
+        ]));
     }
+    let kept = old_key.as_deref().and_then(Path::file_name).map(|name| {
+        let name = name.to_string_lossy();
+        format!("the old key is kept in {name}: backups from before need it; delete it when there are none\n")
+    });
     let then = if is_configured { "; now put the new key where [state] key refers to" } else { "" };
-    Ok(format!("{sealed} secrets are sealed with the new key{then}\n").into())
+    Ok(format!("{sealed} secrets are sealed with the new key{then}\n{}", kept.unwrap_or_default()).into())
 }

@@ -105,7 +105,7 @@ fn entries_and_leases_are_found_after_a_change_of_keys() {
         store.take_lease(&lease)
     };
     assert_eq!(lease("s1", &found.id, &before).unwrap(), None);
-    assert_eq!(store(directory.path()).rekey(None).unwrap(), 2);
+    assert_eq!(store(directory.path()).rekey(None).unwrap().sealed, 2);
     // A process that knows the old key takes nothing under a name that nobody else knows any more.
     assert!(matches!(lease("s2", &found.id, &before), Err(StoreError::KeyChanged)));
     let after = store(directory.path());

@@ -11,7 +11,7 @@ use std::time::Duration;
 use rusqlite::backup::{Backup, StepResult};
 use rusqlite::{Connection, ErrorCode, OpenFlags, params};
 
-use super::{MAX_WINDOW, STATE_FILE, Store, StoreError, sqlite};
+use super::{Database, MAX_WINDOW, STATE_FILE, Store, StoreError, sqlite};
 use crate::clock::Budget;
 
 /// How long a copy waits before it asks again for a lock.
@@ -108,6 +108,7 @@ impl Store<'_> {
         let ready = self.read_in(file)?;
         let directory = self.places.persistent()?;
         let place = directory.join(STATE_FILE);
+        let ready = Database { path: file.to_owned(), connection: ready };
         // SQLite would take what it finds beside the new file for changes of that one.
         let is_there =
             self.has_state() || [sqlite::LOG, sqlite::JOURNAL].iter().any(|end| exists(&place, end));
@@ -115,13 +116,14 @@ impl Store<'_> {
             return Err(BackupError::StateExists(place));
         }
         let failed = |source| BackupError::Copy { path: file.to_owned(), source };
-        sqlite::take_steps(&ready, sqlite::STATE).map_err(failed)?;
-        if let Some(check) = meta(&ready, super::vault::CHECK).map_err(failed)? {
-            self.opening(check, &directory)?;
+        sqlite::take_steps(&ready.connection, sqlite::STATE).map_err(failed)?;
+        if let Some(check) = ready.meta(super::vault::CHECK)? {
+            self.open_or_reseal(&ready, check, &directory)?;
         }
-        let restored = without_what_is_over(&ready, self.now().as_secs()).map_err(failed)?;
+        let ready = &ready.connection;
+        let restored = without_what_is_over(ready, self.now().as_secs()).map_err(failed)?;
         if !is_there {
-            if self.begin_with(&ready, &place)? {
+            if self.begin_with(ready, &place)? {
                 return Ok(restored);
             }
             // A hook has begun a state meanwhile.
@@ -134,9 +136,21 @@ impl Store<'_> {
             let _ = make(&place);
         }
         let mut target = sqlite::open(&place, sqlite::STATE, self.budget.remaining())?;
-        copy(&ready, &mut target, self.budget).map_err(StoreError::of_sqlite(&place))?;
+        copy(ready, &mut target, self.budget).map_err(StoreError::of_sqlite(&place))?;
         sqlite::fold_in(&target);
         Ok(restored)
+    }
+
+    /// Makes sure that the key opens a state; one that is sealed with a key that was in force before is sealed anew.
+    fn open_or_reseal(&self, ready: &Database, check: Vec<u8>, directory: &Path) -> Result<(), StoreError> {
+        match self.opening(check.clone(), directory) {
+            Err(StoreError::WrongKey) => {}
+            result => return result.map(|_| ()),
+        }
+        let (old, new) = self.kept_key(&check, directory)?.ok_or(StoreError::WrongKey)?;
+        let transaction = ready.begin()?;
+        ready.reseal(&transaction, &old, &new)?;
+        transaction.commit().map_err(ready.failed())
     }
 
     /// Reads a backup once, to where nobody else writes, and judges what has arrived: whoever may write the file may do so
@@ -256,11 +270,6 @@ fn schema(connection: &Connection) -> rusqlite::Result<Vec<(String, String, Opti
     let sql = "SELECT type, name, sql FROM sqlite_schema ORDER BY type, name";
     let row = |row: &rusqlite::Row<'_>| Ok((row.get(0)?, row.get(1)?, row.get(2)?));
     connection.prepare(sql)?.query_map([], row)?.collect()
-}
-
-fn meta(connection: &Connection, name: &str) -> rusqlite::Result<Option<Vec<u8>>> {
-    use rusqlite::OptionalExtension;
-    connection.query_row("SELECT value FROM meta WHERE name = ?1", [name], |row| row.get(0)).optional()
 }
 
 /// Takes out what would let somebody in again who was let in already, as far as that can be told.

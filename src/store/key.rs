@@ -3,7 +3,7 @@
 use std::fs::{self, OpenOptions};
 use std::io::Write;
 use std::os::unix::fs::{MetadataExt, OpenOptionsExt};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use data_encoding::HEXLOWER_PERMISSIVE;
 use secrecy::{ExposeSecret, SecretString};
@@ -18,6 +18,8 @@ pub(super) const KEY: Opt = Opt::new("state", "key", "");
 /// The name of the key file, and the one under which [`KeySource::replace`] prepares its successor.
 pub(super) const FILE: &str = "master.key";
 pub(super) const NEXT: &str = "master.key.new";
+/// What the names of the keys begin with that were in force before; a number follows. Backups from their time need them.
+pub(super) const KEPT: &str = "master.key.old-";
 /// The name of that one while it is written.
 const BEGUN: &str = "master.key.part";
 
@@ -107,12 +109,47 @@ impl KeySource {
         sync(directory)
     }
 
-    /// Puts the prepared key file in the place of the old one, in one step.
+    /// Puts the prepared key file in the place of the old one, in one step. The old one is kept under another name.
     pub(super) fn replace(directory: &Path) -> Result<(), StoreError> {
         let path = directory.join(FILE);
+        keep(&path, directory)?;
         fs::rename(directory.join(NEXT), &path).map_err(|source| StoreError::KeyFile { path, source })?;
         sync(directory)
     }
+}
+
+/// Returns the keys that were in force before, the oldest first.
+pub(super) fn kept(directory: &Path) -> Result<Vec<(PathBuf, MasterKey)>, StoreError> {
+    let mut found = Vec::new();
+    for (_, path) in numbered(directory)? {
+        found.extend(read(&path)?.map(|key| (path, key)));
+    }
+    Ok(found)
+}
+
+/// Gives the key that is in force a second name, unless it was given one before the process was killed.
+fn keep(key: &Path, directory: &Path) -> Result<(), StoreError> {
+    let failed = |source| StoreError::KeyFile { path: directory.to_owned(), source };
+    let Ok(metadata) = fs::symlink_metadata(key) else { return Ok(()) };
+    let before = numbered(directory)?;
+    let is_same = |path: &PathBuf| fs::symlink_metadata(path).is_ok_and(|one| one.ino() == metadata.ino());
+    if before.iter().any(|(_, path)| is_same(path)) {
+        return Ok(());
+    }
+    let number = before.last().map_or(0, |(number, _)| *number).saturating_add(1);
+    fs::hard_link(key, directory.join(format!("{KEPT}{number}"))).map_err(failed)
+}
+
+fn numbered(directory: &Path) -> Result<Vec<(u32, PathBuf)>, StoreError> {
+    let failed = |source| StoreError::KeyFile { path: directory.to_owned(), source };
+    let mut found = Vec::new();
+    for entry in fs::read_dir(directory).map_err(failed)? {
+        let entry = entry.map_err(failed)?;
+        let number = entry.file_name().to_str().and_then(|name| name.strip_prefix(KEPT)?.parse().ok());
+        found.extend(number.map(|number: u32| (number, entry.path())));
+    }
+    found.sort();
+    Ok(found)
 }
 
 /// Returns the names of the key files that are in a directory, without opening them.

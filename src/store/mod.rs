@@ -42,6 +42,7 @@ pub use sessions::{CacheLimits, ConnectionKey};
 pub(crate) use settle::SETTLED;
 pub use settle::{Advance, ChallengeStep, GuessStep, Guesses, Settlement, Use};
 pub use tokens::{Algorithm, Candidate, MAX_WINDOW, Token, TokenType};
+pub use vault::Rekeyed;
 
 use crate::clock::{Budget, Clock, UnixTime};
 use crate::config::settings::{Opt, SettingError};

@@ -261,7 +261,7 @@ mod tests {
         let before = store(&directory);
         put(&before, "alice", b"one");
         put(&before, "bob", b"two");
-        assert_eq!(before.rekey(None).unwrap(), 2);
+        assert_eq!(before.rekey(None).unwrap().sealed, 2);
         drop(before);
         assert_eq!(texts(&store(&directory), "alice"), [b"one"]);
         assert_eq!(texts(&store(&directory), "bob"), [b"two"]);

@@ -1,8 +1,8 @@
 //! The store's key: found, checked, made, changed.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
-use rusqlite::{OptionalExtension, params};
+use rusqlite::{OptionalExtension, Transaction, params};
 
 use super::key::{self, KeySource, MasterKey};
 use super::seal::{Binding, Sealer};
@@ -17,6 +17,14 @@ const CHECK_TEXT: &[u8] = b"sps-plugin";
 pub(super) struct InUse {
     check: Vec<u8>,
     sealer: Sealer,
+}
+
+/// What came of a change of keys.
+pub struct Rekeyed {
+    /// How many secrets are sealed with the new key.
+    pub sealed: usize,
+    /// The file that the old key is kept in; `None` where the configuration names the key.
+    pub old_key: Option<PathBuf>,
 }
 
 pub(super) struct Found {
@@ -153,13 +161,13 @@ impl Store<'_> {
     }
 
     /// Seals everything anew with another key: a random one in the key file, or `next` where the configuration names
-    /// the key. Returns how many secrets were sealed.
+    /// the key. The old key file is kept beside the new one: backups from before need it.
     ///
     /// The new key file is written first and put in force last, so that a crash in between leaves a store that opens.
     ///
     /// # Errors
     /// As [`Store::sealer`]; [`StoreError::NoKey`] where the configuration names the key and `next` is `None`.
-    pub fn rekey(&self, next: Option<&str>) -> Result<usize, StoreError> {
+    pub fn rekey(&self, next: Option<&str>) -> Result<Rekeyed, StoreError> {
         let database = self.persistent()?;
         let transaction = database.begin()?;
         let found = self.settle_key(database)?.ok_or(StoreError::NoKey)?;
@@ -175,30 +183,59 @@ impl Store<'_> {
         if is_file {
             KeySource::prepare_next(database.directory(), &key)?;
         }
+        let sealed = database.reseal(&transaction, old, &new)?;
+        transaction.commit().map_err(database.failed())?;
+        let mut old_key = None;
+        if is_file {
+            let _lock = database.begin()?;
+            self.settle_key(database)?;
+            old_key = key::kept(database.directory())?.pop().map(|(path, _)| path);
+        }
+        Ok(Rekeyed { sealed, old_key })
+    }
+
+    /// Finds the key of a state that is sealed with one that was in force before, and the key that is in force; `None` where
+    /// none of those that were kept opens it.
+    pub(super) fn kept_key(
+        &self,
+        check: &[u8],
+        directory: &Path,
+    ) -> Result<Option<(Sealer, Sealer)>, StoreError> {
+        let KeySource::File = self.key()? else { return Ok(None) };
+        let mut sealers = key::kept(directory)?.into_iter().map(|(_, key)| Sealer::new(&key));
+        let old = sealers.find(|sealer| sealer.open(CHECK_BINDING, check).is_ok());
+        let new = self.key()?.candidates(directory)?.into_iter().next().map(|key| Sealer::new(&key));
+        Ok(old.zip(new))
+    }
+}
+
+impl Database {
+    /// Seals every secret anew; returns how many there were.
+    pub(super) fn reseal(
+        &self,
+        transaction: &Transaction<'_>,
+        old: &Sealer,
+        new: &Sealer,
+    ) -> Result<usize, StoreError> {
         let mut count = 0_usize;
-        for mut token in database.select("", &[])? {
+        for mut token in self.select("", &[])? {
             let (secret, pin) = (token.secret(old)?, token.pin(old)?);
-            token.seal_secret(&new, &secret)?;
-            token.seal_pin(&new, pin.as_ref().map(|pin| pin.as_slice()))?;
+            token.seal_secret(new, &secret)?;
+            token.seal_pin(new, pin.as_ref().map(|pin| pin.as_slice()))?;
             count = count.saturating_add(1).saturating_add(usize::from(pin.is_some()));
             transaction
                 .prepare_cached("UPDATE tokens SET sealed_secret = ?2, sealed_pin = ?3 WHERE serial = ?1")
                 .and_then(|mut update| {
                     update.execute(params![token.serial, token.sealed_secret, token.sealed_pin])
                 })
-                .map_err(database.failed())?;
+                .map_err(self.failed())?;
         }
-        count = count.saturating_add(database.reseal_offline_codes(&transaction, old, &new)?);
-        count = count.saturating_add(database.reseal_credentials(&transaction, old, &new)?);
+        count = count.saturating_add(self.reseal_offline_codes(transaction, old, new)?);
+        count = count.saturating_add(self.reseal_credentials(transaction, old, new)?);
         let check = new.seal(CHECK_BINDING, CHECK_TEXT)?;
         transaction
             .execute("UPDATE meta SET value = ?2 WHERE name = ?1", params![CHECK, check])
-            .and_then(|_| transaction.commit())
-            .map_err(database.failed())?;
-        if is_file {
-            let _lock = database.begin()?;
-            self.settle_key(database)?;
-        }
+            .map_err(self.failed())?;
         Ok(count)
     }
 }
@@ -248,7 +285,7 @@ mod tests {
         let early = store(directory.path());
         early.add_tokens([(&sealed_token(&early, "A"), &[][..])]).unwrap();
         let old = fs::read(&file).unwrap();
-        assert_eq!(store(directory.path()).rekey(None).unwrap(), 1);
+        assert_eq!(store(directory.path()).rekey(None).unwrap().sealed, 1);
         fs::rename(&file, &next).unwrap();
         fs::write(&file, old).unwrap();
         fs::set_permissions(&file, std::os::unix::fs::PermissionsExt::from_mode(0o600)).unwrap();
@@ -266,7 +303,7 @@ mod tests {
     fn a_change_of_keys_does_not_lose_the_key_of_one_that_was_not_completed() {
         // This process knows the key from before the change that was cut short.
         let (directory, early) = cut_short();
-        assert_eq!(early.rekey(None).unwrap(), 1);
+        assert_eq!(early.rekey(None).unwrap().sealed, 1);
         assert_eq!(secret(directory.path()), b"s3cret");
     }
 

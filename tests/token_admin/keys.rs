@@ -71,6 +71,11 @@ fn a_key_that_others_may_read_and_a_newer_store_are_refused() {
     desk.failed("list", "", &newer, 1);
 }
 
+/// What is said of the old key.
+fn kept(name: &str) -> String {
+    format!("the old key is kept in {name}: backups from before need it; delete it when there are none\n")
+}
+
 #[test]
 fn rekey_seals_everything_with_another_key() {
     let desk = Desk::new();
@@ -83,12 +88,22 @@ fn rekey_seals_everything_with_another_key() {
     let key = desk.place.state().join("master.key");
     let old = fs::read_to_string(&key).unwrap();
     let before = desk.ok("export --secrets --user bob");
-    assert_eq!(desk.ok("rekey"), "3 secrets are sealed with the new key\n");
+    assert_eq!(
+        desk.ok("rekey"),
+        format!("3 secrets are sealed with the new key\n{}", kept("master.key.old-1"))
+    );
+    let first = desk.place.state().join("master.key.old-1");
+    assert_eq!(fs::read_to_string(&first).unwrap(), old);
+    assert_eq!(fs::metadata(&first).unwrap().permissions().mode() & 0o777, 0o600);
     assert_ne!(fs::read_to_string(&key).unwrap(), old);
     assert_eq!(fs::metadata(&key).unwrap().permissions().mode() & 0o777, 0o600);
     assert_eq!(desk.ok("export --secrets --user bob"), before);
     assert_eq!(desk.login("alice", "12755224"), "ACCEPT");
-    assert_eq!(desk.ok("rekey --json"), "{\"sealed\":3}\n");
+    let second = desk.place.state().join("master.key.old-2");
+    assert_eq!(
+        serde_json::from_str::<serde_json::Value>(&desk.ok("rekey --json")).unwrap(),
+        serde_json::json!({"sealed": 3, "old_key": second.to_str().unwrap()})
+    );
     desk.ok_with("rekey --new-key-stdin", &format!("{OTHER_KEY}\n"));
     assert_eq!(fs::read_to_string(&key).unwrap(), format!("{OTHER_KEY}\n"));
     desk.failed("rekey --new-key-stdin", "abc\n", "the master key has to be 64 hexadecimal digits", 1);

@@ -141,7 +141,8 @@ fn files(path: &Path, note: &mut impl FnMut(&'static str, Grade, &str)) {
                 format!("{name}: uid {} may not {verb} it (mode {mode:04o}); chmod u+{letters} it", uid()),
             );
         }
-        if is_key && ![key::FILE, key::NEXT].contains(&name.as_str()) {
+        let is_kept = name.starts_with(key::KEPT);
+        if is_key && !is_kept && ![key::FILE, key::NEXT].contains(&name.as_str()) {
             wrong(
                 Grade::Warning,
                 format!(
