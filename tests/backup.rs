@@ -384,7 +384,7 @@ fn a_backup_whose_key_was_not_kept_needs_it_back() {
 fn a_damaged_state_is_not_backed_up() {
     let place = Place::new();
     for number in 0..200 {
-        enrol(&place, "hotp", &format!("A{number}"), "alice");
+        enrol(&place, "hotp", &format!("A{number}"), &format!("user{number}"));
     }
     let path = place.state().join("state.sqlite3");
     let connection = Connection::open(&path).unwrap();
@@ -477,7 +477,7 @@ fn a_state_directory_that_sqlite_reads_otherwise_is_a_directory_of_that_name() {
 fn a_trigger_that_is_added_while_the_backup_is_read_never_comes_into_the_state() {
     let place = Place::new();
     for number in 0..40 {
-        enrol(&place, "hotp", &format!("A{number}"), "alice");
+        enrol(&place, "hotp", &format!("A{number}"), &format!("user{number}"));
     }
     let copy = file(&place, "copy");
     done(&place, &format!("state backup {copy}"));

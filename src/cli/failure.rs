@@ -78,6 +78,7 @@ impl From<EnrollError> for Failure {
             EnrollError::Chain(error) => error.into(),
             EnrollError::Naming(_)
             | EnrollError::Realms(_)
+            | EnrollError::Known { .. }
             | EnrollError::NotFor { .. }
             | EnrollError::Needs { .. }
             | EnrollError::Range { .. }

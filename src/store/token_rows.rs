@@ -213,7 +213,8 @@ impl Store<'_> {
         self.add_tokens_if(tokens, || Ok(()))
     }
 
-    /// Adds tokens as [`Store::add_tokens`] does, if `check` has nothing against the store that then is.
+    /// Adds tokens as [`Store::add_tokens`] does, if `check` has nothing against the store that then is. A forward token
+    /// that led to an earlier token of such a serial leads nowhere from then on.
     ///
     /// # Errors
     /// [`StoreError::Exists`]; [`StoreError`]; what `check` returns; nothing is added by any of them.
@@ -225,6 +226,10 @@ impl Store<'_> {
         let database = self.persistent()?;
         let transaction = database.begin()?;
         self.check_key()?;
+        let tokens: Vec<_> = tokens.into_iter().collect();
+        for (token, _) in &tokens {
+            lead_nowhere(&transaction, &token.serial).map_err(database.failed())?;
+        }
         for (token, used) in tokens {
             let added = insert(&transaction, token).map_err(database.failed())?;
             if !added {
@@ -283,6 +288,7 @@ impl Store<'_> {
         let delete = || -> rusqlite::Result<()> {
             transaction.execute("DELETE FROM used_codes WHERE serial = ?1", params![serial])?;
             transaction.execute("DELETE FROM tokens WHERE serial = ?1", params![serial])?;
+            lead_nowhere(&transaction, serial)?;
             transaction.commit()
         };
         delete().map_err(database.failed())?;
@@ -309,6 +315,13 @@ impl Store<'_> {
             .map_err(database.failed())?;
         Ok(database.meta(name)?.unwrap_or_else(|| value.to_vec()))
     }
+}
+
+/// Takes their target from the forward tokens that lead to a serial: a token that gets it later is another, perhaps
+/// somebody else's.
+fn lead_nowhere(connection: &rusqlite::Connection, serial: &str) -> rusqlite::Result<()> {
+    let sql = "UPDATE tokens SET target = NULL WHERE target = ?1";
+    connection.prepare_cached(sql)?.execute(params![serial]).map(|_| ())
 }
 
 fn insert(connection: &rusqlite::Connection, token: &Token) -> rusqlite::Result<bool> {

@@ -21,6 +21,11 @@ pub enum ChainError {
         /// What it is.
         token_type: TokenType,
     },
+    /// A forward token whose target was deleted.
+    #[error(
+        "the forward token {0} leads nowhere, because its target was deleted; lead it elsewhere first, by token assign"
+    )]
+    Nowhere(String),
     /// The chain comes back to where it began.
     #[error("the forward token {0} would lead back to itself")]
     Cycle(String),
@@ -52,6 +57,7 @@ pub fn check(store: &Store<'_>, serial: &str, target: &str) -> Result<(), ChainE
                 forwards = count(forwards, serial)?;
                 next = target;
             }
+            (TokenType::Forward, None) => return Err(ChainError::Nowhere(next)),
             (token_type, _) => return Err(ChainError::NoCodes { serial: next, token_type }),
         }
     }

@@ -4,6 +4,7 @@ use zeroize::Zeroizing;
 
 use super::Owner;
 use super::chain::{self, ChainError};
+use super::known;
 use super::naming::{self, NamingError};
 use super::pin::{Purpose, Stretched};
 use super::realms::{Realms, RealmsError};
@@ -35,6 +36,18 @@ pub enum EnrollError {
     /// A forward token leads nowhere.
     #[error(transparent)]
     Chain(#[from] ChainError),
+    /// Another token of the owner has this secret: one code would be taken twice.
+    #[error(
+        "{token} has the secret of {serial}, and both belong to {owner}; delete {serial} first, or use another secret"
+    )]
+    Known {
+        /// The token that is to be.
+        token: String,
+        /// Whose it is.
+        owner: String,
+        /// The token that is there.
+        serial: String,
+    },
     /// Something that only other types have.
     #[error("a {token_type} token has no {what}")]
     NotFor {
@@ -272,6 +285,7 @@ impl Draft {
 /// [`EnrollError`].
 pub fn add(store: &Store<'_>, token: &Token) -> Result<(), EnrollError> {
     store.add_tokens_if([(token, &[][..])], || {
+        known::refuse(store, [token])?;
         let target = token.target.as_deref();
         target.map_or(Ok(()), |target| Ok(chain::check(store, &token.serial, target)?))
     })

@@ -8,6 +8,7 @@ pub mod forward;
 pub mod four_eyes;
 mod held;
 pub mod import;
+pub mod known;
 pub mod members;
 pub mod naming;
 pub mod oath;

@@ -27,8 +27,8 @@ fn the_json_of_each_type_is_pinned() {
             format!(r#","otpauth":"otpauth://totp/sps-plugin:alice%40default?secret={SECRET_BASE32}&issuer=sps-plugin&algorithm=SHA512&digits=8&period=60""#),
         ),
         (
-            format!("paper --serial L --secret-hex {SECRET} --codes 3 --digits 6"),
-            common("L", "paper", "alice", false),
+            format!("paper --serial L --user bob --secret-hex {SECRET} --codes 3 --digits 6"),
+            common("L", "paper", "bob", false),
             r#","algorithm":"sha1","digits":6,"window":3,"codes_left":3"#,
             r#","codes":["755224","287082","359152"]"#.to_owned(),
         ),
@@ -53,7 +53,8 @@ fn the_json_of_each_type_is_pinned() {
             String::new(),
         ),
     ] {
-        let enrolled = desk.ok(&format!("enroll --json --user alice --type {command}"));
+        let user = if command.contains("--user ") { "" } else { "--user alice " };
+        let enrolled = desk.ok(&format!("enroll --json {user}--type {command}"));
         assert_eq!(enrolled, format!("{members}{more}{shown_once}}}\n"));
         let serial = command.split(' ').skip_while(|word| *word != "--serial").nth(1).unwrap();
         assert_eq!(desk.ok(&format!("show {serial} --json")), format!("{members}{more}}}\n"));
@@ -92,6 +93,7 @@ fn people_get_serial_and_uri_and_where_asked_for_a_qr_code() {
         "otpauth://totp/sps-plugin:alice%40realm1?secret={SECRET_BASE32}&issuer=sps-plugin&algorithm=SHA1&digits=6&period=30"
     );
     assert_eq!(desk.ok(&format!("{command} T1")), format!("T1\n{uri}\n"));
+    desk.ok("delete T1");
     let drawn = desk.ok(&format!("{command} T2 --qr"));
     let rows: Vec<&str> = drawn.strip_prefix(&format!("T2\n{uri}\n")).unwrap().lines().collect();
     assert!(rows.len() > 20, "{drawn}");
@@ -262,11 +264,92 @@ fn a_forward_token_leads_to_codes_through_at_most_five_and_never_back() {
     desk.ok(&forward("G1", "H1"));
     desk.refused("assign F1 --forward-serial G1", "F1 would be in a chain of more than 5 forward tokens");
     desk.ok("assign F2 --forward-serial G1");
-    // A forward that leads nowhere, and whose target comes back as a forward to it.
+    // A forward whose target was deleted leads nowhere, also when that serial comes back.
     desk.ok("delete G1 --force");
-    desk.refused(&forward("G1", "F5"), "the forward token G1 would lead back to itself");
-    desk.refused(
-        &forward("G1", "F1").replace("F1 ", "X "),
-        "G1 would be in a chain of more than 5 forward tokens",
+    let nowhere = "the forward token F2 leads nowhere, because its target was deleted; lead it elsewhere first, by token assign";
+    desk.refused(&forward("G1", "F5"), nowhere);
+    desk.ok(&forward("G1", "F1"));
+    desk.refused("assign F2 --forward-serial G1", "F2 would be in a chain of more than 5 forward tokens");
+}
+
+#[test]
+fn a_secret_that_the_owner_has_already_is_refused_with_the_serial_by_every_way_of_enrolling() {
+    let desk = Desk::new();
+    desk.enrol_hotp("H1", "alice");
+    let sentence = |serial: &str, known: &str, owner: &str| {
+        format!(
+            "{serial} has the secret of {known}, and both belong to {owner}; delete {known} first, or use another secret"
+        )
+    };
+    for kind in ["hotp", "hotp --digits 8", "paper"] {
+        desk.refused(
+            &format!("enroll --type {kind} --user alice --serial H2 --secret-hex {SECRET}"),
+            &sentence("H2", "H1", "alice"),
+        );
+    }
+    let base32 = "GEZDGNBVGY3TQOJQGEZDGNBVGY3TQOJQ";
+    let uri = format!("otpauth://hotp/sps:alice?secret={base32}&counter=5\n");
+    let import = |text: &str| {
+        let file = desk.place.file("import.txt", text);
+        desk.run(&format!("import {} --user alice", file.display()), "")
+    };
+    let known = "has the secret of H1, and both belong to alice";
+    for text in [uri.clone(), format!("serial,secret\nH3,{SECRET}\n")] {
+        let ended = import(&text);
+        assert_eq!(ended.status, Some(2), "{ended:?}");
+        assert!(ended.stderr.contains(known), "{ended:?}");
+    }
+    assert_eq!(desk.serials(), ["H1"]);
+    // Somebody else may have it, but may not give theirs to alice.
+    desk.enrol_hotp("B1", "bob");
+    desk.refused("assign B1 --user alice", &sentence("B1", "H1", "alice"));
+    desk.enrol_hotp("R1", "alice@elsewhere");
+    desk.ok(&format!("enroll --type totp --user alice --serial T1 --secret-hex {SECRET}"));
+    // Neither may one file have it twice.
+    desk.ok("delete H1");
+    desk.ok("delete T1");
+    let ended = import(&uri.repeat(2));
+    assert_eq!(ended.status, Some(2), "{ended:?}");
+    assert!(ended.stderr.contains("and both belong to alice"), "{ended:?}");
+    assert_eq!(import(&uri).status, Some(0));
+}
+
+#[test]
+fn a_forward_does_not_lead_to_a_new_token_of_its_targets_serial() {
+    let desk = Desk::new();
+    desk.enrol_hotp("H1", "alice");
+    desk.ok("enroll --type forward --user bob --serial F1 --forward-serial H1 --pin 12");
+    assert_eq!(desk.login("bob", "12755224"), "ACCEPT");
+    // A question that is still open when the target goes.
+    let config = "[mfa]\nprovider=local\n";
+    let asked = |otp: &str, cookie: serde_json::Value| {
+        let more =
+            serde_json::json!({"gateway_user": "bob", "cookie": cookie, "key_value_pairs": {"otp": otp}});
+        desk.place.hook(&super::support::authenticate(config, more)).response()
+    };
+    let question = asked("12", serde_json::json!({}));
+    assert_eq!(question["verdict"], "NEEDINFO");
+    assert_eq!(
+        desk.ok("delete H1 --force"),
+        "H1 is deleted; forward tokens that led there lead nowhere now: F1\n"
     );
+    desk.enrol_hotp("H1", "carol");
+    assert_eq!(desk.login("bob", "12755224"), "DENY");
+    assert_eq!(asked("755224", question["cookie"].clone())["verdict"], "DENY");
+    assert_eq!(desk.json("show F1")["target"], serde_json::Value::Null);
+    assert_eq!(desk.login("carol", "755224"), "ACCEPT");
+    desk.ok("assign F1 --forward-serial H1");
+    assert_eq!(desk.login("bob", "12287082"), "ACCEPT");
+}
+
+#[test]
+fn a_forward_that_already_led_nowhere_does_not_lead_to_a_token_that_is_new() {
+    let desk = Desk::new();
+    desk.enrol_hotp("H1", "alice");
+    desk.ok("enroll --type forward --user bob --serial F1 --forward-serial H1");
+    // As an older version left it.
+    let state = desk.place.state().join("state.sqlite3");
+    rusqlite::Connection::open(state).unwrap().execute("DELETE FROM tokens WHERE serial = 'H1'", []).unwrap();
+    desk.enrol_hotp("H1", "carol");
+    assert_eq!(desk.login("bob", "755224"), "DENY");
 }

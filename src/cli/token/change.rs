@@ -6,8 +6,8 @@ use super::{Admin, Text, known_servers};
 use crate::cli::failure::Failure;
 use crate::clock::UnixTime;
 use crate::store::{Token, TokenType};
-use crate::token::chain;
 use crate::token::enroll::{self, EnrollError};
+use crate::token::{chain, known};
 
 #[derive(Args)]
 pub(super) struct Serial {
@@ -55,7 +55,7 @@ pub(super) struct AssignArguments {
 pub(super) struct DeleteArguments {
     /// The token's serial
     serial: String,
-    /// Even if forward tokens lead to it; they then lead nowhere
+    /// Even if forward tokens lead to it; they then lead nowhere, also where a new token gets this serial
     #[arg(long)]
     force: bool,
 }
@@ -117,7 +117,7 @@ pub(super) fn assign(arguments: &AssignArguments, admin: &Admin<'_>) -> Result<T
             chain::check(admin.store, serial, target)?;
             token.target = Some(target.clone());
         }
-        Ok(())
+        known::refuse(admin.store, [&*token])
     })?;
     let owner = if token.user.is_empty() {
         "nobody".to_owned()
@@ -130,17 +130,23 @@ pub(super) fn assign(arguments: &AssignArguments, admin: &Admin<'_>) -> Result<T
 
 pub(super) fn delete(arguments: &DeleteArguments, admin: &Admin<'_>) -> Result<Text, Failure> {
     let serial = &arguments.serial;
+    let mut lost = Vec::new();
     let deleted = admin.store.delete_token_if(serial, |token| {
-        match admin.store.forwards_to(&token.serial)?.first() {
+        lost.extend(admin.store.forwards_to(&token.serial)?.into_iter().map(|forward| forward.serial));
+        match lost.first() {
             Some(forward) if !arguments.force => Err(Failure::because(format!(
-                "the forward token {} leads to {serial}; delete it first, or say --force",
-                forward.serial
+                "the forward token {forward} leads to {serial}; delete it first, or say --force"
             ))),
             Some(_) | None => Ok(()),
         }
     })?;
     let token = deleted.ok_or_else(|| Failure::no_token(serial))?;
-    admin.report(&token, &format!("{serial} is deleted"))
+    let lost = if lost.is_empty() {
+        String::new()
+    } else {
+        format!("; forward tokens that led there lead nowhere now: {}", lost.join(", "))
+    };
+    admin.report(&token, &format!("{serial} is deleted{lost}"))
 }
 
 fn change(

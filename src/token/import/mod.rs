@@ -15,7 +15,7 @@ use zeroize::Zeroizing;
 
 pub use self::entry::{EntryError, base32, hex};
 use super::enroll::{Draft, EnrollError};
-use super::{Owner, chain, naming};
+use super::{Owner, chain, known, naming};
 use crate::logging::Short;
 use crate::store::{Store, StoreError, Token};
 
@@ -213,6 +213,7 @@ impl Batch {
         });
         let rows = sealed.iter().map(|(token, used)| (token, used.as_slice())).inspect(|_| progress());
         store.add_tokens_if(rows, || {
+            known::refuse(store, sealed.iter().map(|(token, _)| token)).map_err(together)?;
             for (token, _) in &sealed {
                 if let Some(target) = &token.target {
                     chain::check(store, &token.serial, target)
