@@ -128,6 +128,12 @@ impl<'a> Hashing<'a> {
         Ok(Some(stretched))
     }
 
+    /// Tells whether a text costs nothing more: it was stretched, or nothing was yet, so that this is the one computation.
+    pub fn is_free(&self, text: &str) -> bool {
+        let done = self.done.borrow();
+        done.is_empty() || done.iter().any(|(known, _)| known.as_str() == text)
+    }
+
     /// Does what a denial costs, unless that was done already.
     ///
     /// # Errors

@@ -154,6 +154,12 @@ impl Verifier<'_> {
         let here = || held.iter().find_map(|one| one.pin_part(text));
         let elsewhere = || held.iter().find_map(|one| one.pin_and_rest(text).map(|(pin, _)| pin));
         let pin = if whole_fits { None } else { here().or_else(elsewhere) };
+        // What is only to be charged is not worth a second computation, by which such a user would be known.
+        if pin.is_some_and(|pin| !self.hashing.is_free(pin)) {
+            return self
+                .deny_and_charge(by_length(&held, length), &asking, length, earlier)
+                .map(Rest::Settled);
+        }
         let stretched = self.hashing.of(pin.unwrap_or(text))?;
         let what = match (pin, stretched.as_deref()) {
             (Some(pin), stretched) => Without::Deny(self.charges_by_pin(&held, text, pin, stretched)),
@@ -164,16 +170,26 @@ impl Verifier<'_> {
             Without::Accept(one) => self.accept(one, Advance::Count).map(Rest::Settled),
             Without::Open(tokens) => self.open(session, &tokens).map(Rest::Settled),
             Without::Asks(number) => Ok(Rest::Asks(number)),
-            Without::Deny(mut charges) => {
-                if earlier.matched || length == 0 {
-                    charges.clear();
-                } else {
-                    charges.extend(asking.iter().map(|one| one.token.serial.clone()));
-                }
-                charges.extend(earlier.charges);
-                self.deny(charges, "no token held").map(Rest::Settled)
+            Without::Deny(charges) => {
+                self.deny_and_charge(charges, &asking, length, earlier).map(Rest::Settled)
             }
         }
+    }
+
+    fn deny_and_charge(
+        &self,
+        mut charges: Vec<String>,
+        asking: &[Held],
+        length: usize,
+        earlier: Earlier,
+    ) -> Result<Outcome, StoreError> {
+        if earlier.matched || length == 0 {
+            charges.clear();
+        } else {
+            charges.extend(asking.iter().map(|one| one.token.serial.clone()));
+        }
+        charges.extend(earlier.charges);
+        self.deny(charges, "no token held")
     }
 
     /// Answers a challenge with a code alone, or with the password alone.
