@@ -1,5 +1,5 @@
-//! Who may change a file or directory. What this program believes, or keeps, has to be its own or root's, and nobody else
-//! may write it; one rule for all of them.
+//! Who may change a file or directory. What this program reads for decisions, or keeps, has to belong to its user or to root,
+//! and must not be writable by others. One rule for all of them.
 
 use std::fmt;
 use std::fs::Metadata;

@@ -15,8 +15,8 @@ use crate::ownership::distrust;
 const LOOKS: u32 = 100;
 const PAUSE: Duration = Duration::from_millis(50);
 
-/// Opens it to be read to its end. Opening a named pipe would wait for a writer, who may never come. Whoever may write the
-/// configuration decides who gets in, so only this user and root may; a device such as `/dev/null` has no owner.
+/// Opens it to be read to its end. Opening a named pipe would wait for a writer, who may never come. A user who may write
+/// the configuration decides who gets in, so only this user and root may; a device such as `/dev/null` is not judged.
 ///
 /// # Errors
 /// What the system said; [`ErrorKind::TimedOut`] for a pipe that nobody writes to; [`ErrorKind::PermissionDenied`] with a

@@ -8,7 +8,7 @@ use super::enroll::EnrollError;
 use crate::logging::Short;
 use crate::store::{Sealer, Store, Token, TokenType};
 
-/// Whose tokens are compared: realm and user. Those that belong to nobody let nobody in; they are compared when they are
+/// Whose tokens are compared: realm and user. Tokens without an owner are compared when they are
 /// assigned.
 type Owner<'t> = (&'t str, &'t str);
 
@@ -30,7 +30,7 @@ pub fn refuse<'t>(store: &Store<'_>, tokens: impl IntoIterator<Item = &'t Token>
         let serials: HashSet<&str> = tokens.iter().map(|token| token.serial.as_str()).collect();
         let mut known: HashMap<Fingerprint, String> = HashMap::new();
         for token in store.tokens(Some(user), Some(realm))? {
-            // One that does not open stands in nobody's way; doctor names it.
+            // One that does not open is passed over; doctor names it.
             let print = fingerprint(&token, sealer).filter(|_| !serials.contains(token.serial.as_str()));
             known.extend(print.map(|print| (print, token.serial)));
         }

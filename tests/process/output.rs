@@ -91,7 +91,7 @@ fn assert_all_tame(what: &str, ended: &Ended) {
 }
 
 #[test]
-fn no_name_steers_the_terminal_or_the_log_of_whoever_administers() {
+fn no_name_steers_the_terminal_or_the_log_of_an_administrator() {
     let place = Place::new();
     assert_eq!(
         place
