@@ -86,7 +86,7 @@ def resolve(settings: Settings, hook: str, arguments: Mapping[str, Json]) -> dic
 
 
 def _by_current_names(arguments: Mapping[str, Json]) -> Mapping[str, Json]:
-    """Call the target as newer versions of SPS do. A host is looked up as it is, name or address."""
+    """Call the target as newer versions of SPS do. A host is looked up by name or by address."""
     older = {
         "server_username": ("target_username",),
         "server_domain": ("target_domain",),
