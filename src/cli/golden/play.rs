@@ -18,7 +18,7 @@ use super::server::Server;
 use crate::cli::session::{ChosenClock, Cookies, HookClock};
 use crate::clock::{Clock, UnixTime};
 use crate::store::Environment;
-use crate::terminal::NoTerminal;
+use crate::terminal::{Stream, Terminal};
 use crate::{Edge, Outcome};
 
 /// The most that is kept of a case's log, in bytes.
@@ -154,9 +154,22 @@ impl Played<'_> {
             stderr: Box::new(self.log.clone()),
             environment: &self.environment,
             clock: &HookClock::new(&ChosenClock::fixed(now, self.clock)),
-            terminal: &NoTerminal,
+            terminal: &Unwatched,
             executable_folder: &|| None,
         })
+    }
+}
+
+/// What a command of the set-up shows at once counts as written, and is dropped.
+struct Unwatched;
+
+impl Terminal for Unwatched {
+    fn is_terminal(&self, _: Stream) -> bool {
+        false
+    }
+
+    fn say(&self, _: Stream, _: &str) -> bool {
+        true
     }
 }
 
