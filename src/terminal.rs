@@ -1,5 +1,5 @@
 //! Whether a person sits at the other end, how to ask them for what must not be seen, and how to tell them something at
-//! once. Whatever goes to a terminal or a log passes here ([`Guard`], [`Guarded`]), so that no command can forget to escape.
+//! once. Whatever goes to a terminal or a log passes here (`Guard`, `Guarded`), so that no command can forget to escape.
 
 use std::io::{self, Write};
 
