@@ -5,8 +5,9 @@ use std::time::Duration;
 use secrecy::SecretString;
 
 use super::VaultError;
+use super::path::decoded;
 use super::wire::{self, Envelope};
-use crate::clock::UnixTime;
+use crate::clock::{Budget, UnixTime};
 use crate::config::settings::{Opt, SettingError, Settings};
 use crate::credentials::Tools;
 use crate::logging::Chain;
@@ -23,10 +24,14 @@ pub(super) const OPTIONS: &[Opt] = &[ADDRESS, PORT, NAMESPACE, TIMEOUT, WRAP_TTL
 /// The longest wait for one answer that `timeout` may ask for, in seconds.
 const MAX_TIMEOUT: f64 = 600.0;
 
+/// How long to wait before a request is sent again, as often as Vault's own clients do.
+const PAUSES: [Duration; 2] = [Duration::from_millis(500), Duration::from_secs(1)];
+
 /// One address of Vault that can be used.
 pub(super) struct Client<'a> {
     url: Url,
     http: HttpClient<'a>,
+    budget: Budget<'a>,
     namespace: Option<String>,
     wrap_ttl: Option<i64>,
 }
@@ -97,7 +102,7 @@ impl<'a> Client<'a> {
     ) -> Result<Self, SettingError> {
         let proxy = tools.appliance.http_proxy.as_ref();
         let http = HttpClient::new(tools.settings, proxy, tools.log, tools.budget, &url, timeout)?;
-        Ok(Self { url, http, namespace, wrap_ttl })
+        Ok(Self { url, http, budget: tools.budget, namespace, wrap_ttl })
     }
 
     /// Returns the status of `sys/health`, which says nothing where the body is not that of `sys/health`: any web server
@@ -137,7 +142,16 @@ impl<'a> Client<'a> {
         call: Call<'_>,
         token: Option<&SecretString>,
     ) -> Result<Option<Envelope>, VaultError> {
-        self.send(path, call, token, None)
+        self.send(path, call, token, None, &PAUSES)
+    }
+
+    /// As [`Client::call`] for what ends something, and is sent once: nobody should wait for it, and what has to be ended is
+    /// tried again by a later hook.
+    ///
+    /// # Errors
+    /// As [`Client::call`].
+    pub(super) fn end(&self, path: &str, json: &[u8], token: &SecretString) -> Result<(), VaultError> {
+        self.send(path, Call::Post(json), Some(token), None, &[]).map(|_| ())
     }
 
     /// As [`Client::call`] for a secret: where `wrap_ttl` is set, the answer comes wrapped, and is unwrapped here,
@@ -152,10 +166,13 @@ impl<'a> Client<'a> {
         token: &SecretString,
     ) -> Result<Option<Envelope>, VaultError> {
         let Some(seconds) = self.wrap_ttl else { return self.call(path, call, Some(token)) };
-        let Some(wrapped) = self.send(path, call, Some(token), Some(seconds))? else { return Ok(None) };
+        let Some(wrapped) = self.send(path, call, Some(token), Some(seconds), &PAUSES)? else {
+            return Ok(None);
+        };
         let info =
             wrapped.wrap_info.ok_or_else(|| self.garbled("is not wrapped, though wrap_ttl asks for it"))?;
-        if info.creation_path != path {
+        // Vault names the path as it has decoded it.
+        if info.creation_path != decoded(path) {
             return Err(self.garbled("is a wrapping of another path"));
         }
         self.call("sys/wrapping/unwrap", Call::Post(b"{}"), Some(&info.token))
@@ -167,6 +184,7 @@ impl<'a> Client<'a> {
         call: Call<'_>,
         token: Option<&SecretString>,
         wrap_ttl: Option<i64>,
+        pauses: &[Duration],
     ) -> Result<Option<Envelope>, VaultError> {
         // Vault Agent may be told to insist on the first one.
         let mut headers = vec![("X-Vault-Request", SecretString::from("true"))];
@@ -183,7 +201,14 @@ impl<'a> Client<'a> {
             Call::Get => Body::Get,
             Call::Post(json) => Body::Json(json),
         };
-        let reply = self.http.send(&Request { url: self.url.join(&format!("v1/{path}")), headers, body })?;
+        let request = Request { url: self.url.join(&format!("v1/{path}")), headers, body };
+        let mut reply = self.http.send(&request)?;
+        for pause in pauses {
+            if !wire::is_passing(reply.status) || !self.budget.sleep(*pause) {
+                break;
+            }
+            reply = self.http.send(&request)?;
+        }
         match reply.status {
             200 => wire::read(reply).map(Some).ok_or_else(|| self.garbled("is not that of Vault")),
             204 | 404 => Ok(None),

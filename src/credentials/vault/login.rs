@@ -75,8 +75,18 @@ enum How {
 /// A token to read with.
 pub(super) struct LoggedIn {
     pub(super) token: SecretString,
-    /// Whether this hook has made it, and ends it.
-    pub(super) is_ours: bool,
+    pub(super) whose: Token,
+}
+
+/// Where a token comes from, which decides what ends it.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(super) enum Token {
+    /// The configuration; it lives on.
+    Configured,
+    /// The login of this hook, which ends it.
+    OfThisHook,
+    /// The login of this hook; a batch token ends by its own time and cannot be revoked.
+    Batch,
 }
 
 /// How far a login was tried out.
@@ -113,7 +123,7 @@ impl Login {
     pub(super) fn log_in(&self, client: &Client<'_>) -> Result<LoggedIn, VaultError> {
         let mount = self.mount.trim_matches('/');
         let (path, body) = match &self.how {
-            How::Token(token) => return Ok(LoggedIn { token: token.clone(), is_ours: false }),
+            How::Token(token) => return Ok(LoggedIn { token: token.clone(), whose: Token::Configured }),
             How::Password { username, password } => {
                 let mut path = format!("auth/{mount}/login/");
                 encode(username, &mut path);
@@ -204,7 +214,11 @@ fn token(client: &Client<'_>, path: &str, body: serde_json::Value) -> Result<Log
     let auth = client.call(path, Call::Post(body.as_bytes()), None)?.and_then(|envelope| envelope.auth);
     match auth {
         Some(auth) if !auth.client_token.expose_secret().is_empty() => {
-            Ok(LoggedIn { token: auth.client_token, is_ours: true })
+            let whose = match auth.token_type.as_deref() {
+                Some("batch") => Token::Batch,
+                Some(_) | None => Token::OfThisHook,
+            };
+            Ok(LoggedIn { token: auth.client_token, whose })
         }
         Some(_) | None => {
             Err(client.garbled("to the login has no token in it; is the auth method enabled there?"))

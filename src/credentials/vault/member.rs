@@ -3,9 +3,9 @@
 use secrecy::SecretString;
 
 use super::client::Client;
-use super::login::{LoggedIn, Login};
-use super::path::SecretPath;
-use super::{Engine, KV1, Place, Vault, VaultError};
+use super::login::Login;
+use super::path::Template;
+use super::{Engine, KV1, KV1_MOUNT, Place, Vault, VaultError};
 use crate::credentials::Tools;
 use crate::names::{Account, Asset};
 
@@ -31,21 +31,19 @@ impl SecretOf<'_> {
     pub fn read(&self, tools: Tools<'_>) -> Result<Option<SecretString>, VaultError> {
         // A name that cannot be one is nobody's.
         let (Ok(name), Ok(no_asset)) = (Account::parse(self.name), Asset::parse("")) else { return Ok(None) };
-        let Ok(path) = SecretPath::of_entry(self.template, &name, &no_asset) else { return Ok(None) };
-        let path = match self.version_2 {
-            true => path.in_version_2(self.mount.as_deref().filter(|mount| !mount.is_empty())),
-            false => path,
-        };
+        let Ok(template) = Template::parse(self.template) else { return Ok(None) };
+        let mount = self.mount.as_deref().filter(|mount| !mount.is_empty());
+        let template = template.with_account();
+        let template = if self.version_2 { template.in_version_2(mount) } else { template };
+        let Ok(path) = template.fill(&name, &no_asset) else { return Ok(None) };
         let place = Place { path, field: Some(self.member.to_owned()) };
-        let engine = Engine::KeyValue { fields: &KV1, version_2: self.version_2 };
+        let engine = Engine::KeyValue { fields: &KV1, mount: &KV1_MOUNT, version_2: self.version_2 };
         let vault = Vault { tools, engine, secrets_path: None };
         let login = Login::from_settings(tools.settings, &tools.session)?;
         let client = Client::choose(&tools)?;
-        let LoggedIn { token, is_ours } = login.log_in(&client)?;
-        let found = vault.read(&client, &place, &name, &no_asset, &token);
-        if is_ours {
-            vault.forget(&client, &token);
-        }
+        let logged_in = login.log_in(&client)?;
+        let found = vault.read(&client, &place, &name, &no_asset, &logged_in.token);
+        vault.forget(&client, &logged_in);
         Ok(found?.map(|found| found.text))
     }
 }

@@ -6,21 +6,24 @@
 //! check-in then ends both, without a password that the hook does not have any more.
 
 mod client;
+mod lease;
 mod login;
 mod member;
 mod path;
 mod probe;
+mod typed;
 mod wire;
 
 use secrecy::{ExposeSecret, SecretString};
 use serde_json::json;
-use zeroize::Zeroizing;
 
 use self::client::{Call, Client};
-use self::login::{LoggedIn, Login};
+use self::lease::Lease;
+use self::login::{LoggedIn, Login, Token};
 pub use self::member::SecretOf;
-use self::path::{Kind, PathError, SecretPath, Typed};
+use self::path::{PathError, SecretPath, Template};
 pub(super) use self::probe::{check, servers};
+use self::typed::{Bounds, Kind, TypedPath};
 use self::wire::{Envelope, Field};
 use super::{CredentialError, CredentialProvider, RemoteAppCredentials, Tools};
 use crate::config::settings::{Opt, SettingError};
@@ -48,12 +51,13 @@ const KV2: OptionsOf<4> = [
     Opt::new("engine-kv-v2", "key_field", "key"),
     Opt::new("engine-kv-v2", "default_type", ""),
 ];
+const KV1_MOUNT: Opt = Opt::new("engine-kv-v1", "mount", "");
 const KV2_MOUNT: Opt = Opt::new("engine-kv-v2", "mount", "");
 const DATABASE: OptionsOf<1> = [Opt::new("engine-database", SECRETS_PATH, "")];
 const SSH: OptionsOf<1> = [Opt::new("engine-ssh", SECRETS_PATH, "")];
 /// The options of this provider.
 pub const OPTIONS: [&[Opt]; 7] =
-    [client::OPTIONS, &login::OPTIONS, &KV1, &KV2, &[KV2_MOUNT], &DATABASE, &SSH];
+    [client::OPTIONS, &login::OPTIONS, &KV1, &KV2, &[KV1_MOUNT, KV2_MOUNT], &DATABASE, &SSH];
 
 /// Says why Vault gave nothing. Neither a secret nor the server's words are in it.
 #[derive(Debug, thiserror::Error)]
@@ -104,7 +108,7 @@ pub(super) struct Vault<'a> {
 
 /// A secrets engine, with what its answers are like.
 enum Engine {
-    KeyValue { fields: &'static OptionsOf<4>, version_2: bool },
+    KeyValue { fields: &'static OptionsOf<4>, mount: &'static Opt, version_2: bool },
     Database,
     SshOneTimePassword,
 }
@@ -115,10 +119,10 @@ impl<'a> Vault<'a> {
     /// # Errors
     /// More than one.
     pub(super) fn from_settings(tools: Tools<'a>) -> Result<Self, SettingError> {
-        let key_value = |fields, version_2| Engine::KeyValue { fields, version_2 };
+        let version_1 = || Engine::KeyValue { fields: &KV1, mount: &KV1_MOUNT, version_2: false };
         let engines = [
-            (&KV1[0], key_value(&KV1, false)),
-            (&KV2[0], key_value(&KV2, true)),
+            (&KV1[0], version_1()),
+            (&KV2[0], Engine::KeyValue { fields: &KV2, mount: &KV2_MOUNT, version_2: true }),
             (&DATABASE[0], Engine::Database),
             (&SSH[0], Engine::SshOneTimePassword),
         ];
@@ -132,7 +136,7 @@ impl<'a> Vault<'a> {
             chosen = Some((engine, Some(path)));
         }
         // Without one, users name the paths; and what was handed out is taken back without a path.
-        let (engine, secrets_path) = chosen.unwrap_or_else(|| (key_value(&KV1, false), None));
+        let (engine, secrets_path) = chosen.unwrap_or_else(|| (version_1(), None));
         Ok(Self { tools, engine, secrets_path })
     }
 
@@ -155,14 +159,14 @@ impl<'a> Vault<'a> {
         };
         let login = Login::from_settings(self.tools.settings, &self.tools.session)?;
         let client = Client::choose(&self.tools)?;
-        let LoggedIn { token, is_ours } = login.log_in(&client)?;
-        let found = match self.read(&client, &place, account, asset, &token) {
+        let logged_in = login.log_in(&client)?;
+        let found = match self.read(&client, &place, account, asset, &logged_in.token) {
             Ok(Some(Read { text, lease: Some(id) })) => {
-                let lease = if is_ours { Lease::Token(token.clone()) } else { Lease::Id(id) };
+                let lease = Lease::of(&logged_in, id);
                 match self.keep(&lease, account, asset) {
                     Ok(()) => return Ok(Some(text)),
                     Err(error) => {
-                        self.end_lease(&client, &lease, &token)?;
+                        self.end_lease(&client, &lease, &logged_in.token)?;
                         return Err(error);
                     }
                 }
@@ -170,9 +174,7 @@ impl<'a> Vault<'a> {
             Ok(found) => Ok(found.map(|found| found.text)),
             Err(error) => Err(error),
         };
-        if is_ours {
-            self.forget(&client, &token);
-        }
+        self.forget(&client, &logged_in);
         found
     }
 
@@ -199,8 +201,10 @@ impl<'a> Vault<'a> {
                     Lease::Token(token) => self.end_lease(&client, &lease, token)?,
                     Lease::Id(_) => {
                         let login = Login::from_settings(self.tools.settings, &self.tools.session)?;
-                        let LoggedIn { token, .. } = login.log_in(&client)?;
-                        self.end_lease(&client, &lease, &token)?;
+                        let logged_in = login.log_in(&client)?;
+                        let ended = self.end_lease(&client, &lease, &logged_in.token);
+                        self.forget(&client, &logged_in);
+                        ended?;
                     }
                 }
             }
@@ -212,16 +216,16 @@ impl<'a> Vault<'a> {
     /// Ends a lease, or the token that has it.
     fn end_lease(&self, client: &Client<'_>, lease: &Lease, token: &SecretString) -> Result<(), VaultError> {
         match lease {
-            Lease::Token(_) => match client.call(REVOKE_SELF, Call::Post(b"{}"), Some(token)) {
+            Lease::Token(_) => match client.end(REVOKE_SELF, b"{}", token) {
                 // A token that is over already is unknown, and its leases are over with it.
-                Err(VaultError::Status { status: 403, .. }) | Ok(_) => Ok(()),
+                Err(VaultError::Status { status: 403, .. }) | Ok(()) => Ok(()),
                 Err(error) => Err(error),
             },
             Lease::Id(id) => {
                 let body = json!({"lease_id": id}).to_string();
-                match client.call(REVOKE_LEASE, Call::Post(body.as_bytes()), Some(token)) {
+                match client.end(REVOKE_LEASE, body.as_bytes(), token) {
                     // One that is over already is unknown.
-                    Err(VaultError::Status { status: 400, .. }) | Ok(_) => Ok(()),
+                    Err(VaultError::Status { status: 400, .. }) | Ok(()) => Ok(()),
                     Err(error) => Err(error),
                 }
             }
@@ -229,8 +233,12 @@ impl<'a> Vault<'a> {
     }
 
     /// Ends the token of this hook; that it lives on until its time is over is no reason to withhold the secret.
-    fn forget(&self, client: &Client<'_>, token: &SecretString) {
-        if let Err(error) = client.call(REVOKE_SELF, Call::Post(b"{}"), Some(token)) {
+    fn forget(&self, client: &Client<'_>, LoggedIn { token, whose }: &LoggedIn) {
+        match whose {
+            Token::OfThisHook => {}
+            Token::Configured | Token::Batch => return,
+        }
+        if let Err(error) = client.end(REVOKE_SELF, b"{}", token) {
             self.tools.log.warning(format_args!("the login to Vault was not ended: {}", Chain(&error)));
         }
     }
@@ -238,38 +246,40 @@ impl<'a> Vault<'a> {
     /// Finds out where to read what; `None` where the user asked for the other kind.
     fn place(&self, kind: Kind, account: &Account, asset: &Asset) -> Result<Option<Place>, PlaceError> {
         let settings = self.tools.settings;
-        let Engine::KeyValue { fields: [_, password_field, key_field, default_type], version_2 } =
+        let template = self.secrets_path.as_deref().map(Template::parse).transpose()?;
+        let Engine::KeyValue { fields: [_, password_field, key_field, default_type], mount, version_2 } =
             &self.engine
         else {
-            if kind == Kind::Key {
-                return Ok(None);
-            }
-            let template = self.secrets_path.as_deref().unwrap_or_default();
-            return Ok(Some(Place { path: SecretPath::of_entry(template, account, asset)?, field: None }));
+            // These engines have roles, and no secret for each account.
+            let Some(template) = template.filter(|_| kind == Kind::Password) else { return Ok(None) };
+            return Ok(Some(Place { path: template.fill(account, asset)?, field: None }));
         };
-        let typed =
-            self.tools.session.typed_path.filter(|text| !text.is_empty()).map(Typed::parse).transpose()?;
-        let (path, typed_field) = match (typed, &self.secrets_path) {
-            (Some(typed), _) => {
-                let default = settings.optional_choice(default_type, &Kind::WORDS)?;
-                let meant = typed.kind.or_else(|| default.and_then(Kind::from_beginning)).unwrap_or(kind);
-                if meant != kind {
-                    return Ok(None);
+        let mount = settings.text(*mount)?.filter(|mount| !mount.is_empty());
+        let mount = mount.as_deref();
+        let (path, typed_field) =
+            match (self.tools.session.typed_path.filter(|text| !text.is_empty()), template) {
+                (Some(text), template) => {
+                    let mount = template.as_ref().map(|template| template.mount(mount)).or(mount);
+                    let typed = TypedPath::parse(text, Bounds { mount, version_2: *version_2 })?;
+                    let default = settings.optional_choice(default_type, &Kind::WORDS)?;
+                    let meant =
+                        typed.kind().or_else(|| default.and_then(Kind::from_beginning)).unwrap_or(kind);
+                    if meant != kind {
+                        return Ok(None);
+                    }
+                    typed.into_parts()
                 }
-                (typed.path, typed.field)
-            }
-            (None, Some(template)) => (SecretPath::of_entry(template, account, asset)?, None),
-            (None, None) => {
-                let expected = "the path of the secrets, here or in another [engine-…] section".to_owned();
-                return Err(settings.invalid(&KV1[0], expected).into());
-            }
-        };
-        let path = match version_2 {
-            true => {
-                path.in_version_2(settings.text(&KV2_MOUNT)?.filter(|mount| !mount.is_empty()).as_deref())
-            }
-            false => path,
-        };
+                (None, Some(template)) => {
+                    let template = template.with_account();
+                    let template = if *version_2 { template.in_version_2(mount) } else { template };
+                    (template.fill(account, asset)?, None)
+                }
+                (None, None) => {
+                    let expected =
+                        "the path of the secrets, here or in another [engine-…] section".to_owned();
+                    return Err(settings.invalid(&KV1[0], expected).into());
+                }
+            };
         let option = match kind {
             Kind::Password => password_field,
             Kind::Key => key_field,
@@ -303,8 +313,9 @@ impl<'a> Vault<'a> {
                 (client.call_for_secret(path, Call::Post(body.as_bytes()), token)?, "key")
             }
         };
+        let about = format!("account {account} on asset {asset}, at {path}");
         let Some(Envelope { data, lease_id, .. }) = answer else {
-            self.tools.log.info(format_args!("Vault has nothing at {path}"));
+            self.tools.log.info(format_args!("Vault has no secret for {about}"));
             return Ok(None);
         };
         let lease = lease_id.filter(|id| !id.is_empty());
@@ -312,7 +323,7 @@ impl<'a> Vault<'a> {
             Some(Field::Members(mut members)) if self.is_version_2() => match members.remove("data") {
                 Some(Field::Members(inner)) => inner,
                 Some(Field::Null) => {
-                    self.tools.log.info(format_args!("the secret at {path} is deleted"));
+                    self.tools.log.info(format_args!("the secret is deleted in Vault: {about}"));
                     return Ok(None);
                 }
                 Some(_) | None => {
@@ -320,24 +331,14 @@ impl<'a> Vault<'a> {
                 }
             },
             Some(Field::Members(members)) => members,
-            Some(_) | None => return Err(client.garbled("holds no secret")),
+            Some(_) | None => return Err(client.garbled("has no secret in it")),
         };
-        Ok(self.take(client, members, field, path)?.map(|text| Read { text, lease }))
-    }
-
-    fn take(
-        &self,
-        client: &Client<'_>,
-        mut members: std::collections::BTreeMap<String, Field>,
-        field: &str,
-        path: &str,
-    ) -> Result<Option<SecretString>, VaultError> {
-        match members.remove(field) {
-            Some(Field::Text(text)) if !secret::is_empty(&text) => Ok(Some(text)),
+        match Field::find(members, field) {
+            Some(Field::Text(text)) if !secret::is_empty(&text) => Ok(Some(Read { text, lease })),
             Some(Field::Text(_) | Field::Null) | None => {
                 self.tools
                     .log
-                    .info(format_args!("the secret at {path} has no field of the name that is asked for"));
+                    .warning(format_args!("the secret has no text in the field that is asked for: {about}"));
                 Ok(None)
             }
             Some(Field::Members(_) | Field::Other) => {
@@ -359,37 +360,6 @@ struct Read {
     text: SecretString,
     /// The lease's id, where it has one.
     lease: Option<String>,
-}
-
-/// What ends a dynamic secret.
-enum Lease {
-    /// The token of the login that took it out; with its end the lease ends.
-    Token(SecretString),
-    /// The lease's id, where the token is not ours to end.
-    Id(String),
-}
-
-impl Lease {
-    fn to_bytes(&self) -> Zeroizing<Vec<u8>> {
-        let (kind, text) = match self {
-            Self::Token(token) => (b't', token.expose_secret()),
-            Self::Id(id) => (b'i', id.as_str()),
-        };
-        let mut bytes = Zeroizing::new(Vec::with_capacity(text.len().saturating_add(1)));
-        bytes.push(kind);
-        bytes.extend_from_slice(text.as_bytes());
-        bytes
-    }
-
-    fn from_bytes(bytes: &[u8]) -> Option<Self> {
-        let (kind, text) = bytes.split_first()?;
-        let text = std::str::from_utf8(text).ok()?;
-        match kind {
-            b't' => Some(Self::Token(SecretString::from(text))),
-            b'i' => Some(Self::Id(text.to_owned())),
-            _ => None,
-        }
-    }
 }
 
 /// Where to read what.
@@ -426,7 +396,10 @@ impl CredentialProvider for Vault<'_> {
         match key::read(text.expose_secret(), None) {
             Ok(key) => Ok(vec![key]),
             Err(error) => {
-                self.tools.log.error(format_args!("Vault's key for account {account}: {}", Chain(&error)));
+                self.tools.log.error(format_args!(
+                    "Vault's key for account {account} on asset {asset} cannot be read: {}",
+                    Chain(&error)
+                ));
                 Ok(Vec::new())
             }
         }

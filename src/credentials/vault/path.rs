@@ -1,17 +1,21 @@
-//! Where in Vault a secret lies: the path of the configuration, or the one that a user typed.
+//! The path of a secret that the configuration names.
 //!
-//! A path is split into its segments before anything is put into it, and each segment is percent-encoded, so that no
-//! name can climb out of its place (RFC 3986 3.3). Vault decodes `%2F` to a slash again; a name with a slash in it is
-//! therefore no name here.
+//! A template is split into its segments, and where version 2 of the key-value engine has its `data` is decided, before a
+//! name goes in. Each segment is percent-encoded, so that no name can leave its place (RFC 3986 3.3). Vault decodes `%2F`
+//! to a slash again; a name with a slash in it is therefore refused.
 
+use std::borrow::Cow;
 use std::fmt::Write;
 
 use crate::names::{Account, Asset};
 
 /// The longest path, in bytes.
-const MAX_PATH: usize = 4096;
-/// Where no secret lies that a user may name: Vault's own affairs.
-const RESERVED: [&str; 4] = ["auth", "cubbyhole", "identity", "sys"];
+pub(super) const MAX_PATH: usize = 4096;
+/// The mounts of Vault's own affairs, of which each namespace has its own.
+pub(super) const RESERVED: [&str; 4] = ["auth", "cubbyhole", "identity", "sys"];
+/// What version 2 of the key-value engine has between its mount and the path of a secret.
+const DATA: &str = "data";
+const PLACEHOLDERS: [&str; 2] = ["{account}", "{asset}"];
 
 /// Says why a text leads to no secret.
 #[derive(Debug, thiserror::Error, PartialEq, Eq)]
@@ -19,14 +23,23 @@ pub(super) enum PathError {
     /// The account or asset cannot stand in a path.
     #[error("the {0} is empty, a dot path, or has a slash in it, and no path is made of it")]
     Name(&'static str),
-    /// A path that is none.
-    #[error("a path is made of names between slashes, none of them empty, '.' or '..'")]
+    /// The account or asset names a mount of Vault's own.
+    #[error("the {0} names the mount, and may not be one of {known}", known = RESERVED.join(", "))]
+    NameOfMount(&'static str),
+    /// Not a path.
+    #[error("a path is made of names between slashes; a name may not be empty, '.' or '..'")]
     Form,
+    /// A typed path with an escape such as `%2e`.
+    #[error("a typed path is written without percent-encoding and control characters")]
+    Encoded,
     /// Vault's own affairs.
-    #[error("a path that a user types may not begin with {}", RESERVED.join(", "))]
+    #[error("no part of a typed path may be one of {}", RESERVED.join(", "))]
     Reserved,
+    /// Outside of the configured mount.
+    #[error("a typed path has to begin with the mount of the configured engine, {0}/")]
+    OtherMount(String),
     /// `word://` with another word.
-    #[error("a path that a user types begins with password:// or key://, or without a scheme")]
+    #[error("a typed path begins with password:// or key://, or without a scheme")]
     Scheme,
     /// Over [`MAX_PATH`].
     #[error("the path is longer than {MAX_PATH} bytes")]
@@ -38,37 +51,11 @@ pub(super) enum PathError {
 pub(super) struct SecretPath(String);
 
 impl SecretPath {
-    /// Puts account and asset into the path of the configuration. Without `{account}` and `{asset}` in it, the account
-    /// is its last segment, as in the Python plugin.
-    pub(super) fn of_entry(template: &str, account: &Account, asset: &Asset) -> Result<Self, PathError> {
-        let named = template.contains("{account}") || template.contains("{asset}");
-        let whole = if named {
-            template.trim_matches('/').to_owned()
-        } else {
-            format!("{}/{{account}}", template.trim_matches('/'))
-        };
-        let mut segments = Vec::new();
-        for segment in whole.split('/') {
-            check_segment(segment)?;
-            let mut text = segment.to_owned();
-            for (placeholder, what, name) in
-                [("{account}", "account", account.as_str()), ("{asset}", "asset", asset.as_str())]
-            {
-                if segment.contains(placeholder) {
-                    check_segment(name).map_err(|_| PathError::Name(what))?;
-                    if name.contains(['/', '{', '}']) {
-                        return Err(PathError::Name(what));
-                    }
-                    text = text.replace(placeholder, name);
-                }
-            }
-            check_segment(&text)?;
-            segments.push(text);
-        }
-        Self::of_segments(segments.iter().map(String::as_str))
-    }
-
-    fn of_segments<'s>(segments: impl Iterator<Item = &'s str>) -> Result<Self, PathError> {
+    /// Encodes each segment.
+    ///
+    /// # Errors
+    /// [`PathError::TooLong`].
+    pub(super) fn of_segments<'s>(segments: impl Iterator<Item = &'s str>) -> Result<Self, PathError> {
         let mut path = String::new();
         for segment in segments {
             if !path.is_empty() {
@@ -79,97 +66,105 @@ impl SecretPath {
         if path.len() > MAX_PATH { Err(PathError::TooLong) } else { Ok(Self(path)) }
     }
 
-    /// Puts `data` behind the mount, where version 2 of the key-value engine has it, unless it stands there.
-    pub(super) fn in_version_2(self, mount: Option<&str>) -> Self {
-        let mount = match mount {
-            Some(mount) => mount.trim_matches('/').to_owned(),
-            None => self.0.split('/').next().unwrap_or_default().to_owned(),
-        };
-        match self.0.strip_prefix(&mount).and_then(|rest| rest.strip_prefix('/')) {
-            Some(rest) if !rest.starts_with("data/") => Self(format!("{mount}/data/{rest}")),
-            Some(_) | None => self,
-        }
-    }
-
     /// Returns the path, encoded.
     pub(super) fn as_str(&self) -> &str {
         &self.0
     }
 }
 
-/// What is to be read.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Kind {
-    /// A password.
-    Password,
-    /// A private key.
-    Key,
+/// A `secrets_path`: segments with `{account}` and `{asset}` in them.
+#[derive(Debug)]
+pub(super) struct Template {
+    segments: Vec<String>,
 }
 
-impl Kind {
-    /// The words of `default_type` and of a typed path's scheme.
-    pub(super) const WORDS: [&'static str; 2] = ["key", "password"];
-
-    /// Reads one of [`Kind::WORDS`], or its beginning, as the Python plugin takes it.
-    pub(super) fn from_beginning(word: &str) -> Option<Self> {
-        match word {
-            "" => None,
-            word if "password".starts_with(word) => Some(Self::Password),
-            word if "key".starts_with(word) => Some(Self::Key),
-            _ => None,
-        }
-    }
-}
-
-/// What a user typed: a path, which kind it is, and the field in it, where they say so.
-#[derive(Debug, PartialEq, Eq)]
-pub(super) struct Typed {
-    pub(super) path: SecretPath,
-    pub(super) kind: Option<Kind>,
-    pub(super) field: Option<String>,
-}
-
-impl Typed {
-    /// Reads `password://path#field`: `//` in the path stands for a slash inside of a name, `##` for `#`. The field
-    /// begins behind the last `#`, if that stands alone.
+impl Template {
+    /// Reads a path of the configuration.
+    ///
+    /// # Errors
+    /// [`PathError::Form`].
     pub(super) fn parse(text: &str) -> Result<Self, PathError> {
-        if text.len() > MAX_PATH {
-            return Err(PathError::TooLong);
+        let segments: Vec<String> = text.trim_matches('/').split('/').map(str::to_owned).collect();
+        segments.iter().try_for_each(|segment| check_segment(segment))?;
+        Ok(Self { segments })
+    }
+
+    /// Appends the account, as the Python plugin does, unless a placeholder says where names stand. It is for engines
+    /// that have a secret for each account.
+    pub(super) fn with_account(mut self) -> Self {
+        if !self.segments.iter().any(|segment| PLACEHOLDERS.iter().any(|name| segment.contains(name))) {
+            self.segments.push("{account}".to_owned());
         }
-        let (kind, rest) = match text.split_once("://") {
-            Some((word, rest)) if word.chars().all(|c| c.is_alphanumeric() || c == '_') => {
-                (Some(Kind::from_beginning(word).ok_or(PathError::Scheme)?), rest)
+        self
+    }
+
+    /// Puts `data` behind the mount, where version 2 of the key-value engine has it, unless it is written there.
+    pub(super) fn in_version_2(mut self, mount: Option<&str>) -> Self {
+        insert_data(&mut self.segments, mount);
+        self
+    }
+
+    /// Returns the mount of the engine: the configured one, else the first segment.
+    pub(super) fn mount<'m>(&'m self, configured: Option<&'m str>) -> &'m str {
+        configured.or(self.segments.first().map(String::as_str)).unwrap_or_default()
+    }
+
+    /// Puts the names in.
+    ///
+    /// # Errors
+    /// [`PathError::Name`], [`PathError::NameOfMount`], [`PathError::TooLong`].
+    pub(super) fn fill(&self, account: &Account, asset: &Asset) -> Result<SecretPath, PathError> {
+        let mut filled = Vec::with_capacity(self.segments.len());
+        for (index, segment) in self.segments.iter().enumerate() {
+            let mut text = segment.clone();
+            for (placeholder, what, name) in
+                [("{account}", "account", account.as_str()), ("{asset}", "asset", asset.as_str())]
+            {
+                if segment.contains(placeholder) {
+                    check_segment(name).map_err(|_| PathError::Name(what))?;
+                    if name.contains(['/', '{', '}']) {
+                        return Err(PathError::Name(what));
+                    }
+                    text = text.replace(placeholder, name);
+                    if index == 0 && is_reserved(&text) {
+                        return Err(PathError::NameOfMount(what));
+                    }
+                }
             }
-            Some(_) | None => (None, text),
-        };
-        let (path, field) = match rest.rsplit_once('#') {
-            Some((path, field)) if !path.ends_with('#') => (path, Some(field.to_owned())),
-            Some(_) | None => (rest, None),
-        };
-        let path = path.replace("##", "#").replace("//", "\0");
-        let segments: Vec<String> =
-            path.trim_matches('/').split('/').map(|segment| segment.replace('\0', "/")).collect();
-        for segment in &segments {
-            // Vault takes the encoded slash for a slash, so each part has to be a name.
-            segment.split('/').try_for_each(check_segment)?;
+            check_segment(&text)?;
+            filled.push(text);
         }
-        if segments.first().and_then(|first| first.split('/').next()).is_some_and(is_reserved) {
-            return Err(PathError::Reserved);
-        }
-        let path = SecretPath::of_segments(segments.iter().map(String::as_str))?;
-        Ok(Self { path, kind, field: field.filter(|field| !field.is_empty()) })
+        SecretPath::of_segments(filled.iter().map(String::as_str))
     }
 }
 
-fn is_reserved(segment: &str) -> bool {
-    RESERVED.iter().any(|reserved| segment.eq_ignore_ascii_case(reserved))
+/// Puts `data` behind the mount, unless it stands there. A path outside of the mount stays as it is.
+pub(super) fn insert_data(segments: &mut Vec<String>, mount: Option<&str>) {
+    let first = segments.first().cloned().unwrap_or_default();
+    let mount: Vec<&str> = mount.unwrap_or(&first).trim_matches('/').split('/').collect();
+    let is_below = segments.len() > mount.len() && segments.iter().zip(&mount).all(|(is, has)| is == has);
+    if is_below && segments.get(mount.len()).is_some_and(|next| next != DATA) {
+        segments.insert(mount.len(), DATA.to_owned());
+    }
 }
 
-fn check_segment(segment: &str) -> Result<(), PathError> {
+/// Tells whether a segment is a mount of Vault's own.
+pub(super) fn is_reserved(segment: &str) -> bool {
+    RESERVED.iter().any(|reserved| segment.trim().eq_ignore_ascii_case(reserved))
+}
+
+/// # Errors
+/// [`PathError::Form`].
+pub(super) fn check_segment(segment: &str) -> Result<(), PathError> {
     if segment.is_empty() || segment == "." || segment == ".." || segment.contains('\0') {
         return Err(PathError::Form);
     }
     Ok(())
+}
+
+/// Decodes a path as Vault does.
+pub(super) fn decoded(path: &str) -> Cow<'_, str> {
+    percent_encoding::percent_decode_str(path).decode_utf8_lossy()
 }
 
 /// Percent-encodes everything but RFC 3986's unreserved characters.
@@ -190,7 +185,8 @@ mod tests {
 
     fn entry(template: &str, account: &str, asset: &str) -> Result<String, PathError> {
         let (account, asset) = (Account::parse(account).unwrap(), Asset::parse(asset).unwrap());
-        SecretPath::of_entry(template, &account, &asset).map(|path| path.as_str().to_owned())
+        let path = Template::parse(template)?.with_account().fill(&account, &asset)?;
+        Ok(path.as_str().to_owned())
     }
 
     #[test]
@@ -215,6 +211,13 @@ mod tests {
     }
 
     #[test]
+    fn a_path_is_decoded_as_vault_names_it() {
+        let (account, asset) = (Account::parse("CORP\\jöhn %41").unwrap(), Asset::parse("db1").unwrap());
+        let path = Template::parse("kv/{account}").unwrap().fill(&account, &asset).unwrap();
+        assert_eq!(decoded(path.as_str()), "kv/CORP\\jöhn %41");
+    }
+
+    #[test]
     fn a_name_that_looks_like_a_path_leads_nowhere() {
         for account in ["../admin", "a/b", "/", "..", ".", "", "{asset}", "a/../b"] {
             assert_eq!(entry("kv/users", account, "db1"), Err(PathError::Name("account")), "{account}");
@@ -226,49 +229,43 @@ mod tests {
     }
 
     #[test]
+    fn a_name_in_the_place_of_the_mount_is_not_one_of_vaults_own() {
+        for asset in ["auth", "SYS", "identity", "cubbyhole"] {
+            assert_eq!(
+                entry("{asset}/{account}", "root", asset),
+                Err(PathError::NameOfMount("asset")),
+                "{asset}"
+            );
+        }
+        // Below a mount it is a name like any other; Oracle has an account sys.
+        assert_eq!(entry("kv/{asset}", "sys", "auth").unwrap(), "kv/auth");
+        assert_eq!(entry("kv/users", "sys", "db1").unwrap(), "kv/users/sys");
+    }
+
+    #[test]
     fn version_2_has_data_behind_the_mount() {
-        let version_2 = |path: &str, mount| SecretPath(path.to_owned()).in_version_2(mount).0;
-        assert_eq!(version_2("secret/users/root", None), "secret/data/users/root");
-        assert_eq!(version_2("secret/data/users/root", None), "secret/data/users/root");
-        assert_eq!(version_2("team/kv/users/root", Some("team/kv")), "team/kv/data/users/root");
-        assert_eq!(version_2("team/kv/data/users/root", Some("team/kv/")), "team/kv/data/users/root");
-    }
-
-    #[test]
-    fn a_typed_path_says_kind_and_field() {
-        let typed = |text| {
-            let typed = Typed::parse(text).unwrap();
-            (typed.path.0, typed.kind, typed.field)
+        let (account, asset) = (Account::parse("root").unwrap(), Asset::parse("db1").unwrap());
+        let version_2 = |path: &str, mount| {
+            let template = Template::parse(path).unwrap().with_account().in_version_2(mount);
+            template.fill(&account, &asset).unwrap().as_str().to_owned()
         };
-        let field = |text: &str| Some(text.to_owned());
-        assert_eq!(typed("secret/a"), ("secret/a".to_owned(), None, None));
-        assert_eq!(
-            typed("password://secret/a#pw"),
-            ("secret/a".to_owned(), Some(Kind::Password), field("pw"))
-        );
-        assert_eq!(typed("k://secret/a"), ("secret/a".to_owned(), Some(Kind::Key), None));
-        assert_eq!(typed("secret/a//b"), ("secret/a%2Fb".to_owned(), None, None));
-        assert_eq!(typed("secret/a##b"), ("secret/a%23b".to_owned(), None, None));
-        assert_eq!(typed("secret/a##b#f"), ("secret/a%23b".to_owned(), None, field("f")));
-        assert_eq!(typed("secret/a#"), ("secret/a".to_owned(), None, None));
+        assert_eq!(version_2("secret/users", None), "secret/data/users/root");
+        assert_eq!(version_2("secret/data/users", None), "secret/data/users/root");
+        assert_eq!(version_2("secret", None), "secret/data/root");
+        assert_eq!(version_2("team/kv/users", Some("team/kv")), "team/kv/data/users/root");
+        assert_eq!(version_2("team/kv/data/users", Some("team/kv/")), "team/kv/data/users/root");
     }
 
     #[test]
-    fn a_typed_path_stays_among_the_secrets() {
-        for text in [
-            "sys/raw/x",
-            "/SYS/health",
-            "auth/token/lookup-self",
-            "identity/entity",
-            "cubbyhole/x",
-            "sys//raw",
-        ] {
-            assert_eq!(Typed::parse(text), Err(PathError::Reserved), "{text}");
-        }
-        for text in ["secret/../sys/x", "..", "secret/..//x", "", "secret/./a", "#f", "secret/..//..//sys"] {
-            assert_eq!(Typed::parse(text), Err(PathError::Form), "{text}");
-        }
-        assert_eq!(Typed::parse("ftp://secret/a"), Err(PathError::Scheme));
-        assert_eq!(Typed::parse(&"a/".repeat(3000)), Err(PathError::TooLong));
+    fn a_name_that_is_called_data_is_no_data_of_version_2() {
+        let path = |template: &str, account: &str, asset: &str| {
+            let (account, asset) = (Account::parse(account).unwrap(), Asset::parse(asset).unwrap());
+            let template = Template::parse(template).unwrap().with_account().in_version_2(None);
+            template.fill(&account, &asset).unwrap().as_str().to_owned()
+        };
+        assert_eq!(path("secret/{asset}/{account}", "root", "data"), "secret/data/data/root");
+        assert_eq!(path("secret/{account}", "data", "db1"), "secret/data/data");
+        assert_eq!(path("secret", "data", "db1"), "secret/data/data");
+        assert_eq!(path("{asset}/{account}", "data", "kv"), "kv/data/data");
     }
 }

@@ -5,7 +5,7 @@
 use secrecy::SecretString;
 
 use super::client::{Call, Client};
-use super::login::{LoggedIn, Login, Tried};
+use super::login::{LoggedIn, Login, Token, Tried};
 use super::{REVOKE_SELF, VaultError, wire};
 use crate::config::settings::SettingError;
 use crate::credentials::Tools;
@@ -106,19 +106,25 @@ fn login(tools: &Tools<'_>, client: &Client<'_>, needs_no_password: bool) -> (&'
             ),
             Err(error) => ("lookup-self", Grade::Error, Chain(&error).to_string()),
         },
-        Ok(Tried::LoggedIn(LoggedIn { token, is_ours })) => {
+        Ok(Tried::LoggedIn(LoggedIn { token, whose })) => {
             let looked = look_up(client, &token);
-            let ended = if is_ours { client.call(REVOKE_SELF, Call::Post(b"{}"), Some(&token)).err() } else { None };
-            match (looked, ended) {
-                (Err(error), _) => ("lookup-self", Grade::Error, Chain(&error).to_string()),
-                (Ok(()), Some(error)) => {
+            let ended = match whose {
+                Token::OfThisHook => client.end(REVOKE_SELF, b"{}", &token).err(),
+                Token::Configured | Token::Batch => None,
+            };
+            match (looked, ended, whose) {
+                (Err(error), _, _) => ("lookup-self", Grade::Error, Chain(&error).to_string()),
+                (Ok(()), Some(error), _) => {
                     let detail = format!("the login works, but its token was not ended: {}", Chain(&error));
                     ("revoke-self", Grade::Warning, detail)
                 }
-                (Ok(()), None) if is_ours => {
+                (Ok(()), None, Token::OfThisHook) => {
                     ("login", Grade::Ok, "it works; its token was looked at and ended again".to_owned())
                 }
-                (Ok(()), None) => ("login", Grade::Ok, "the token holds".to_owned()),
+                (Ok(()), None, Token::Batch) => {
+                    ("login", Grade::Ok, "it works; it gives a batch token, which ends by its own time".to_owned())
+                }
+                (Ok(()), None, Token::Configured) => ("login", Grade::Ok, "the token is valid".to_owned()),
             }
         }
     }

@@ -39,6 +39,9 @@ pub(super) struct Envelope {
 #[derive(Deserialize)]
 pub(super) struct Auth {
     pub(super) client_token: SecretString,
+    /// `service` or `batch`; older servers do not say it.
+    #[serde(default)]
+    pub(super) token_type: Option<String>,
 }
 
 /// What a wrapped answer gives.
@@ -66,6 +69,33 @@ pub(super) fn is_health(reply: &Reply) -> bool {
 pub(super) fn read(reply: Reply) -> Option<Envelope> {
     let body = Zeroizing::new(reply.body);
     json::from_slice(&body).ok()
+}
+
+impl Field {
+    /// Returns the member of this name. Where no member has the whole name, a dot leads into an object, as in the
+    /// Python plugin: `data.password`.
+    pub(super) fn find(mut members: BTreeMap<String, Self>, name: &str) -> Option<Self> {
+        if let Some(found) = members.remove(name) {
+            return Some(found);
+        }
+        for (dot, _) in name.match_indices('.') {
+            let (Some(outer), Some(inner)) = (name.get(..dot), name.get(dot.saturating_add(1)..)) else {
+                continue;
+            };
+            if let Some(Self::Members(within)) = members.remove(outer)
+                && let Some(found) = Self::find(within, inner)
+            {
+                return Some(found);
+            }
+        }
+        None
+    }
+}
+
+/// Tells whether the same request may succeed in a moment: those that Vault's own clients send again (HTTP API, "HTTP
+/// status codes"). A sealed or uninitialised server is found by `sys/health` before.
+pub(super) fn is_passing(status: u16) -> bool {
+    matches!(status, 412 | 429 | 500 | 502..=504)
 }
 
 /// Tells what an error status means, in words of our own: the server's may quote what it was sent.
