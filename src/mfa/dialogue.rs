@@ -9,7 +9,7 @@ use serde_json::Value;
 
 use super::{Answer, Factor, MfaError, Naming, Reason, Subject, Tools, envelope, garbled, rejected};
 use crate::clock::Budget;
-use crate::config::settings::{Opt, SettingError};
+use crate::config::settings::{Opt, SettingError, Settings};
 use crate::json;
 use crate::names::MfaIdentity;
 use crate::terms::Question;
@@ -21,7 +21,7 @@ const MAX_ROUNDS: u32 = 20;
 /// How often is asked at most whether a push is confirmed, whatever the clock says.
 const MAX_POLLS: u32 = 36_000;
 /// What is asked where the server gives no text.
-const PROMPT: &str = "Please enter the one-time password: ";
+pub(super) const PROMPT: &str = "Please enter the one-time password: ";
 
 /// A server, asked one thing at a time.
 pub(super) trait Server {
@@ -43,8 +43,11 @@ pub(super) trait Server {
     /// Asks how far a push has come. `password` is what began the login, where that was in this hook.
     fn poll(&self, user: User<'_>, id: &str, password: &str) -> Result<Push, MfaError>;
 
-    /// Has the server say what the answer of the user's device is worth.
-    fn finish(&self, user: User<'_>, id: &str) -> Result<Verdict, MfaError>;
+    /// Has the server say what the answer of the user's device is worth, where [`Server::poll`] does not: after
+    /// [`Push::Answered`].
+    fn finish(&self, _user: User<'_>, _id: &str) -> Result<Verdict, MfaError> {
+        Err(garbled("the server does not say what the device's answer is worth"))
+    }
 }
 
 /// What a server says about a login.
@@ -56,6 +59,7 @@ pub(super) enum Verdict {
 }
 
 /// A yes.
+#[derive(Debug, PartialEq, Eq)]
 pub(super) struct Accepted {
     pub(super) serial: Option<String>,
     /// How it came about, where that is not what the user did.
@@ -79,6 +83,8 @@ pub(super) enum Push {
     Pending,
     /// Somebody answered. What that is worth is for [`Server::finish`] to say.
     Answered,
+    /// The device accepted, and the server vouches for it.
+    Accepted(Accepted),
     Declined,
     /// The server no longer knows of it, or not for this password.
     Gone,
@@ -94,10 +100,17 @@ pub(super) struct User<'a> {
 }
 
 impl<'a> User<'a> {
-    /// Reads an identity; without a realm in it, the configured one holds.
-    pub(super) fn read(identity: &'a MfaIdentity, naming: Naming, realm: Option<&'a str>) -> Self {
+    /// Reads an identity; without a realm in it, the configured one counts. Whether a user's own name is taken apart at
+    /// its last `@` is what [`splits`] says; the names of targets and approvers always are.
+    pub(super) fn read(
+        identity: &'a MfaIdentity,
+        naming: Naming,
+        realm: Option<&'a str>,
+        splits: bool,
+    ) -> Self {
         match naming {
             Naming::Target => Self::of_target(identity, realm),
+            Naming::User if !splits => Self { name: identity.as_str(), realm, is_serial: false },
             Naming::User | Naming::Person => Self::parse(identity, realm),
         }
     }
@@ -125,6 +138,23 @@ impl<'a> User<'a> {
     /// Names a token.
     pub(super) fn serial(name: &'a str) -> Self {
         Self { name, realm: None, is_serial: true }
+    }
+}
+
+/// Reads `split_at_sign`, named as privacyIDEA names it: whether `erin@realm2` is the user `erin` of the realm `realm2`.
+/// Without it names are taken apart only where no realm is configured; a realm that is goes first, and the server knows
+/// such users by their whole name (privacyIDEA, "Realms").
+///
+/// # Errors
+/// Neither yes nor no.
+pub(super) fn splits(
+    settings: &Settings<'_>,
+    option: &Opt,
+    realm: Option<&str>,
+) -> Result<bool, SettingError> {
+    match settings.text(option)?.filter(|text| !text.is_empty()) {
+        Some(_) => settings.boolean(option),
+        None => Ok(realm.is_none()),
     }
 }
 
@@ -275,6 +305,7 @@ impl<'a> Dialogue<'a> {
         for _ in 0..MAX_POLLS {
             match server.poll(user, id, password)? {
                 Push::Answered => return server.finish(user, id),
+                Push::Accepted(accepted) => return Ok(Verdict::Accepted(accepted)),
                 Push::Declined => {
                     return Ok(Verdict::Rejected("it was declined on the user's device".into()));
                 }
@@ -300,7 +331,7 @@ mod tests {
     use super::*;
 
     fn parsed<'a>(identity: &'a MfaIdentity, realm: Option<&'a str>) -> (&'a str, Option<&'a str>) {
-        let User { name, realm, is_serial } = User::read(identity, Naming::User, realm);
+        let User { name, realm, is_serial } = User::read(identity, Naming::User, realm, true);
         assert!(!is_serial);
         (name, realm)
     }
@@ -321,6 +352,16 @@ mod tests {
     }
 
     #[test]
+    fn a_name_that_is_not_split_is_one_of_the_configured_realm() {
+        let identity = MfaIdentity::parse("erin@example.org").unwrap();
+        let read = |naming| User::read(&identity, naming, Some("upn"), false);
+        assert_eq!((read(Naming::User).name, read(Naming::User).realm), ("erin@example.org", Some("upn")));
+        for named in [Naming::Person, Naming::Target] {
+            assert_eq!((read(named).name, read(named).realm), ("erin", Some("example.org")), "{named:?}");
+        }
+    }
+
+    #[test]
     fn a_target_is_a_serial_or_has_an_at_sign() {
         for (identity, expected) in [
             ("TOTP0001", ("TOTP0001", None, true)),
@@ -329,7 +370,8 @@ mod tests {
             ("erin@example.org@", ("erin@example.org", Some("realm1"), false)),
         ] {
             let identity = MfaIdentity::parse(identity).unwrap();
-            let User { name, realm, is_serial } = User::read(&identity, Naming::Target, Some("realm1"));
+            let User { name, realm, is_serial } =
+                User::read(&identity, Naming::Target, Some("realm1"), false);
             assert_eq!((name, realm, is_serial), expected, "{identity}");
         }
     }

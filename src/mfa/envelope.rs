@@ -71,8 +71,9 @@ where
     }
     let answer: Answer<D, I> = json::from_slice(&reply.body).map_err(|error| {
         // serde's message may quote a value.
+        let hint = if reply.status == 404 { "; does the address lead to the server's root?" } else { "" };
         garbled(Reason::ours(format!(
-            "the server's answer with status {} is not of the known form (line {}, column {})",
+            "the server's answer with status {} is not of the known form (line {}, column {}){hint}",
             reply.status,
             error.line(),
             error.column()

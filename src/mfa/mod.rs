@@ -47,6 +47,7 @@ const PROVIDER: Opt = Opt::new("mfa", "provider", "local");
 /// What the user reads before a password; a provider may have one of its own.
 const PROMPT: Opt =
     Opt::new("auth", "prompt", "Press Enter for push notification or type one-time password:");
+const LINOTP_PROMPT: &str = "Type your PIN, and your one-time password if you have one:";
 const PROMPTS: [Opt; 8] = [
     Opt::new("edumfa", "prompt", ""),
     Opt::new("http", "prompt", ""),
@@ -315,6 +316,10 @@ fn prompt_of(settings: &Settings<'_>, name: &str) -> Result<String, SettingError
     let own = own.map(|option| settings.text(option)).transpose()?.flatten();
     match own.filter(|prompt| !prompt.is_empty()) {
         Some(prompt) => Ok(prompt),
+        // LinOTP starts a push for a PIN only, so that Enter would invite a failure.
+        None if name == "linotp" && settings.ini().entry(PROMPT.section, PROMPT.option).is_none() => {
+            Ok(LINOTP_PROMPT.to_owned())
+        }
         None => Ok(settings.text(&PROMPT)?.unwrap_or_default()),
     }
 }

@@ -72,8 +72,19 @@ impl Visit<'_> {
         url: String,
         headers: Vec<(&'static str, SecretString)>,
     ) -> Option<(Reply, Option<UnixTime>)> {
+        self.send(&Request { url, headers, body: Body::Get })
+    }
+
+    /// As [`Visit::get`], and sends a form.
+    pub(super) fn post_form(&mut self, path: &str, form: &str) -> Option<Reply> {
+        let body = Body::Form(form.as_bytes());
+        let request = Request { url: self.url.join(path), headers: Vec::new(), body };
+        self.send(&request).map(|(reply, _)| reply)
+    }
+
+    fn send(&mut self, request: &Request<'_>) -> Option<(Reply, Option<UnixTime>)> {
         let about = format!("[{}]", self.section);
-        match self.client.send_dated(&Request { url, headers, body: Body::Get }) {
+        match self.client.send_dated(request) {
             Err(error) => {
                 self.findings.push(not_reached(&about, self.url, &error));
                 None

@@ -1,15 +1,16 @@
 //! `[mfa] provider=linotp`.
 //!
-//! Only `/validate/check`, and `/validate/check_s` for a token's serial, say yes, with `status` true and `value` true.
-//! What `/validate/check_status` calls true is that there is such a transaction; a transaction that it calls valid is
-//! still checked. Bodies are forms. LinOTP answers nearly every refusal alike: status 200 and a `value` of false.
+//! A code is accepted by `/validate/check`, with `status` true and `value` true. A push is accepted by
+//! `/validate/check_status`, where the transaction is closed and valid and the device says `accept`; to check it once more
+//! would count a failure and take the acceptance back (`controllers/userservice.py` and `public/js/auth.js` read it the
+//! same way). Bodies are forms. LinOTP answers nearly every refusal alike: status 200 and a `value` of false.
 
 mod probe;
 mod wire;
 
 use secrecy::SecretString;
 
-use super::dialogue::{Dialogue, Push, Server, User, Verdict};
+use super::dialogue::{self, Accepted, Dialogue, Push, Server, User, Verdict};
 use super::servers::{Repeat, Servers};
 use super::{Answer, MfaClient, MfaError, Naming, Subject, Tools};
 use crate::config::settings::{Opt, SettingError};
@@ -23,13 +24,19 @@ const SERIAL_PREFIX: Opt = Opt::new("linotp", "serial_prefix", "");
 const TIMEOUT: Opt = Opt::new("linotp", "timeout", "30");
 const IGNORE_CONNECTION_ERROR: Opt = Opt::new("linotp", "ignore_connection_error", "no");
 const POLL_INTERVAL: Opt = Opt::new("linotp", "poll_interval", "1");
+const SPLIT_AT_SIGN: Opt = Opt::new("linotp", "split_at_sign", "");
 pub(super) const OPTIONS: &[Opt] =
-    &[SERVER_URL, REALM, SERIAL_PREFIX, TIMEOUT, IGNORE_CONNECTION_ERROR, POLL_INTERVAL];
+    &[SERVER_URL, REALM, SPLIT_AT_SIGN, SERIAL_PREFIX, TIMEOUT, IGNORE_CONNECTION_ERROR, POLL_INTERVAL];
+
+/// What the first check carries beside the password. LinOTP begins a push or a QR challenge only for a request with
+/// `data`, which the device shows; `content_type` 0 is plain text.
+const CHALLENGE: [(&str, &str); 2] = [("data", "Login at the gateway"), ("content_type", "0")];
 
 /// A server of this kind.
 pub(super) struct LinOtp<'a> {
     servers: Servers<'a>,
     realm: Option<String>,
+    splits: bool,
     serial_prefix: Option<String>,
     ignore_connection_error: bool,
     dialogue: Dialogue<'a>,
@@ -43,21 +50,28 @@ impl<'a> LinOtp<'a> {
         let settings = tools.settings;
         let timeout = super::timeout(settings, &TIMEOUT)?;
         let text = |option| settings.text(option).map(|text| text.filter(|text| !text.is_empty()));
+        let realm = text(&REALM)?;
         Ok(Self {
             servers: Servers::from_settings(tools, (&SERVER_URL).into(), timeout)?,
-            realm: text(&REALM)?,
+            splits: dialogue::splits(settings, &SPLIT_AT_SIGN, realm.as_deref())?,
+            realm,
             serial_prefix: text(&SERIAL_PREFIX)?,
             ignore_connection_error: settings.boolean(&IGNORE_CONNECTION_ERROR)?,
             dialogue: Dialogue::from_settings(tools, &POLL_INTERVAL, disable_echo)?,
         })
     }
 
-    /// The one request whose answer can be a yes.
-    fn check(&self, user: User<'_>, id: Option<&str>, password: &str) -> Result<Verdict, MfaError> {
-        let path = if user.is_serial { "validate/check_s" } else { "validate/check" };
-        let id = id.map(|id| ("transactionid", id));
-        let fields = about(user).into_iter().chain(id).chain([("pass", password)]).collect();
-        wire::verdict(&self.post(Repeat::Never, path, &fields)?)
+    /// Has the server check a password, or the code that answers a challenge.
+    fn check(&self, user: User<'_>, rest: &[(&'static str, &str)]) -> Result<Verdict, MfaError> {
+        let fields = about(user).into_iter().chain(rest.iter().copied()).collect();
+        let verdict = wire::verdict(&self.post(Repeat::Never, "validate/check", &fields)?)?;
+        Ok(match verdict {
+            // Without the policy detail_on_success the answer names no token, but the question did.
+            Verdict::Accepted(Accepted { serial: None, way }) if user.is_serial => {
+                Verdict::Accepted(Accepted { serial: Some(user.name.to_owned()), way })
+            }
+            verdict => verdict,
+        })
     }
 
     fn post(&self, repeat: Repeat, path: &str, fields: &Fields<'_>) -> Result<Reply, MfaError> {
@@ -93,27 +107,30 @@ impl Server for LinOtp<'_> {
         let prefix = self.serial_prefix.as_deref().filter(|_| naming == Naming::User);
         match prefix.and_then(|prefix| identity.as_str().strip_prefix(prefix)) {
             Some(serial) => User::serial(serial),
-            None => User::read(identity, naming, self.realm.as_deref()),
+            None => User::read(identity, naming, self.realm.as_deref(), self.splits),
         }
     }
 
     fn begin(&self, user: User<'_>, password: &str) -> Result<Verdict, MfaError> {
-        self.check(user, None, password)
+        if password.is_empty() {
+            // LinOTP starts nothing without a PIN, and counts a failure at each of the user's tokens.
+            return Ok(Verdict::Rejected(
+                "nothing was typed, and LinOTP is not asked without a PIN or code".into(),
+            ));
+        }
+        let [data, content_type] = CHALLENGE;
+        self.check(user, &[("pass", password), data, content_type])
     }
 
     fn answer(&self, user: User<'_>, id: &str, code: &str) -> Result<Verdict, MfaError> {
-        self.check(user, Some(id), code)
+        self.check(user, &[("transactionid", id), ("pass", code)])
     }
 
-    /// The server tells of a transaction only to whom knows the PIN, which is not kept from one hook to the next.
+    /// The server tells of a transaction only under the PIN, which is not kept from one hook to the next.
     fn poll(&self, user: User<'_>, id: &str, password: &str) -> Result<Push, MfaError> {
         let rest = [("transactionid", id), ("pass", password)];
         let fields = about(user).into_iter().chain(rest).collect();
         wire::polled(&self.post(Repeat::Freely, "validate/check_status", &fields)?, id)
-    }
-
-    fn finish(&self, user: User<'_>, id: &str) -> Result<Verdict, MfaError> {
-        self.check(user, Some(id), "")
     }
 }
 

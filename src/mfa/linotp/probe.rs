@@ -1,27 +1,58 @@
-//! What changes nothing at LinOTP: `/validate/check` about nobody, with nothing. There is no user and no token that a
-//! failure could be counted for.
+//! What changes nothing at LinOTP: `/validate/check` about nobody, with nothing, and about a name that nobody has. There is
+//! no user and no token that a failure could be counted for.
 
 use super::LinOtp;
-use crate::finding::{Finding, Grade};
+use crate::finding::Finding;
+use crate::finding::Grade;
 use crate::mfa::envelope;
-use crate::mfa::probe::{self, Nothing};
+use crate::mfa::probe::{self, Nothing, Visit};
+use crate::net;
+use crate::token::naming::random_text;
+
+const CHECK: &str = "validate/check";
+/// How long a made-up name is, in characters.
+const NAME_LENGTH: usize = 24;
 
 impl LinOtp<'_> {
     pub(super) fn look(&self) -> Vec<Finding> {
         probe::visit(&self.servers, "linotp", |visit| {
-            let Some(reply) = visit.get("validate/check", Vec::new()) else { return };
-            let (grade, detail) = match envelope::usable::<Nothing, Nothing>(&reply) {
-                Ok(Ok(usable)) if usable.truth().ok() == Some(true) => (
-                    Grade::Error,
-                    "the server accepts nobody with nothing; it must not be asked about anybody".to_owned(),
-                ),
-                Ok(Ok(_) | Err(_)) => (Grade::Ok, "it is a LinOTP".to_owned()),
-                Err(_) if reply.status == 405 => {
-                    (Grade::Warning, "not known whether it is a LinOTP: it is asked by POST only".to_owned())
-                }
-                Err(error) => (Grade::Error, format!("{error}; does the address lead to the server's root?")),
-            };
-            visit.note("GET validate/check", grade, &detail);
+            if self.ask(visit, "POST validate/check", &[], "nobody, with nothing") {
+                // Where the server answers for users that it does not know, this is how it shows.
+                let (Ok(name), Ok(pass)) = (random_text(NAME_LENGTH), random_text(NAME_LENGTH)) else {
+                    return;
+                };
+                let realm = self.realm.as_deref().map(|realm| ("realm", realm));
+                let fields: Vec<_> = [("user", name.as_str())]
+                    .into_iter()
+                    .chain(realm)
+                    .chain([("pass", pass.as_str())])
+                    .collect();
+                self.ask(visit, "POST validate/check user", &fields, "a user who does not exist");
+            }
         })
+    }
+
+    /// Asks one question, whose answer must not be a yes, and tells whether it was that of a LinOTP that says no.
+    fn ask(
+        &self,
+        visit: &mut Visit<'_>,
+        question: &'static str,
+        fields: &[(&str, &str)],
+        whom: &str,
+    ) -> bool {
+        let Some(reply) = visit.post_form(CHECK, &net::encoded(fields)) else { return false };
+        let (is_right, grade, detail) = match envelope::usable::<Nothing, Nothing>(&reply) {
+            Ok(Ok(usable)) if usable.truth().ok() == Some(true) => (
+                false,
+                Grade::Error,
+                format!(
+                    "the server accepts {whom}; look for PassOnUserNotFound, PassOnUserNoToken and passOnNoToken"
+                ),
+            ),
+            Ok(Ok(_) | Err(_)) => (true, Grade::Ok, format!("it is a LinOTP, and rejects {whom}")),
+            Err(error) => (false, Grade::Error, error.to_string()),
+        };
+        visit.note(question, grade, &detail);
+        is_right
     }
 }

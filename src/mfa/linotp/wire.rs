@@ -4,8 +4,8 @@ use std::collections::BTreeMap;
 
 use serde::Deserialize;
 
-use crate::json::Object;
-use crate::mfa::dialogue::{Accepted, Challenge, Push, Verdict};
+use crate::json::{Object, optional_object};
+use crate::mfa::dialogue::{Accepted, Challenge, PROMPT, Push, Verdict};
 use crate::mfa::envelope::{self, Refusal};
 use crate::mfa::{MfaError, Reason, garbled, printable};
 use crate::net::Reply;
@@ -45,11 +45,20 @@ struct Transaction {
     reject: bool,
     #[serde(default)]
     accept: Option<bool>,
+    #[serde(default, deserialize_with = "optional_object")]
+    token: Option<Token>,
+}
+
+/// Whose transaction it is.
+#[derive(Deserialize)]
+struct Token {
+    serial: Option<String>,
+    r#type: Option<String>,
 }
 
 type Usable = envelope::Usable<Detail, ()>;
 
-/// Reads an answer of `/validate/check` and `/validate/check_s`.
+/// Reads an answer of `/validate/check`.
 pub(super) fn verdict(reply: &Reply) -> Result<Verdict, MfaError> {
     let answer = match usable(reply)? {
         Ok(answer) => answer,
@@ -85,8 +94,10 @@ pub(super) fn polled(reply: &Reply, id: &str) -> Result<Push, MfaError> {
         return Ok(Push::Declined);
     }
     // A device's answer closes all transactions of a group, and is valid in one of them.
-    if all().any(Transaction::is_answered) {
-        return Ok(Push::Answered);
+    if let Some(accepted) = all().find(|transaction| transaction.is_accepted()) {
+        let serial = accepted.token.as_ref().and_then(|token| token.serial.clone());
+        let serial = serial.map(envelope::serial_of).transpose()?;
+        return Ok(Push::Accepted(Accepted { serial, way: Some("push") }));
     }
     Ok(if all().any(Transaction::is_open) { Push::Pending } else { Push::Gone })
 }
@@ -100,8 +111,15 @@ impl Transaction {
         self.reject
     }
 
-    fn is_answered(&self) -> bool {
-        self.valid_tan && self.status == "closed" && self.accept != Some(false)
+    /// Only a push says `accept`. A QR token's transaction that is closed and valid was answered by the device that
+    /// scanned it, or by the code that it showed.
+    fn is_accepted(&self) -> bool {
+        let kind = self.token.as_ref().and_then(|token| token.r#type.as_deref()).unwrap_or_default();
+        let is_accepted = match self.accept {
+            Some(accept) => accept,
+            None => kind.eq_ignore_ascii_case("qr"),
+        };
+        self.valid_tan && self.status == "closed" && is_accepted
     }
 }
 
@@ -141,8 +159,8 @@ fn challenge(detail: Detail) -> Result<Challenge, MfaError> {
     }
     Ok(Challenge {
         message: message(&entries),
-        interactive: entries.iter().any(|entry| entry.mode() == Mode::Interactive),
-        poll: entries.iter().any(|entry| entry.mode() == Mode::Poll),
+        interactive: entries.iter().any(Entry::is_interactive),
+        poll: entries.iter().any(|entry| matches!(entry.mode(), Mode::Poll | Mode::Both)),
         transaction_id,
     })
 }
@@ -159,35 +177,40 @@ fn belongs(id: &str, transaction: &str) -> bool {
 /// Says what the user reads: each text once, without those of challenges that no code answers.
 fn message(entries: &[Entry]) -> Option<String> {
     let mut texts = Vec::new();
-    for entry in entries.iter().filter(|entry| entry.mode() == Mode::Interactive) {
+    for entry in entries.iter().filter(|entry| entry.is_interactive()) {
         let text = printable(entry.message.as_deref().unwrap_or_default());
-        if !text.trim().is_empty() && !texts.contains(&text) {
+        let text = text.trim().to_owned();
+        if !text.is_empty() && !texts.contains(&text) {
             texts.push(text);
         }
     }
-    match texts.as_slice() {
-        [] => None,
-        [text] => Some(text.clone()),
-        several => {
-            let trimmed: Vec<_> = several.iter().map(|text| text.trim()).collect();
-            Some(printable(&trimmed.join(" / ")))
-        }
-    }
+    (!texts.is_empty()).then(|| printable(&asking(&texts.join(" / "))))
 }
 
-#[derive(PartialEq, Eq)]
+/// Makes a question of a text that only tells something, such as "sms submitted".
+fn asking(text: &str) -> String {
+    if text.ends_with([':', '?']) { format!("{text} ") } else { format!("{text} - {PROMPT}") }
+}
+
 enum Mode {
     Interactive,
     Poll,
+    /// A code answers it, and a device does.
+    Both,
     Browser,
 }
 
 impl Entry {
+    fn is_interactive(&self) -> bool {
+        matches!(self.mode(), Mode::Interactive | Mode::Both)
+    }
+
     /// A forward token is answered like the token to which it leads.
     fn mode(&self) -> Mode {
         let kind = self.linotp_forward_tokentype.as_ref().or(self.linotp_tokentype.as_ref());
         match kind.map(|kind| kind.to_ascii_lowercase()).as_deref() {
             Some("push") => Mode::Poll,
+            Some("qr") => Mode::Both,
             Some("fido2" | "u2f") => Mode::Browser,
             Some(_) | None => Mode::Interactive,
         }

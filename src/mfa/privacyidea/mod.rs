@@ -15,7 +15,7 @@ use serde::Serialize;
 use zeroize::Zeroizing;
 
 use self::offline::{Hand, Offline};
-use super::dialogue::{Dialogue, Push, Server, User, Verdict};
+use super::dialogue::{self, Dialogue, Push, Server, User, Verdict};
 use super::servers::{Repeat, Servers};
 use super::{Answer, MfaClient, MfaError, Naming, Subject, Tools, garbled};
 use crate::config::settings::{Opt, SettingError};
@@ -24,7 +24,7 @@ use crate::names::MfaIdentity;
 use crate::net::{Body, Reply, Request};
 
 /// The options of one section.
-pub(super) type Options = [Opt; 9];
+pub(super) type Options = [Opt; 10];
 
 const fn options(section: &'static str) -> Options {
     [
@@ -37,6 +37,7 @@ const fn options(section: &'static str) -> Options {
         Opt::new(section, "trigger", "never"),
         Opt::new(section, "trigger_token", ""),
         Opt::new(section, "offline", "yes"),
+        Opt::new(section, "split_at_sign", ""),
     ]
 }
 
@@ -49,6 +50,7 @@ pub(super) struct PrivacyIdea<'a> {
     tools: Tools<'a>,
     servers: Servers<'a>,
     realm: Option<String>,
+    splits: bool,
     api_key: Option<SecretString>,
     /// The administrator's token for `/validate/triggerchallenge`, where an empty password triggers.
     trigger: Option<SecretString>,
@@ -96,6 +98,7 @@ impl<'a> PrivacyIdea<'a> {
             trigger,
             trigger_token,
             offline,
+            split_at_sign,
         ] = options;
         let timeout = super::timeout(settings, timeout)?;
         let trigger = match settings.choice(trigger, &["on_empty", "never"])? {
@@ -103,11 +106,13 @@ impl<'a> PrivacyIdea<'a> {
             _ => None,
         };
         let name = server_url.section;
+        let realm = settings.text(realm)?.filter(|realm| !realm.is_empty());
         Ok(Self {
             name,
             tools,
             servers: Servers::from_settings(tools, server_url.into(), timeout)?,
-            realm: settings.text(realm)?.filter(|realm| !realm.is_empty()),
+            splits: dialogue::splits(settings, split_at_sign, realm.as_deref())?,
+            realm,
             api_key: settings.secret(api_key)?,
             trigger,
             offline: settings.boolean(offline)?.then_some(Offline { tools, provider: name }),
@@ -193,7 +198,7 @@ impl Server for PrivacyIdea<'_> {
     }
 
     fn whom<'u>(&'u self, identity: &'u MfaIdentity, naming: Naming) -> User<'u> {
-        User::read(identity, naming, self.realm.as_deref())
+        User::read(identity, naming, self.realm.as_deref(), self.splits)
     }
 
     fn begin(&self, user: User<'_>, password: &str) -> Result<Verdict, MfaError> {
