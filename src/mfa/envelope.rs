@@ -8,6 +8,8 @@ use super::{MfaError, Reason, garbled, printable};
 use crate::json::{self, optional_object};
 use crate::net::Reply;
 
+/// What is said of a page that is not the server's API.
+pub(super) const WRONG_ADDRESS: &str = "; does the address lead to the server's root?";
 /// The longest transaction id and the longest serial; the servers' have twenty digits and forty characters.
 const MAX_ID: usize = 64;
 
@@ -71,7 +73,7 @@ where
     }
     let answer: Answer<D, I> = json::from_slice(&reply.body).map_err(|error| {
         // serde's message may quote a value.
-        let hint = if reply.status == 404 { "; does the address lead to the server's root?" } else { "" };
+        let hint = if reply.status == 404 { WRONG_ADDRESS } else { "" };
         garbled(Reason::ours(format!(
             "the server's answer with status {} is not of the known form (line {}, column {}){hint}",
             reply.status,
@@ -107,6 +109,12 @@ impl<D, I> Usable<D, I> {
             }
         }
     }
+}
+
+/// Says for check-config what is wrong with an answer that is not of the known form.
+pub(super) fn elsewhere(error: &MfaError, reply: &Reply) -> String {
+    let hint = if reply.status == 404 { "" } else { WRONG_ADDRESS };
+    format!("{error}{hint}")
 }
 
 /// Tells whether a text can be a transaction id. It may become part of an address.

@@ -27,9 +27,25 @@ impl fmt::Display for Cause {
             f.write_str(&self.late)
         } else if matches!(&self.error, ureq::Error::Io(error) if tls::is_another_protocol(error)) {
             f.write_str("no TLS is spoken on this port; is http:// meant?")
+        } else if let Some(sentence) = refused_certificate(&self.error.to_string()) {
+            f.write_str(sentence)
         } else {
             self.error.fmt(f)
         }
+    }
+}
+
+/// Says in plain words what the verifier of certificates has only a name for.
+fn refused_certificate(error: &str) -> Option<&'static str> {
+    if error.contains("CaUsedAsEndEntity") {
+        Some(
+            "the server shows a CA certificate (CA:TRUE) as its own, which is not accepted, not even where ca_cert \
+             has it; have a certificate issued for the server with CA:FALSE",
+        )
+    } else if error.contains("UnsupportedCertVersion") {
+        Some("the server's certificate is not X.509 version 3; have one issued that is")
+    } else {
+        None
     }
 }
 

@@ -355,6 +355,10 @@ def a_typed_path(site: Site) -> None:
         "sys/health#cluster_id",
         "auth/token/lookup-self#id",
         "kv1/../sys/health",
+        "kv1/auth/token/lookup-self#id",
+        "team//auth/token/lookup-self#id",
+        "/kv1/other",
+        "secret/data/users/root#data",
         "x://y",
     ):
         typed(path)

@@ -188,10 +188,29 @@ fn linotp_is_asked_about_nobody_and_must_not_say_yes() {
         }));
         let asked =
             ask(&format!("[mfa]\nprovider=linotp\n[linotp]\nserver_url=http://{}\n", service.address));
-        asked.assert("GET validate/check", "", result, "");
-        let [request] = service.requests().try_into().unwrap();
-        assert!(request.line.starts_with("GET /validate/check ") && request.body.is_empty(), "{request:?}");
+        asked.assert("POST validate/check", "", result, "");
+        let requests = service.requests();
+        let first = requests.first().unwrap();
+        assert!(first.line.starts_with("POST /validate/check ") && first.body.is_empty(), "{first:?}");
+        assert_eq!(requests.len(), if value { 1 } else { 2 });
     }
+}
+
+#[test]
+fn a_linotp_that_accepts_a_user_who_does_not_exist_is_an_error() {
+    let service = Service::plain(each(|request| {
+        let value = String::from_utf8_lossy(&request.body).contains("user=");
+        json_reply(200, &json!({"result": {"status": true, "value": value}, "id": 0}))
+    }));
+    let asked = ask(&format!(
+        "[mfa]\nprovider=linotp\n[linotp]\nserver_url=http://{}\nrealm=test\n",
+        service.address
+    ));
+    assert_eq!(asked.status, Some(1), "{}", asked.text);
+    asked.assert("POST validate/check user", "", "error", "accepts a user who does not exist");
+    let [_, second] = service.requests().try_into().unwrap();
+    let body = String::from_utf8_lossy(&second.body).into_owned();
+    assert!(body.starts_with("user=") && body.contains("&realm=test&pass="), "{body}");
 }
 
 #[test]

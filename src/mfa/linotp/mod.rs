@@ -67,10 +67,11 @@ impl<'a> LinOtp<'a> {
         let verdict = wire::verdict(&self.post(Repeat::Never, "validate/check", &fields)?)?;
         Ok(match verdict {
             // Without the policy detail_on_success the answer names no token, but the question did.
-            Verdict::Accepted(Accepted { serial: None, way }) if user.is_serial => {
-                Verdict::Accepted(Accepted { serial: Some(user.name.to_owned()), way })
+            Verdict::Accepted(Accepted { serial, way }) => {
+                let asked = user.is_serial.then(|| user.name.to_owned());
+                Verdict::Accepted(Accepted { serial: serial.or(asked), way })
             }
-            verdict => verdict,
+            Verdict::Rejected(_) | Verdict::Challenge(_) => verdict,
         })
     }
 

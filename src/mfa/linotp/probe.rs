@@ -50,7 +50,7 @@ impl LinOtp<'_> {
                 ),
             ),
             Ok(Ok(_) | Err(_)) => (true, Grade::Ok, format!("it is a LinOTP, and rejects {whom}")),
-            Err(error) => (false, Grade::Error, error.to_string()),
+            Err(error) => (false, Grade::Error, envelope::elsewhere(&error, &reply)),
         };
         visit.note(question, grade, &detail);
         is_right

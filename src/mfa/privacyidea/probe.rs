@@ -44,8 +44,7 @@ impl PrivacyIdea<'_> {
                     visit.note("GET auth/rights", Grade::Ok, "it is a server of this kind");
                 }
                 Said::Unclear(what) => {
-                    let detail = format!("{what}; does the address lead to the server's root?");
-                    return visit.note("GET auth/rights", Grade::Error, &detail);
+                    return visit.note("GET auth/rights", Grade::Error, &what);
                 }
             }
             if let Some(key) = &self.api_key {
@@ -97,9 +96,9 @@ fn said(reply: &Reply) -> Said {
         Ok(Ok(_)) => Said::Taken,
         Ok(Err(refusal)) => match refusal.code {
             Some(code) => Said::Refused(code),
-            None => Said::Unclear(refusal.reason.to_string()),
+            None => Said::Unclear(format!("{}{}", refusal.reason, envelope::WRONG_ADDRESS)),
         },
-        Err(error) => Said::Unclear(error.to_string()),
+        Err(error) => Said::Unclear(envelope::elsewhere(&error, reply)),
     }
 }
 
