@@ -281,10 +281,10 @@ fn a_secret_is_opened_in_a_short_list_of_files() {
             "cli/credential/list.rs",
             // Every option may be a secret and is read as one; most are none.
             "config/settings.rs",
-            // The bodies of logins.
-            "credentials/vault/login.rs",
             // A token that is kept sealed.
             "credentials/vault/lease.rs",
+            // The bodies of logins.
+            "credentials/vault/login.rs",
             // A key on its way to its reader.
             "credentials/vault/mod.rs",
             // A password on its way to a directory.
