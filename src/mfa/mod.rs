@@ -373,6 +373,14 @@ pub fn fallback(settings: &Settings<'_>) -> Result<bool, SettingError> {
     Ok(settings.choice(&FALLBACK, &["local", "none"])? == "local")
 }
 
+/// Reads the tables of which a hook reads one line.
+///
+/// # Errors
+/// A line that is unusable.
+pub fn check_tables(settings: &Settings<'_>) -> Result<(), SettingError> {
+    yubico::check_ids(settings)
+}
+
 /// Reads a provider's `timeout`.
 fn timeout(settings: &Settings<'_>, opt: &Opt) -> Result<Duration, SettingError> {
     settings.seconds(opt, MAX_TIMEOUT)

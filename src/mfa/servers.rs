@@ -41,8 +41,8 @@ impl<'a> Servers<'a> {
     ) -> Result<Self, SettingError> {
         let settings = tools.settings;
         let mut all = Vec::new();
-        for text in settings.required(option)?.split(',') {
-            let url = Url::parse(text).ok_or_else(|| {
+        for text in settings.required_list(option)? {
+            let url = Url::parse(&text).ok_or_else(|| {
                 settings.invalid(
                     option,
                     "addresses such as https://mfa.example.org, separated by commas".to_owned(),

@@ -129,6 +129,11 @@ pub(super) fn question(context: &Context<'_>, key: &str) -> Result<Question, Sto
 /// Tells whether somebody can answer a question.
 pub(super) fn can_answer(context: &Context<'_>, arguments: &Arguments) -> Result<bool, Stop> {
     let protocol = arguments.protocol.as_deref().unwrap_or_default().to_lowercase();
-    let interactive = context.settings.list(&INTERACTIVE_PROTOCOLS)?;
-    Ok(interactive.iter().any(|known| known.to_lowercase() == protocol))
+    Ok(interactive_protocols(context)?.contains(&protocol))
+}
+
+/// Reads the protocols in which somebody can answer, in lower case.
+pub(super) fn interactive_protocols(context: &Context<'_>) -> Result<Vec<String>, Stop> {
+    let protocols = context.settings.list(&INTERACTIVE_PROTOCOLS)?;
+    Ok(protocols.iter().map(|known| known.to_lowercase()).collect())
 }

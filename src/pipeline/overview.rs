@@ -158,7 +158,7 @@ fn roads_without_a_factor(context: &Context<'_>, overview: &mut Overview) {
         overview.authenticate.push(format!("whom the user list {list} lets in{place}: without a factor"));
     }
     let allow = overview.take(settings.optional_choice(&bypass::GROUP_ALLOW, &Allow::WORDS)).flatten();
-    let groups = overview.take(settings.text(&bypass::GROUP_EXCEPT)).flatten();
+    let groups = overview.take(settings.list(&bypass::GROUP_EXCEPT)).filter(|groups| !groups.is_empty());
     let server = overview.take(settings.text(&identity::LDAP_SERVER)).flatten();
     if let Some(Err(LdapError::Setting(error))) = server.as_ref().map(|name| context.directories().find(name))
     {
@@ -166,7 +166,9 @@ fn roads_without_a_factor(context: &Context<'_>, overview: &mut Overview) {
     }
     if let (Some(allow), Some(groups), Some(server)) = (allow, groups, server) {
         let who = if allow == "all_users" { "everybody but the members" } else { "the members" };
-        overview.authenticate.push(format!("{who} of {groups} in the directory {server}: without a factor"));
+        overview
+            .authenticate
+            .push(format!("{who} of {} in the directory {server}: without a factor", groups.join(", ")));
     }
     if let Some(Some(limits)) = overview.take(bypass::cache_limits(context)) {
         overview.authenticate.push(format!(
@@ -179,6 +181,8 @@ fn roads_without_a_factor(context: &Context<'_>, overview: &mut Overview) {
 fn roads_with_a_factor(context: &Context<'_>, overview: &mut Overview) {
     let settings = context.settings;
     overview.take(mfa::first_prompt(settings));
+    overview.take(authenticate::interactive_protocols(context));
+    overview.take(mfa::check_tables(settings));
     let disable_echo = overview.take(settings.boolean(&authenticate::DISABLE_ECHO)).unwrap_or_default();
     let faults = overview.errors.len();
     let client = overview.take(mfa::client(factor::tools(context), disable_echo));
