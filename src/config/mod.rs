@@ -2,6 +2,7 @@
 
 pub mod ini;
 pub mod list;
+mod number;
 pub mod reference;
 pub mod settings;
 pub mod unknown;

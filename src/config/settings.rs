@@ -11,6 +11,7 @@ use secrecy::{ExposeSecret, SecretString};
 
 use super::ini::{Ini, IniError};
 use super::list::{self, Entries};
+use super::number;
 use super::reference::{self, Lookup, Reference, ReferenceError};
 
 /// Names an option, its section and its default.
@@ -243,29 +244,28 @@ impl<'a> Settings<'a> {
         }
     }
 
-    /// Returns a whole number between `least` and `most`.
+    /// Returns a whole number between `least` and `most`, as Python's `int()` reads it.
     ///
     /// # Errors
     /// As [`Settings::text`]; no number, or out of the range; [`SettingError::Missing`] without value and default.
     pub fn integer<'o>(&self, at: impl Into<At<'o>>, least: i64, most: i64) -> Result<i64, SettingError> {
         let at = at.into();
-        let text = self.required(at)?;
-        match text.trim().replace('_', "").parse::<i64>() {
-            Ok(number) if (least..=most).contains(&number) => Ok(number),
-            Ok(_) => Err(self.invalid(at, format!("a whole number from {least} to {most}"))),
-            Err(_) => Err(self.invalid(at, "a whole number".to_owned())),
+        match number::integer(&self.required(at)?) {
+            Some(number) if (least..=most).contains(&number) => Ok(number),
+            Some(_) => Err(self.invalid(at, format!("a whole number from {least} to {most}"))),
+            None => Err(self.invalid(at, "a whole number".to_owned())),
         }
     }
 
-    /// Returns a number, which may be infinite (`inf`) but not `nan`.
+    /// Returns a number as Python's `float()` reads it, which may be infinite (`inf`) but not `nan`.
     ///
     /// # Errors
     /// As [`Settings::text`]; no number; [`SettingError::Missing`] without value and default.
     pub fn number<'o>(&self, at: impl Into<At<'o>>) -> Result<f64, SettingError> {
         let at = at.into();
-        match self.required(at)?.trim().replace('_', "").parse::<f64>() {
-            Ok(number) if !number.is_nan() => Ok(number),
-            Ok(_) | Err(_) => Err(self.invalid(at, "a number".to_owned())),
+        match number::float(&self.required(at)?) {
+            Some(number) if !number.is_nan() => Ok(number),
+            Some(_) | None => Err(self.invalid(at, "a number".to_owned())),
         }
     }
 

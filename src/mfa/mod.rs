@@ -311,7 +311,9 @@ pub fn first_prompt(settings: &Settings<'_>) -> Result<(String, bool), SettingEr
 
 fn prompt_of(settings: &Settings<'_>, name: &str) -> Result<String, SettingError> {
     let section = if name == "yubico" { "yubikey" } else { name };
-    let own = PROMPTS.iter().find(|option| option.section == section);
+    // What stands in [DEFAULT] is for [auth], as in the SDK, which knows no prompt of a provider's own.
+    let is_own = |option: &&Opt| settings.ini().has_own_option(option.section, option.option);
+    let own = PROMPTS.iter().find(|option| option.section == section).filter(is_own);
     let own = own.map(|option| settings.text(option)).transpose()?.flatten();
     match own.filter(|prompt| !prompt.is_empty()) {
         Some(prompt) => Ok(prompt),
