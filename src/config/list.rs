@@ -34,29 +34,36 @@ pub struct BadEntry {
     pub why: &'static str,
 }
 
-/// Splits the text of an option into its entries.
+/// Splits the text of an option into its entries. Empty ones are left out.
 ///
 /// # Errors
-/// [`BadEntry`] for the first entry that is empty or has a character that shows that something else was meant.
+/// [`BadEntry`] for the first entry that has a character that shows that something else was meant.
 pub fn entries(text: &str, kind: Entries) -> Result<Vec<&str>, BadEntry> {
     let mut found = Vec::new();
-    for line in text.split(['\n', '\r']).map(trim).filter(|line| !line.is_empty()) {
-        let line = line.strip_suffix(',').unwrap_or(line);
-        for entry in line.split(',').map(trim) {
-            let pieces: Vec<_> = match kind {
-                Entries::Spaced => entry.split_whitespace().collect(),
-                Entries::Words | Entries::Users | Entries::Phrases => vec![entry],
-            };
-            let empty = (pieces.is_empty() && kind != Entries::Spaced).then_some("");
-            for entry in pieces.into_iter().chain(empty) {
-                if let Some(why) = fault(entry, kind) {
-                    return Err(BadEntry { entry: shown(entry), why });
-                }
-                found.push(entry);
+    for entry in lines(text).flat_map(|line| line.split(',')).map(trim).filter(|entry| !entry.is_empty()) {
+        let pieces: Vec<_> = match kind {
+            Entries::Spaced => entry.split_whitespace().collect(),
+            Entries::Words | Entries::Users | Entries::Phrases => vec![entry],
+        };
+        for entry in pieces {
+            if let Some(why) = fault(entry, kind) {
+                return Err(BadEntry { entry: shown(entry), why });
             }
+            found.push(entry);
         }
     }
     Ok(found)
+}
+
+/// Tells whether an entry is empty, other than behind the comma at the end of a line.
+pub fn has_gap(text: &str) -> bool {
+    lines(text)
+        .map(|line| line.strip_suffix(',').unwrap_or(line))
+        .any(|line| line.split(',').any(|entry| trim(entry).is_empty()))
+}
+
+fn lines(text: &str) -> impl Iterator<Item = &str> {
+    text.split(['\n', '\r']).map(trim).filter(|line| !line.is_empty())
 }
 
 /// Checks a line of a file that has one name a line, which may have blanks and commas in it.
@@ -75,9 +82,6 @@ pub fn check_line(line: &str) -> Result<(), BadEntry> {
 fn fault(entry: &str, kind: Entries) -> Option<&'static str> {
     let has = |test: fn(char) -> bool| entry.chars().any(test);
     let is_comment = entry.starts_with(['#', ';']) || entry.contains(" #");
-    if entry.is_empty() {
-        return Some("is empty");
-    }
     if is_comment || (kind != Entries::Phrases && entry.contains('#')) {
         return Some("has a '#' in it; a comment stands on a line of its own");
     }
@@ -171,15 +175,12 @@ mod tests {
             "# root",
             "ro\u{200b}ot",
             "ro\0ot",
-            "root,,oncall",
-            ",root",
-            "root\n,oncall",
         ] {
             for kind in [Entries::Words, Entries::Users] {
                 assert!(entries(text, kind).is_err(), "{text:?}");
             }
         }
-        for text in ["dba;ops", "\"dba\",ops", "'dba'", "dba # them", "#dba", "dba,,ops", "dba|ops"] {
+        for text in ["dba;ops", "\"dba\",ops", "'dba'", "dba # them", "#dba", "dba|ops"] {
             assert!(entries(text, Entries::Phrases).is_err(), "{text:?}");
         }
         for text in ["web*;db", "\"web*\"", "web # x"] {
@@ -189,6 +190,18 @@ mod tests {
             assert!(entries(text, Entries::Users).is_err(), "{text:?}");
             assert!(entries(text, Entries::Words).is_ok(), "{text:?}");
         }
+    }
+
+    #[test]
+    fn an_entry_that_is_empty_is_left_out_and_can_be_told() {
+        for text in ["root,,oncall", ",root,oncall", "root\n,oncall", "root, ,oncall"] {
+            assert_eq!(entries(text, Entries::Words), Ok(vec!["root", "oncall"]), "{text:?}");
+            assert!(has_gap(text), "{text:?}");
+        }
+        for text in ["", "root", "root,\noncall,", "\n root\n\n"] {
+            assert!(!has_gap(text), "{text:?}");
+        }
+        assert!(has_gap(","));
     }
 
     #[test]

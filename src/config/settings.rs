@@ -295,15 +295,20 @@ impl<'a> Settings<'a> {
         }
     }
 
-    /// Returns the entries of a list that has to have some.
+    /// Returns the entries of a list that has to have some, and no empty one.
     ///
     /// # Errors
-    /// As [`Settings::list`]; no entry; [`SettingError::Missing`] without value and default.
+    /// As [`Settings::list`]; no entry, or an empty one; [`SettingError::Missing`] without value and default.
     pub fn required_list<'o>(&self, at: impl Into<At<'o>>) -> Result<Vec<String>, SettingError> {
         let at = at.into();
-        self.required(at)?;
+        let has_gap = list::has_gap(&self.required(at)?);
         let entries = self.list(at)?;
-        if entries.is_empty() { Err(self.invalid(at, "at least one entry".to_owned())) } else { Ok(entries) }
+        if has_gap || entries.is_empty() {
+            return Err(
+                self.invalid(at, "entries separated by commas or line ends, none of them empty".to_owned())
+            );
+        }
+        Ok(entries)
     }
 
     /// Returns shell patterns (`*`, `?`, `[…]`) from a list.

@@ -171,6 +171,10 @@ def _stricter_about_percent(case: Case) -> bool:
     return _says(case, "a '%' must be written", "refers to an option that does not exist")
 
 
+def _list_meant_otherwise(case: Case) -> bool:
+    return _says(case, "expected entries separated by commas or line ends")
+
+
 def _nobody_to_authorize(case: Case) -> bool:
     cookie = case.ours.member("cookie") or {}
     nobody = case.invocation.hook == "authorize" and not cookie.get("username")
@@ -209,6 +213,7 @@ MEANT = [
     Deviation("a time-out that is not a number", "group", _not_a_number),
     Deviation("control character in a name", "group", _control_character),
     Deviation("unusable % in an option that is read", "group", _stricter_about_percent),
+    Deviation("an entry of a list that was meant otherwise", "group", _list_meant_otherwise),
     Deviation("authorize without a user name", "group", _nobody_to_authorize),
     Deviation("connection limit without an address", "group", _limit_without_address),
     Deviation("option that the hook does not need", "group", _option_not_read),
