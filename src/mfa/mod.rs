@@ -3,6 +3,7 @@
 //! A provider answers a question; it does not decide. "The code is wrong" is an [`Answer`], "the server did not
 //! answer" is an [`MfaError`], and the two stay apart up to the one `match` in `pipeline::authenticate`.
 
+mod carried;
 mod chain;
 mod dialogue;
 mod elsewhere;
@@ -20,6 +21,7 @@ mod reason;
 mod servers;
 mod yubico;
 
+pub use carried::Carried;
 pub(crate) use local::REALM as LOCAL_REALM;
 pub use probe::servers as ask_servers;
 /// For the fuzzer.
@@ -208,6 +210,11 @@ pub trait MfaClient {
     /// Asks each of its servers what changes nothing there; nothing where it has none.
     fn probe(&self) -> Vec<Finding> {
         Vec::new()
+    }
+
+    /// Takes what the last answer carried beside its verdict; nothing where the provider knows no such thing.
+    fn carried(&self) -> Carried {
+        Carried::default()
     }
 
     /// Asks for a confirmation on the user's device; there was no one-time password.

@@ -2,7 +2,9 @@
 
 use std::time::Duration;
 
-use super::{Context, Stop, authenticate, bypass, checkout, connection_limit, factor, identity, questions};
+use super::{
+    Context, Stop, authenticate, bypass, checkout, connection_limit, factor, gateway, identity, questions,
+};
 use crate::access::{self, Action, Requirement, Rules, SystemResolver};
 use crate::appliance::Allow;
 use crate::config::reference::{self, ReferenceError};
@@ -183,6 +185,7 @@ fn roads_with_a_factor(context: &Context<'_>, overview: &mut Overview) {
     overview.take(mfa::first_prompt(settings));
     overview.take(authenticate::interactive_protocols(context));
     overview.take(mfa::check_tables(settings));
+    overview.take(gateway::check(context));
     let disable_echo = overview.take(settings.boolean(&authenticate::DISABLE_ECHO)).unwrap_or_default();
     let faults = overview.errors.len();
     let client = overview.take(mfa::client(factor::tools(context), disable_echo));

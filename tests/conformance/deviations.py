@@ -171,6 +171,11 @@ def _stricter_about_percent(case: Case) -> bool:
     return _says(case, "a '%' must be written", "refers to an option that does not exist")
 
 
+def _unknown_groups(case: Case) -> bool:
+    unknown = case.invocation.arguments.get("gateway_groups") is None
+    return unknown and case.sdk.member("gateway_groups") == [] and case.only_at("gateway_groups")
+
+
 def _list_meant_otherwise(case: Case) -> bool:
     return _says(case, "expected entries separated by commas or line ends")
 
@@ -213,6 +218,7 @@ MEANT = [
     Deviation("a time-out that is not a number", "group", _not_a_number),
     Deviation("control character in a name", "group", _control_character),
     Deviation("unusable % in an option that is read", "group", _stricter_about_percent),
+    Deviation("groups that nobody knows", "hook", _unknown_groups),
     Deviation("an entry of a list that was meant otherwise", "group", _list_meant_otherwise),
     Deviation("authorize without a user name", "group", _nobody_to_authorize),
     Deviation("connection limit without an address", "group", _limit_without_address),
