@@ -208,7 +208,7 @@ impl<'a> Local<'a> {
         let earlier = match verifier.with_code(&own, password)? {
             Codes::Settled(outcome) => return Ok(Step::Settled(outcome)),
             Codes::WrongPin(charges) if asking.is_empty() && !leads_out(&own) => {
-                return Ok(Step::Settled(verifier.deny(charges, "wrong PIN")?));
+                return Ok(Step::Settled(verifier.deny_pin(&own, password, charges)?));
             }
             Codes::WrongPin(charges) => Earlier { matched: true, charges },
             Codes::None => Earlier::default(),

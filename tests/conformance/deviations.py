@@ -176,6 +176,12 @@ def _unknown_groups(case: Case) -> bool:
     return unknown and case.sdk.member("gateway_groups") == [] and case.only_at("gateway_groups")
 
 
+def _empty_protocol(case: Case) -> bool:
+    protocols = case.setup.option("auth", "interactive_protocols")
+    has_gap = protocols is not None and "" in (entry.strip() for entry in protocols.split(","))
+    return has_gap and case.invocation.arguments.get("protocol") == ""
+
+
 def _list_meant_otherwise(case: Case) -> bool:
     return _says(case, "expected entries separated by commas or line ends")
 
@@ -218,6 +224,7 @@ MEANT = [
     Deviation("a time-out that is not a number", "group", _not_a_number),
     Deviation("control character in a name", "group", _control_character),
     Deviation("unusable % in an option that is read", "group", _stricter_about_percent),
+    Deviation("an empty protocol and an empty entry", "group", _empty_protocol),
     Deviation("groups that nobody knows", "hook", _unknown_groups),
     Deviation("an entry of a list that was meant otherwise", "group", _list_meant_otherwise),
     Deviation("authorize without a user name", "group", _nobody_to_authorize),
