@@ -382,6 +382,14 @@ pub fn fallback(settings: &Settings<'_>) -> Result<bool, SettingError> {
     Ok(settings.choice(&FALLBACK, &["local", "none"])? == "local")
 }
 
+/// Returns the words of `[mfa] provider`, in their order.
+///
+/// # Errors
+/// A provider that is none.
+pub fn provider_words(settings: &Settings<'_>) -> Result<Vec<&'static str>, SettingError> {
+    providers(settings)
+}
+
 /// Reads the tables of which a hook reads one line.
 ///
 /// # Errors
