@@ -35,9 +35,9 @@ pub(super) fn run(edge: Edge<'_>, named: Option<Hook>, options: HookOptions, exp
 pub(super) fn respond(read: Result<Invocation, Unusable>, given: &Given, world: &World<'_>) -> Answer {
     match read {
         Ok(invocation) => answer::answer(&invocation, given, world),
-        Err(Unusable { error, hook, cookie, session_cookie }) => {
+        Err(Unusable { error, hook, cookies }) => {
             world.log.error(format_args!("{error}"));
-            (Response::closed(hook, Fault::Invocation, Cookies { cookie, session_cookie }), 2)
+            (Response::closed(hook, Fault::Invocation, *cookies), 2)
         }
     }
 }

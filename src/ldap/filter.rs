@@ -209,8 +209,9 @@ impl Parser<'_> {
         }
         let comparisons =
             [('>', Comparison::AtLeast), ('<', Comparison::AtMost), ('~', Comparison::Like)].into_iter();
-        let found = comparisons.filter_map(|(sign, comparison)| Some((left.strip_suffix(sign)?, comparison)));
-        let (attribute, comparison) = found.last().unwrap_or((left, Comparison::Equal));
+        let mut found =
+            comparisons.filter_map(|(sign, comparison)| Some((left.strip_suffix(sign)?, comparison)));
+        let (attribute, comparison) = found.next().unwrap_or((left, Comparison::Equal));
         let attribute = attribute.trim_ascii_end();
         if !is_attribute(attribute) {
             return Err(ATTRIBUTE);

@@ -181,9 +181,10 @@ impl Invocation {
                 (describe(&error), hook)
             })
         };
-        read.and_then(|raw| Self::assemble(raw, named)).map_err(|(error, hook)| {
-            let [cookie, session_cookie] = cookies(bytes, bare);
-            Unusable { error, hook, cookie, session_cookie }
+        read.and_then(|raw| Self::assemble(raw, named)).map_err(|(error, hook)| Unusable {
+            error,
+            hook,
+            cookies: cookies(bytes, bare),
         })
     }
 

@@ -5,6 +5,7 @@ use serde_json::{Map, Value};
 
 use super::Hook;
 use crate::json;
+use crate::protocol::response::Cookies;
 
 /// Says why stdin is no invocation. Holds no value of it.
 #[derive(Debug, thiserror::Error)]
@@ -49,21 +50,19 @@ pub struct Unusable {
     pub error: InvocationError,
     /// The hook, if it is known.
     pub hook: Option<Hook>,
-    /// The cookie that came in; empty where it cannot be read.
-    pub cookie: Map<String, Value>,
-    /// The session cookie that came in, which other plugins of the session need; empty where it cannot be read.
-    pub session_cookie: Map<String, Value>,
+    /// The cookies that came in, of which other plugins of the session need one; empty where they cannot be read.
+    pub cookies: Box<Cookies>,
 }
 
 impl Unusable {
     /// Says that there is nothing more to tell than what went wrong.
     pub fn of_command(error: InvocationError, hook: Option<Hook>) -> Self {
-        Self { error, hook, cookie: Map::new(), session_cookie: Map::new() }
+        Self { error, hook, cookies: Box::default() }
     }
 }
 
 /// Finds the two cookies in an invocation that is unusable for another reason. Nothing else is kept of it.
-pub(super) fn cookies(bytes: &[u8], is_bare: bool) -> [Map<String, Value>; 2] {
+pub(super) fn cookies(bytes: &[u8], is_bare: bool) -> Box<Cookies> {
     #[derive(Default, Deserialize)]
     struct Both {
         cookie: Option<Value>,
@@ -86,7 +85,7 @@ pub(super) fn cookies(bytes: &[u8], is_bare: bool) -> [Map<String, Value>; 2] {
         }
     };
     let Both { cookie, session_cookie } = both.unwrap_or_default();
-    [object(cookie), object(session_cookie)]
+    Box::new(Cookies { cookie: object(cookie), session_cookie: object(session_cookie) })
 }
 
 /// Tells what kind of fault serde found, without a value of the text.
