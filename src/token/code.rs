@@ -46,15 +46,11 @@ impl<'p> CodePart<'p> {
         !self.before.is_empty()
     }
 
-    /// Returns the PIN as it was typed. It may hold separators, so its own length decides which of those before the code
-    /// belong to it.
+    /// Returns the PIN as it was typed, with every separator in it. Separators alone are a PIN only of a token whose PIN is
+    /// as long; else the code was typed alone.
     pub(super) fn pin(&self, length: usize) -> &'p str {
-        let trimmed = self.before.trim_end_matches(separates);
-        let cut = self.before.char_indices().nth(length).map_or(self.before.len(), |(at, _)| at);
-        if cut >= trimmed.len() && !(trimmed.is_empty() && self.before.chars().count() < length) {
-            return self.before.get(..cut).unwrap_or_default();
-        }
-        if trimmed.is_empty() { "" } else { self.before }
+        let is_blank = self.before.chars().all(separates);
+        if is_blank && self.before.chars().count() != length { "" } else { self.before }
     }
 }
 
@@ -89,12 +85,14 @@ mod tests {
     fn a_pin_is_taken_as_it_was_typed() {
         for (text, length, pin) in [
             ("abcd123456", 4, "abcd"),
-            ("abcd 123-456", 4, "abcd"),
+            ("abcd123-456", 4, "abcd"),
+            ("abcd 123456", 4, "abcd "),
             ("abcd 123456", 5, "abcd "),
-            ("a b 123456", 3, "a b"),
+            ("a b123456", 3, "a b"),
             ("a-b-123456", 4, "a-b-"),
-            ("1234 123 456", 4, "1234"),
-            ("- 123456", 1, "-"),
+            ("1234123 456", 4, "1234"),
+            ("-123456", 1, "-"),
+            ("- 123456", 1, ""),
             ("abc123456", 4, "abc"),
             ("abcde123456", 4, "abcde"),
             ("abcd x123456", 4, "abcd x"),

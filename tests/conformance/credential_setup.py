@@ -126,7 +126,7 @@ def _own_credentials(dice: Dice, persons: list[Person], names: Names) -> list[Js
         assert isinstance(entry, dict)
         place = (str(entry["user"]), folded(str(entry["host"])))
         if place[0] != place[0].strip() or not place[0].isprintable():
-            # CSV, by which our side is filled, has no blanks around names, and no control characters in them.
+            # CSV, by which our side is filled, has no blanks around names, and no control characters.
             continue
         if place not in known:
             kinds: list[Json] = []
