@@ -20,7 +20,6 @@ use crate::config::unknown;
 use crate::finding::Finding;
 use crate::logging::{Chain, Log};
 use crate::pipeline::checkout::{self, CheckoutProgress};
-use crate::pipeline::evidence::Evidence;
 use crate::pipeline::online::{self, Plugins};
 use crate::pipeline::overview::{self, Overview};
 use crate::pipeline::{AaProgress, Context, Fault, Stop, authenticate, authorize, session_ended};
@@ -308,17 +307,12 @@ fn aa(context: &Context<'_>, invocation: &Invocation) -> Answer {
     let arguments = &invocation.arguments;
     with_cookies::<AaProgress>(context, invocation, |cookie, session_cookie| match invocation.hook {
         Hook::Authenticate => {
-            let (evidence, username) = authenticate::run(context, arguments, cookie, session_cookie)?;
-            let known = arguments.gateway_username.as_deref() == Some(username.as_str());
-            let gateway = (!known).then(|| GatewayUser {
-                user: username.as_str().to_owned(),
-                groups: arguments.gateway_groups.clone().unwrap_or_default(),
-            });
-            Ok(accept(&evidence, gateway))
+            let accepted = authenticate::run(context, arguments, cookie, session_cookie)?;
+            Ok(accept(accepted.evidence.metadata().with_told(accepted.told), accepted.gateway))
         }
         Hook::Authorize => {
             let evidence = authorize::run(context, arguments, cookie)?;
-            Ok(accept(&evidence, None))
+            Ok(accept(evidence.metadata(), None))
         }
         Hook::SessionEnded => {
             session_ended::of_aa(context, arguments, cookie)?;
@@ -373,8 +367,7 @@ fn credential_store(context: &Context<'_>, invocation: &Invocation) -> Answer {
 /// Makes the response once the cookies are closed.
 type Finish = Box<dyn FnOnce(Cookies) -> Response>;
 
-fn accept(evidence: &Evidence, gateway: Option<GatewayUser>) -> Finish {
-    let metadata = evidence.metadata();
+fn accept(metadata: Metadata, gateway: Option<GatewayUser>) -> Finish {
     Box::new(|cookies| Response::Verdict(Verdict::Accept { metadata, gateway }, cookies))
 }
 
@@ -410,8 +403,8 @@ fn with_cookies<P: Progress>(
         Ok(finish) => (finish(cookies), 0),
         Err(Stop::Ask(question)) => (Response::Verdict(Verdict::NeedInfo(question), cookies), 0),
         Err(Stop::Deny(denial)) => {
-            let metadata = Metadata::reason(&denial.reason);
-            (Response::Verdict(Verdict::Deny { metadata, reason: denial.shown.to_owned() }, cookies), 0)
+            let metadata = Metadata::reason(&denial.reason).with_told(denial.told);
+            (Response::Verdict(Verdict::Deny { metadata, reason: denial.shown.into_owned() }, cookies), 0)
         }
         Err(Stop::NotOurs) => {
             let name = invocation.arguments.connection_name.as_deref().unwrap_or_default();

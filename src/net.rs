@@ -26,6 +26,8 @@ use crate::logging::Log;
 const MAX_CONNECT: Duration = Duration::from_secs(10);
 /// What is escaped in a form; RFC 3986 section 2.3 leaves the rest alone.
 const ESCAPED: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'.').remove(b'_').remove(b'~');
+/// The port of a proxy where none is written, or 0.
+const DEFAULT_PROXY_PORT: u16 = 3128;
 /// The longest body that is read, in bytes.
 pub const MAX_BODY: u64 = 1024 * 1024;
 
@@ -348,20 +350,41 @@ impl Url {
     }
 }
 
+/// Reads the proxy. Each option counts in one spelling of the section where it is not written, or empty, in the other
+/// (SDK: `_get_value_from_aliased_section_header`).
 fn proxy(settings: &Settings<'_>, appliance: Option<&HttpProxy>) -> Result<Option<Proxy>, SettingError> {
     for options in [&PROXY, &PROXY_ALIAS] {
         if !settings.boolean(&options[0])? {
             return Ok(None);
         }
     }
-    for [_, server, port, username, password] in [&PROXY, &PROXY_ALIAS] {
-        if let Some(host) = settings.text(server)?.filter(|host| !host.is_empty()) {
-            let number = u16::try_from(settings.integer(port, 1, 65535)?).unwrap_or_default();
-            let login = settings.text(username)?.zip(settings.secret(password)?);
-            return build_proxy(&host, number, login)
-                .map(Some)
-                .ok_or_else(|| settings.invalid(server, "a host name or address".to_owned()));
+    let [_, server, port, username, password] = &PROXY;
+    let [_, server_alias, port_alias, username_alias, password_alias] = &PROXY_ALIAS;
+    let some = |text: Option<String>| text.filter(|text| !text.is_empty());
+    let first = some(settings.text(server)?);
+    // An empty server in the second spelling is no server, and not the appliance's either, as in the SDK.
+    if let Some(host) = first.map_or_else(|| settings.text(server_alias), |host| Ok(Some(host)))? {
+        if host.is_empty() {
+            return Ok(None);
         }
+        let mut number = None;
+        for option in [port, port_alias] {
+            if number.is_none() && settings.ini().has_option(option.section, option.option) {
+                number = u16::try_from(settings.integer(option, 0, 65535)?).ok().filter(|port| *port > 0);
+            }
+        }
+        let username = match some(settings.text(username)?) {
+            None => some(settings.text(username_alias)?),
+            username => username,
+        };
+        let is_there = |secret: &SecretString| !secret.expose_secret().is_empty();
+        let password = match settings.secret(password)?.filter(is_there) {
+            None => settings.secret(password_alias)?.filter(is_there),
+            password => password,
+        };
+        return build_proxy(&host, number.unwrap_or(DEFAULT_PROXY_PORT), username.zip(password))
+            .map(Some)
+            .ok_or_else(|| settings.invalid(server, "a host name or address".to_owned()));
     }
     let Some(HttpProxy { enabled: true, server: Some(server), port: Some(port), authentication }) = appliance
     else {

@@ -10,6 +10,7 @@ use std::time::Duration;
 use glob::Pattern;
 
 use super::{Access, AccessProvider, Requirement, Ruling};
+use crate::config::list::Entries;
 use crate::config::settings::{At, Opt, SettingError, Settings};
 
 const HOSTS_FOR_GROUPS: &str = "hosts_for_groups";
@@ -141,9 +142,7 @@ impl AccessProvider for Fqdn<'_> {
 
 /// Splits at commas, blanks and line ends, as the Python plugin does.
 fn split(settings: &Settings<'_>, at: At<'_>) -> Result<Vec<String>, SettingError> {
-    let text = settings.text(at)?.unwrap_or_default();
-    let entries = text.split([',', ' ', '\n', '\t', '\r']).filter(|entry| !entry.is_empty());
-    Ok(entries.map(str::to_owned).collect())
+    settings.list(at.with_entries(Entries::Spaced))
 }
 
 fn pattern(settings: &Settings<'_>, at: At<'_>, text: &str) -> Result<Pattern, SettingError> {

@@ -44,9 +44,13 @@ impl Hours {
         TimeZone::get(name).ok()
     }
 
-    /// Reads `mon-fri, sun` and `08:00-12:00, 13:00-17:30`; no text means every day, or all day. The error says which of
+    /// Reads the entries of `mon-fri, sun` and `08:00-12:00, 13:00-17:30`; no list means every day, or all day. The error says which of
     /// the two is none.
-    pub(super) fn parse(zone: TimeZone, days: Option<&str>, hours: Option<&str>) -> Result<Self, Wrong> {
+    pub(super) fn parse(
+        zone: TimeZone,
+        days: Option<&[String]>,
+        hours: Option<&[String]>,
+    ) -> Result<Self, Wrong> {
         let days = days.map_or(Some([true; 7]), parse_days).ok_or(Wrong::Days)?;
         let whole = vec![Span { begin: 0, end: MINUTES_OF_A_DAY }];
         let spans = hours.map_or(Some(whole), parse_spans).ok_or(Wrong::Hours)?;
@@ -89,13 +93,13 @@ fn minute_of(time: Time) -> u16 {
     u16::from(hour).saturating_mul(60).saturating_add(u16::from(minute))
 }
 
-fn parse_days(text: &str) -> Option<[bool; 7]> {
+fn parse_days(entries: &[String]) -> Option<[bool; 7]> {
     let number = |word: &str| {
         let word = word.trim().to_lowercase();
         DAYS.iter().position(|(name, _)| *name == word)
     };
     let mut on = [false; 7];
-    for entry in text.split(',') {
+    for entry in entries {
         let (first, last) = match entry.split_once('-') {
             Some((first, last)) => (number(first)?, number(last)?),
             None => (number(entry)?, number(entry)?),
@@ -113,8 +117,9 @@ fn parse_days(text: &str) -> Option<[bool; 7]> {
     Some(on)
 }
 
-fn parse_spans(text: &str) -> Option<Vec<Span>> {
-    text.split(',')
+fn parse_spans(entries: &[String]) -> Option<Vec<Span>> {
+    entries
+        .iter()
         .map(|entry| {
             let (begin, end) = entry.split_once('-')?;
             let (begin, end) = (parse_minute(begin.trim())?, parse_minute(end.trim())?);
@@ -141,9 +146,13 @@ mod tests {
     use super::*;
 
     fn hours(zone: &str, days: &str, hours: &str) -> Hours {
-        let some = |text: &'static str| (!text.is_empty()).then_some(text);
-        let (days, hours) = (days.to_owned().leak(), hours.to_owned().leak());
-        Hours::parse(Hours::zone(zone).unwrap(), some(days), some(hours)).unwrap()
+        let some = |text: &str| (!text.is_empty()).then(|| entries(text));
+        let (days, hours) = (some(days), some(hours));
+        Hours::parse(Hours::zone(zone).unwrap(), days.as_deref(), hours.as_deref()).unwrap()
+    }
+
+    fn entries(text: &str) -> Vec<String> {
+        text.split(',').map(str::to_owned).collect()
     }
 
     #[test]
@@ -196,7 +205,11 @@ mod tests {
     #[test]
     fn what_is_no_day_or_hour_is_refused() {
         for days in ["", "monday", "mon-", "mon;tue", "mon,,tue", "1-5"] {
-            assert_eq!(Hours::parse(TimeZone::UTC, Some(days), None).err(), Some(Wrong::Days), "{days}");
+            assert_eq!(
+                Hours::parse(TimeZone::UTC, Some(&entries(days)), None).err(),
+                Some(Wrong::Days),
+                "{days}"
+            );
         }
         for hours in [
             "",
@@ -210,7 +223,11 @@ mod tests {
             "08:00-",
             "8:00-9:00",
         ] {
-            assert_eq!(Hours::parse(TimeZone::UTC, None, Some(hours)).err(), Some(Wrong::Hours), "{hours}");
+            assert_eq!(
+                Hours::parse(TimeZone::UTC, None, Some(&entries(hours))).err(),
+                Some(Wrong::Hours),
+                "{hours}"
+            );
         }
         assert!(Hours::zone("Mars/Olympus").is_none());
         assert!(Hours::zone("../../etc/passwd").is_none());

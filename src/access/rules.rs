@@ -9,17 +9,18 @@ use glob::Pattern;
 use super::hours::{Hours, Wrong};
 use super::networks::Network;
 use super::{Access, AccessProvider, Requirement, Ruling};
+use crate::config::list::Entries;
 use crate::config::settings::{At, Opt, SettingError, Settings};
 
 const PREFIX: &str = "rule ";
 const USERS: Opt = Opt::new("rule <name>", "users", "");
-const GROUPS: Opt = Opt::new("rule <name>", "groups", "");
+const GROUPS: Opt = Opt::new("rule <name>", "groups", "").with_entries(Entries::Phrases);
 const HOSTS: Opt = Opt::new("rule <name>", "hosts", "");
 const NETWORKS: Opt = Opt::new("rule <name>", "networks", "");
 const PROTOCOLS: Opt = Opt::new("rule <name>", "protocols", "");
 const ACCOUNTS: Opt = Opt::new("rule <name>", "accounts", "");
-const DAYS: Opt = Opt::new("rule <name>", "days", "");
-const HOURS: Opt = Opt::new("rule <name>", "hours", "");
+const DAYS: Opt = Opt::new("rule <name>", "days", "").with_entries(Entries::Phrases);
+const HOURS: Opt = Opt::new("rule <name>", "hours", "").with_entries(Entries::Phrases);
 const TIME_ZONE: Opt = Opt::new("rule <name>", "time_zone", "UTC");
 const REQUIRE: Opt = Opt::new("rule <name>", "require", "none");
 const ACTION: Opt = Opt::new("rule <name>", "action", "");
@@ -249,28 +250,33 @@ impl AccessProvider for Rules {
 
 /// Reads shell patterns in lower case; `None` where the option is not there.
 fn patterns(settings: &Settings<'_>, at: At<'_>) -> Result<Option<Vec<Pattern>>, SettingError> {
-    let Some(text) = settings.text(at)? else { return Ok(None) };
-    let expected = || "shell patterns (*, ?, [a-z]) separated by commas, none of them empty".to_owned();
-    let entries = text.split(',').map(str::trim);
-    let patterns: Result<Vec<_>, _> = entries
-        .map(|entry| match entry {
-            "" => Err(settings.invalid(at, expected())),
-            entry => Pattern::new(&entry.to_lowercase()).map_err(|_| settings.invalid(at, expected())),
-        })
-        .collect();
-    patterns.map(Some)
+    if settings.text(at)?.is_none() {
+        return Ok(None);
+    }
+    let pattern = |entry: &String| {
+        Pattern::new(&entry.to_lowercase())
+            .map_err(|_| settings.bad_entry(at, entry, "is not a shell pattern (*, ?, [a-z])"))
+    };
+    settings.required_list(at)?.iter().map(pattern).collect::<Result<_, _>>().map(Some)
 }
 
 fn networks(settings: &Settings<'_>, at: At<'_>) -> Result<Option<Vec<Network>>, SettingError> {
-    let Some(text) = settings.text(at)? else { return Ok(None) };
-    let networks: Option<Vec<_>> = text.split(',').map(|entry| Network::parse(entry.trim())).collect();
-    let expected =
-        || "networks such as 10.0.0.0/8, separated by commas, with no bits behind the prefix".to_owned();
-    networks.map(Some).ok_or_else(|| settings.invalid(at, expected()))
+    if settings.text(at)?.is_none() {
+        return Ok(None);
+    }
+    let network = |entry: &String| {
+        let why = "is not a network such as 10.0.0.0/8 with no bits behind the prefix";
+        Network::parse(entry).ok_or_else(|| settings.bad_entry(at, entry, why))
+    };
+    settings.required_list(at)?.iter().map(network).collect::<Result<_, _>>().map(Some)
 }
 
 fn time(settings: &Settings<'_>, section: &str) -> Result<Option<Hours>, SettingError> {
-    let (days, hours) = (settings.text(DAYS.of(section))?, settings.text(HOURS.of(section))?);
+    let entries = |opt: &Opt| -> Result<Option<Vec<String>>, SettingError> {
+        let at = opt.of(section);
+        settings.text(at)?.map(|_| settings.required_list(at)).transpose()
+    };
+    let (days, hours) = (entries(&DAYS)?, entries(&HOURS)?);
     if days.is_none() && hours.is_none() {
         return Ok(None);
     }

@@ -28,6 +28,9 @@ pub(super) struct CheckOptions {
     /// Ask each server that it names, too; only a login that is refused there may be counted
     #[arg(long)]
     online: bool,
+    /// End with status 1 for warnings too
+    #[arg(long)]
+    strict: bool,
     /// Write one JSON object
     #[arg(long)]
     json: bool,
@@ -44,7 +47,7 @@ struct Found {
     servers: Option<Vec<Finding>>,
 }
 
-/// Checks; the exit status is 0 where there is no error, 1 where there is one.
+/// Checks; the exit status is 0 where there is no error, with `--strict` also no warning, else 1.
 pub(super) fn run(edge: Edge<'_>, options: CheckOptions) -> Outcome {
     let lines = Lines::default();
     let log = Log::new(Box::new(lines.clone()));
@@ -76,7 +79,11 @@ pub(super) fn run(edge: Edge<'_>, options: CheckOptions) -> Outcome {
         }
     }
     lines.sort_into(&mut found);
-    let is_bad = !found.errors.is_empty() || findings::worst(found.servers.iter().flatten()) == Grade::Error;
+    let servers = findings::worst(found.servers.iter().flatten());
+    let is_bad = match options.strict {
+        true => !found.errors.is_empty() || !found.warnings.is_empty() || servers != Grade::Ok,
+        false => !found.errors.is_empty() || servers == Grade::Error,
+    };
     let status = u8::from(is_bad);
     let text = if options.json { found.to_json() } else { found.to_text() };
     Outcome { stdout: Zeroizing::new(text.into_bytes()), status }

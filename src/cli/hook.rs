@@ -19,7 +19,7 @@ pub(super) fn run(edge: Edge<'_>, named: Option<Hook>, options: HookOptions, exp
         log.set_explaining();
     }
     let clock = ChosenClock::new(options.clock, edge.clock, &log);
-    let read = read_bounded(edge.stdin).map_err(|error| Unusable { error, hook: named });
+    let read = read_bounded(edge.stdin).map_err(|error| Unusable::of_command(error, named));
     let world = World {
         environment: edge.environment,
         clock: &clock,
@@ -35,9 +35,9 @@ pub(super) fn run(edge: Edge<'_>, named: Option<Hook>, options: HookOptions, exp
 pub(super) fn respond(read: Result<Invocation, Unusable>, given: &Given, world: &World<'_>) -> Answer {
     match read {
         Ok(invocation) => answer::answer(&invocation, given, world),
-        Err(Unusable { error, hook }) => {
+        Err(Unusable { error, hook, cookies }) => {
             world.log.error(format_args!("{error}"));
-            (Response::closed(hook, Fault::Invocation, Cookies::default()), 2)
+            (Response::closed(hook, Fault::Invocation, *cookies), 2)
         }
     }
 }

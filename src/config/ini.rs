@@ -101,6 +101,12 @@ impl Ini {
         self.scope(section).is_some_and(|scope| scope.own.iter().next().is_some())
     }
 
+    /// Tells whether the option stands in the section itself, and is not inherited.
+    #[must_use]
+    pub fn has_own_option(&self, section: &str, option: &str) -> bool {
+        self.scope(section).is_some_and(|scope| scope.own.get(&lower(option)).is_some())
+    }
+
     /// Tells whether the section has or inherits the option, whose case does not matter.
     ///
     /// The empty section name stands for `DEFAULT`, in Python's `has_option` and here, but nowhere else.

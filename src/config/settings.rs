@@ -10,6 +10,8 @@ use std::time::Duration;
 use secrecy::{ExposeSecret, SecretString};
 
 use super::ini::{Ini, IniError};
+use super::list::{self, Entries};
+use super::number;
 use super::reference::{self, Lookup, Reference, ReferenceError};
 
 /// Names an option, its section and its default.
@@ -24,17 +26,24 @@ pub struct Opt {
     pub option: &'static str,
     /// The default as one would write it; empty where there is none.
     pub default: &'static str,
+    /// What its entries are where it is a list.
+    pub entries: Entries,
 }
 
 impl Opt {
-    /// Names an option. `default` is empty where there is none.
+    /// Names an option. `default` is empty where there is none. As a list it has the strictest entries.
     pub const fn new(section: &'static str, option: &'static str, default: &'static str) -> Self {
-        Self { section, option, default }
+        Self { section, option, default, entries: Entries::Words }
+    }
+
+    /// Names a list whose entries are of another kind.
+    pub const fn with_entries(self, entries: Entries) -> Self {
+        Self { entries, ..self }
     }
 
     /// Names the same option in one section of a family, for example `question_2` for `question_<n>`.
     pub fn of<'a>(&'a self, section: &'a str) -> At<'a> {
-        At { section, option: self.option, default: self.default }
+        At { section, option: self.option, default: self.default, entries: self.entries }
     }
 
     /// Tells whether the names in a configuration file are this option's.
@@ -67,18 +76,24 @@ pub struct At<'a> {
     section: &'a str,
     option: &'a str,
     default: &'a str,
+    entries: Entries,
 }
 
 impl<'a> At<'a> {
     /// Names an option whose name comes from elsewhere, such as a user name in `[usermapping source=explicit]`.
     pub fn any(section: &'a str, option: &'a str) -> Self {
-        Self { section, option, default: "" }
+        Self { section, option, default: "", entries: Entries::Words }
+    }
+
+    /// Names the same option as a list whose entries are of another kind.
+    pub fn with_entries(self, entries: Entries) -> Self {
+        Self { entries, ..self }
     }
 }
 
 impl<'a> From<&'a Opt> for At<'a> {
     fn from(opt: &'a Opt) -> Self {
-        At { section: opt.section, option: opt.option, default: opt.default }
+        At { section: opt.section, option: opt.option, default: opt.default, entries: opt.entries }
     }
 }
 
@@ -229,29 +244,28 @@ impl<'a> Settings<'a> {
         }
     }
 
-    /// Returns a whole number between `least` and `most`.
+    /// Returns a whole number between `least` and `most`, as Python's `int()` reads it.
     ///
     /// # Errors
     /// As [`Settings::text`]; no number, or out of the range; [`SettingError::Missing`] without value and default.
     pub fn integer<'o>(&self, at: impl Into<At<'o>>, least: i64, most: i64) -> Result<i64, SettingError> {
         let at = at.into();
-        let text = self.required(at)?;
-        match text.trim().replace('_', "").parse::<i64>() {
-            Ok(number) if (least..=most).contains(&number) => Ok(number),
-            Ok(_) => Err(self.invalid(at, format!("a whole number from {least} to {most}"))),
-            Err(_) => Err(self.invalid(at, "a whole number".to_owned())),
+        match number::integer(&self.required(at)?) {
+            Some(number) if (least..=most).contains(&number) => Ok(number),
+            Some(_) => Err(self.invalid(at, format!("a whole number from {least} to {most}"))),
+            None => Err(self.invalid(at, "a whole number".to_owned())),
         }
     }
 
-    /// Returns a number, which may be infinite (`inf`) but not `nan`.
+    /// Returns a number as Python's `float()` reads it, which may be infinite (`inf`) but not `nan`.
     ///
     /// # Errors
     /// As [`Settings::text`]; no number; [`SettingError::Missing`] without value and default.
     pub fn number<'o>(&self, at: impl Into<At<'o>>) -> Result<f64, SettingError> {
         let at = at.into();
-        match self.required(at)?.trim().replace('_', "").parse::<f64>() {
-            Ok(number) if !number.is_nan() => Ok(number),
-            Ok(_) | Err(_) => Err(self.invalid(at, "a number".to_owned())),
+        match number::float(&self.required(at)?) {
+            Some(number) if !number.is_nan() => Ok(number),
+            Some(_) | None => Err(self.invalid(at, "a number".to_owned())),
         }
     }
 
@@ -268,27 +282,56 @@ impl<'a> Settings<'a> {
         }
     }
 
-    /// Returns a comma-separated list, each entry trimmed; empty without value and default.
+    /// Returns the entries of a list, as [`list::entries`] splits it; none without value and default.
     ///
     /// # Errors
-    /// As [`Settings::text`].
+    /// As [`Settings::text`]; an entry that shows that another separator, a quote or a comment was meant.
     pub fn list<'o>(&self, at: impl Into<At<'o>>) -> Result<Vec<String>, SettingError> {
-        let text = self.text(at)?;
-        Ok(text
-            .map(|text| text.split(',').map(|entry| entry.trim().to_owned()).collect())
-            .unwrap_or_default())
+        let at = at.into();
+        let Some(text) = self.text(at)? else { return Ok(Vec::new()) };
+        match list::entries(&text, at.entries) {
+            Ok(entries) => Ok(entries.into_iter().map(str::to_owned).collect()),
+            Err(bad) => Err(self.bad_entry(at, &bad.entry, bad.why)),
+        }
     }
 
-    /// Returns shell patterns (`*`, `?`, `[…]`) from a comma-separated list.
+    /// Returns the entries of a list that has to have some, and no empty one.
     ///
     /// # Errors
-    /// As [`Settings::text`]; a pattern that is none.
+    /// As [`Settings::list`]; no entry, or an empty one; [`SettingError::Missing`] without value and default.
+    pub fn required_list<'o>(&self, at: impl Into<At<'o>>) -> Result<Vec<String>, SettingError> {
+        let at = at.into();
+        let has_gap = list::has_gap(&self.required(at)?);
+        let entries = self.list(at)?;
+        if has_gap || entries.is_empty() {
+            return Err(
+                self.invalid(at, "entries separated by commas or line ends, none of them empty".to_owned())
+            );
+        }
+        Ok(entries)
+    }
+
+    /// Returns shell patterns (`*`, `?`, `[…]`) from a list.
+    ///
+    /// # Errors
+    /// As [`Settings::list`]; an entry that is not a pattern.
     pub fn patterns<'o>(&self, at: impl Into<At<'o>>) -> Result<Vec<glob::Pattern>, SettingError> {
         let at = at.into();
         let entries = self.list(at)?;
-        let patterns: Result<Vec<_>, _> =
-            entries.iter().filter(|entry| !entry.is_empty()).map(|entry| glob::Pattern::new(entry)).collect();
-        patterns.map_err(|_| self.invalid(at, "shell patterns (*, ?, [a-z]) separated by commas".to_owned()))
+        let pattern = |entry: &String| {
+            glob::Pattern::new(entry)
+                .map_err(|_| self.bad_entry(at, entry, "is not a shell pattern (*, ?, [a-z])"))
+        };
+        entries.iter().map(pattern).collect()
+    }
+
+    /// Makes the error for an entry of a list. What a reference leads to is not shown, because it may be a secret.
+    pub fn bad_entry<'o>(&self, at: impl Into<At<'o>>, entry: &str, why: &str) -> SettingError {
+        let at = at.into();
+        let is_shown =
+            self.ini.entry(at.section, at.option).is_none_or(|raw| reference::is_literal(raw.value));
+        let entry = if is_shown { format!("the entry '{entry}'") } else { "an entry".to_owned() };
+        self.invalid(at, format!("entries separated by commas or line ends; {entry} {why}"))
     }
 
     /// Returns the PEM texts of the certificates that an option holds or, as `$[NAME]`, names.

@@ -217,7 +217,7 @@ impl<'a> Providers<'a> {
     pub fn from_settings(tools: Tools<'a>) -> Result<Self, SettingError> {
         let settings = tools.settings;
         let mut in_turn: Vec<(Provider, Box<dyn CredentialProvider + 'a>)> = Vec::new();
-        for word in settings.list(&PROVIDER)? {
+        for word in settings.required_list(&PROVIDER)? {
             let expected = || {
                 let known = Provider::WORDS.join(", ");
                 settings.invalid(&PROVIDER, format!("providers, each once, separated by commas: {known}"))

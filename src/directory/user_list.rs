@@ -6,12 +6,13 @@ use std::io::Read;
 use std::os::unix::fs::OpenOptionsExt;
 
 use crate::appliance::{Allow, Appliance, UserListPolicy};
+use crate::config::list::{self, Entries};
 use crate::config::settings::{Opt, SettingError, Settings};
 use crate::names::Username;
 use crate::ownership::distrust;
 
 const ALLOW: Opt = Opt::new("user_list <name>", "allow", "");
-const EXCEPT: Opt = Opt::new("user_list <name>", "except", "");
+const EXCEPT: Opt = Opt::new("user_list <name>", "except", "").with_entries(Entries::Users);
 const EXCEPT_FILE: Opt = Opt::new("user_list <name>", "except_file", "");
 /// The options that this module reads.
 pub const OPTIONS: &[Opt] = &[ALLOW, EXCEPT, EXCEPT_FILE];
@@ -47,6 +48,20 @@ pub enum UserListError {
         path: String,
         /// What is wrong with it.
         reason: String,
+    },
+    /// A line of `except_file` that is not one name.
+    #[error("the file {path} of the user list '{list}', line {line}: '{entry}' {why}")]
+    Line {
+        /// The list's name.
+        list: String,
+        /// The path as configured.
+        path: String,
+        /// The number of the line, from 1.
+        line: usize,
+        /// The line.
+        entry: String,
+        /// What is wrong with it.
+        why: &'static str,
     },
 }
 
@@ -89,10 +104,10 @@ fn from_settings(settings: &Settings<'_>, list: &str) -> Result<UserListPolicy, 
 
 /// Reads a file with one name a line; a line that begins with `#` is a comment. Whoever may write it decides who needs
 /// no second factor, so nobody but this user and root may.
-fn from_file(list: &str, path: &str) -> Result<Vec<String>, UserListError> {
-    let failed = |source| UserListError::File { list: list.to_owned(), path: path.to_owned(), source };
+fn from_file(list_name: &str, path: &str) -> Result<Vec<String>, UserListError> {
+    let failed = |source| UserListError::File { list: list_name.to_owned(), path: path.to_owned(), source };
     let unusable = |reason: &str| UserListError::Unusable {
-        list: list.to_owned(),
+        list: list_name.to_owned(),
         path: path.to_owned(),
         reason: reason.to_owned(),
     };
@@ -117,8 +132,18 @@ fn from_file(list: &str, path: &str) -> Result<Vec<String>, UserListError> {
         Err(error) => return Err(failed(error)),
     }
     let text = text.strip_prefix('\u{feff}').unwrap_or(&text);
-    let names = text.lines().map(str::trim).filter(|line| !line.is_empty() && !line.starts_with('#'));
-    let names: Vec<_> = names.map(str::to_owned).collect();
+    let lines = (1..).zip(text.lines().map(str::trim));
+    let mut names = Vec::new();
+    for (line, name) in lines.filter(|(_, name)| !name.is_empty() && !name.starts_with('#')) {
+        list::check_line(name).map_err(|list::BadEntry { entry, why }| UserListError::Line {
+            list: list_name.to_owned(),
+            path: path.to_owned(),
+            line,
+            entry,
+            why,
+        })?;
+        names.push(name.to_owned());
+    }
     // A full disk leaves an empty file, and with all_users everybody would match it.
     if names.is_empty() { Err(unusable("holds no name")) } else { Ok(names) }
 }
@@ -153,6 +178,7 @@ mod tests {
             (b"".to_vec(), 0o600, "holds no name"),
             (b"\n# root\n".to_vec(), 0o600, "holds no name"),
             (b"root\n\xff\n".to_vec(), 0o600, "is not UTF-8"),
+            (b"# night\nroot; oncall\n".to_vec(), 0o600, "line 2: 'root; oncall' has another separator"),
             (vec![b'x'; most.saturating_add(1)], 0o600, "is larger than 1 MiB"),
         ] {
             let error = read(content, mode).unwrap_err();

@@ -20,11 +20,12 @@ pub(super) enum Filter {
     Compare(Comparison, String, Vec<u8>),
     /// What a value begins with, holds and ends with; empty pieces stand for anything.
     Pieces(String, Vec<Vec<u8>>),
-    /// A matching rule by name.
+    /// A matching rule by name, or that of the attribute; `dn` takes the parts of the entry's name for values too.
     Rule {
-        rule: String,
-        attribute: String,
+        rule: Option<String>,
+        attribute: Option<String>,
         value: Vec<u8>,
+        dn: bool,
     },
 }
 
@@ -38,8 +39,18 @@ pub(super) enum Comparison {
 
 /// Says why a text is no filter.
 #[derive(Clone, Copy, Debug, thiserror::Error, PartialEq, Eq)]
-#[error("a filter such as (&(objectClass=person)(uid={{user}}))")]
-pub(super) struct NoFilter;
+#[error("a filter such as (&(objectClass=person)(uid={{user}})); {0}")]
+pub(super) struct NoFilter(pub(super) &'static str);
+
+const TOO_LONG: NoFilter = NoFilter("this one is too long or nested too deep");
+const PARENTHESES: NoFilter = NoFilter("its parentheses do not match, or one of them is empty");
+const ATTRIBUTE: NoFilter = NoFilter("in front of an '=' has to stand the name of an attribute");
+const RULE: NoFilter = NoFilter("in front of ':=' has to stand an attribute, ':dn' or a matching rule");
+const VALUE: NoFilter =
+    NoFilter("a value has a character in it that is written as \\ and two hexadecimal digits");
+const BRACE: NoFilter = NoFilter("a value has a brace in it that begins no placeholder of this option");
+const LINE_END: NoFilter = NoFilter("a value goes over a line end");
+const STAR: NoFilter = NoFilter("a star has no meaning in this comparison");
 
 impl Filter {
     pub(super) fn equal(attribute: &str, value: impl Into<Vec<u8>>) -> Self {
@@ -52,11 +63,16 @@ impl Filter {
     /// [`NoFilter`].
     pub(super) fn parse(text: &str, placeholder: &str, name: &str) -> Result<Self, NoFilter> {
         if text.len() > MAX_TEXT {
-            return Err(NoFilter);
+            return Err(TOO_LONG);
         }
-        let mut parser = Parser { rest: text.trim().as_bytes(), placeholder, name };
+        let text = text.trim();
+        // As ldapsearch does: one comparison may stand without parentheses.
+        let wrapped = format!("({text})");
+        let text = if text.starts_with('(') { text } else { &wrapped };
+        let mut parser = Parser { rest: text.as_bytes(), placeholder, name };
         let filter = parser.filter(0)?;
-        if parser.rest.is_empty() { Ok(filter) } else { Err(NoFilter) }
+        parser.skip_blanks();
+        if parser.rest.is_empty() { Ok(filter) } else { Err(PARENTHESES) }
     }
 
     pub(super) fn write(&self, writer: &mut Writer) {
@@ -97,9 +113,18 @@ impl Filter {
                     });
                 });
             }
-            Self::Rule { rule, attribute, value } => {
+            Self::Rule { rule, attribute, value, dn } => {
                 writer.nested(0xa9, |inner| {
-                    inner.put(0x81, rule.as_bytes()).put(0x82, attribute.as_bytes()).put(0x83, value);
+                    if let Some(rule) = rule {
+                        inner.put(0x81, rule.as_bytes());
+                    }
+                    if let Some(attribute) = attribute {
+                        inner.put(0x82, attribute.as_bytes());
+                    }
+                    inner.put(0x83, value);
+                    if *dn {
+                        inner.put(0x84, &[0xff]);
+                    }
                 });
             }
         }
@@ -134,10 +159,20 @@ impl Parser<'_> {
         }
     }
 
+    /// Blanks and line ends around parentheses mean nothing.
+    fn skip_blanks(&mut self) {
+        self.rest = self.rest.trim_ascii_start();
+    }
+
     fn filter(&mut self, depth: usize) -> Result<Filter, NoFilter> {
-        if depth > MAX_DEPTH || !self.take(b'(') {
-            return Err(NoFilter);
+        self.skip_blanks();
+        if depth > MAX_DEPTH {
+            return Err(TOO_LONG);
         }
+        if !self.take(b'(') {
+            return Err(PARENTHESES);
+        }
+        self.skip_blanks();
         let deeper = depth.saturating_add(1);
         let filter = if self.take(b'&') {
             Filter::And(self.filters(deeper)?)
@@ -148,33 +183,38 @@ impl Parser<'_> {
         } else {
             self.item()?
         };
-        if self.take(b')') { Ok(filter) } else { Err(NoFilter) }
+        self.skip_blanks();
+        if self.take(b')') { Ok(filter) } else { Err(PARENTHESES) }
     }
 
     fn filters(&mut self, depth: usize) -> Result<Vec<Filter>, NoFilter> {
         let mut all = Vec::new();
+        self.skip_blanks();
         while self.rest.first() == Some(&b'(') {
             all.push(self.filter(depth)?);
+            self.skip_blanks();
         }
         // The empty ones, which are always true and always false, are more likely a mistake.
-        if all.is_empty() { Err(NoFilter) } else { Ok(all) }
+        if all.is_empty() { Err(PARENTHESES) } else { Ok(all) }
     }
 
     fn item(&mut self) -> Result<Filter, NoFilter> {
-        let at = self.rest.iter().position(|byte| *byte == b'=').ok_or(NoFilter)?;
-        let (left, value) = self.rest.split_at_checked(at).ok_or(NoFilter)?;
+        let at = self.rest.iter().position(|byte| *byte == b'=').ok_or(ATTRIBUTE)?;
+        let (left, value) = self.rest.split_at_checked(at).ok_or(ATTRIBUTE)?;
         self.rest = value.get(1..).unwrap_or_default();
-        let left = std::str::from_utf8(left).map_err(|_| NoFilter)?;
+        let left = std::str::from_utf8(left).map_err(|_| ATTRIBUTE)?.trim_ascii();
         let pieces = self.value()?;
-        let (comparison, attribute) = match left.as_bytes().last() {
-            Some(b'>') => (Comparison::AtLeast, left.trim_end_matches('>')),
-            Some(b'<') => (Comparison::AtMost, left.trim_end_matches('<')),
-            Some(b'~') => (Comparison::Like, left.trim_end_matches('~')),
-            Some(b':') => return rule(left, pieces),
-            Some(_) | None => (Comparison::Equal, left),
-        };
+        if let Some(left) = left.strip_suffix(':') {
+            return rule(left, pieces);
+        }
+        let comparisons =
+            [('>', Comparison::AtLeast), ('<', Comparison::AtMost), ('~', Comparison::Like)].into_iter();
+        let mut found =
+            comparisons.filter_map(|(sign, comparison)| Some((left.strip_suffix(sign)?, comparison)));
+        let (attribute, comparison) = found.next().unwrap_or((left, Comparison::Equal));
+        let attribute = attribute.trim_ascii_end();
         if !is_attribute(attribute) {
-            return Err(NoFilter);
+            return Err(ATTRIBUTE);
         }
         let attribute = attribute.to_owned();
         match (comparison, pieces.as_slice()) {
@@ -183,36 +223,49 @@ impl Parser<'_> {
                 Ok(Filter::Present(attribute))
             }
             (Comparison::Equal, _) => Ok(Filter::Pieces(attribute, pieces)),
-            (Comparison::AtLeast | Comparison::AtMost | Comparison::Like, _) => Err(NoFilter),
+            (Comparison::AtLeast | Comparison::AtMost | Comparison::Like, _) => Err(STAR),
         }
     }
 
-    /// Reads a value up to the closing parenthesis, which stays, in the pieces between its stars.
+    /// Reads a value up to the closing parenthesis, which stays, in the pieces between its stars. Blanks and line ends
+    /// around it mean nothing; one that is meant is written as `\20`.
     fn value(&mut self) -> Result<Vec<Vec<u8>>, NoFilter> {
+        self.skip_blanks();
         let mut pieces = Vec::new();
         let mut piece = Vec::new();
         loop {
+            let inner = self.rest.trim_ascii_start();
+            let (blanks, _) =
+                self.rest.split_at_checked(self.rest.len().saturating_sub(inner.len())).ok_or(VALUE)?;
+            if inner.first() == Some(&b')') {
+                self.rest = inner;
+                pieces.push(piece);
+                return Ok(pieces);
+            }
+            if blanks.contains(&b'\n') || blanks.contains(&b'\r') {
+                return Err(LINE_END);
+            }
+            piece.extend_from_slice(blanks);
+            self.rest = inner;
             if let Some(rest) = self.rest.strip_prefix(self.placeholder.as_bytes()) {
                 self.rest = rest;
                 piece.extend_from_slice(self.name.as_bytes());
                 continue;
             }
-            let (first, rest) = self.rest.split_first().ok_or(NoFilter)?;
+            let (first, rest) = self.rest.split_first().ok_or(PARENTHESES)?;
             match first {
-                b')' => {
-                    pieces.push(piece);
-                    return Ok(pieces);
-                }
                 b'*' => pieces.push(std::mem::take(&mut piece)),
                 b'\\' => {
-                    let digits = rest.get(..2).ok_or(NoFilter)?;
-                    let byte = data_encoding::HEXLOWER_PERMISSIVE.decode(digits).map_err(|_| NoFilter)?;
+                    let digits = rest.get(..2).ok_or(VALUE)?;
+                    let byte = data_encoding::HEXLOWER_PERMISSIVE.decode(digits).map_err(|_| VALUE)?;
                     piece.extend(byte);
                     self.rest = rest.get(2..).unwrap_or_default();
                     continue;
                 }
-                // A brace is a placeholder that is misspelt, or one that belongs elsewhere.
-                b'(' | b'{' | b'}' | 0 => return Err(NoFilter),
+                b'(' => return Err(PARENTHESES),
+                // A placeholder that is misspelt, or one that belongs elsewhere.
+                b'{' | b'}' => return Err(BRACE),
+                0 => return Err(VALUE),
                 other => piece.push(*other),
             }
             self.rest = rest;
@@ -220,14 +273,27 @@ impl Parser<'_> {
     }
 }
 
-/// `attribute:rule:`, what stands in front of the equals sign.
+/// What stands in front of `:=`: an attribute, `:dn` and the name of a matching rule, of which each may be missing, but
+/// not attribute and rule both (RFC 4515 section 3).
 fn rule(left: &str, pieces: Vec<Vec<u8>>) -> Result<Filter, NoFilter> {
-    let (attribute, rule) = left.strip_suffix(':').and_then(|left| left.split_once(':')).ok_or(NoFilter)?;
-    let [value]: [Vec<u8>; 1] = pieces.try_into().map_err(|_| NoFilter)?;
-    if !is_attribute(attribute) || !is_attribute(rule) {
-        return Err(NoFilter);
+    let mut parts = left.split(':').map(str::trim_ascii);
+    let attribute = parts.next().filter(|attribute| !attribute.is_empty());
+    let mut rest: Vec<_> = parts.collect();
+    let dn = rest.first().is_some_and(|word| word.eq_ignore_ascii_case("dn"));
+    if dn {
+        rest.remove(0);
     }
-    Ok(Filter::Rule { rule: rule.to_owned(), attribute: attribute.to_owned(), value })
+    let rule = match rest.as_slice() {
+        [] => None,
+        [rule] => Some(*rule),
+        _ => return Err(RULE),
+    };
+    let [value]: [Vec<u8>; 1] = pieces.try_into().map_err(|_| STAR)?;
+    if attribute.is_none() && rule.is_none() || !attribute.iter().chain(&rule).all(|name| is_attribute(name))
+    {
+        return Err(RULE);
+    }
+    Ok(Filter::Rule { rule: rule.map(str::to_owned), attribute: attribute.map(str::to_owned), value, dn })
 }
 
 #[cfg(test)]
@@ -236,6 +302,27 @@ mod tests {
 
     fn parse(text: &str, name: &str) -> Result<Filter, NoFilter> {
         Filter::parse(text, "{user}", name)
+    }
+
+    fn of_rule(rule: Option<&str>, attribute: Option<&str>, value: &str, dn: bool) -> Filter {
+        let owned = |text: &str| text.to_owned();
+        Filter::Rule { rule: rule.map(owned), attribute: attribute.map(owned), value: value.into(), dn }
+    }
+
+    #[test]
+    fn blanks_and_line_ends_around_parentheses_and_values_mean_nothing() {
+        let plain = parse("(&(objectClass=person)(|(uid={user})(mail={user}@x)))", "al").unwrap();
+        for text in [
+            "( & (objectClass=person) (|(uid={user}) (mail={user}@x)) )",
+            "\n(&\n  (objectClass=person)\n  (|\n    (uid={user})\n    (mail={user}@x)\n  )\n)\n",
+            "(&( objectClass = person )(|(uid= {user} )(mail={user}@x\n)))",
+        ] {
+            assert_eq!(parse(text, "al"), Ok(plain.clone()), "{text}");
+        }
+        assert_eq!(parse("uid={user}", "al"), Ok(Filter::equal("uid", "al")));
+        assert_eq!(parse(r"(cn=\20a  b\20)", ""), Ok(Filter::equal("cn", " a  b ")));
+        assert_eq!(parse("(cn=a {user})", " x "), Ok(Filter::equal("cn", "a  x ")));
+        assert_eq!(parse("(cn=a\n b)", "x"), Err(LINE_END));
     }
 
     fn bytes(filter: &Filter) -> Vec<u8> {
@@ -284,12 +371,13 @@ mod tests {
             ("(seeAlso=)", Filter::equal("seeAlso", "")),
             (
                 "(member:1.2.840.113556.1.4.1941:=cn=x)",
-                Filter::Rule {
-                    rule: "1.2.840.113556.1.4.1941".to_owned(),
-                    attribute: "member".to_owned(),
-                    value: b"cn=x".to_vec(),
-                },
+                of_rule(Some("1.2.840.113556.1.4.1941"), Some("member"), "cn=x", false),
             ),
+            ("(cn:=Betty)", of_rule(None, Some("cn"), "Betty", false)),
+            ("(ou:dn:=people)", of_rule(None, Some("ou"), "people", true)),
+            ("(o:DN:2.4.6:=Ace)", of_rule(Some("2.4.6"), Some("o"), "Ace", true)),
+            ("(:1.2.3:=Wilma)", of_rule(Some("1.2.3"), None, "Wilma", false)),
+            ("(:dn:2.4.6:=Dino)", of_rule(Some("2.4.6"), None, "Dino", true)),
         ] {
             assert_eq!(parse(text, "x"), Ok(filter), "{text}");
         }
@@ -301,7 +389,7 @@ mod tests {
         let long = format!("(a={})", "b".repeat(5000));
         for bad in [
             "",
-            "a=b",
+            "a=b)(c=d",
             "(a=b",
             "(a=b))",
             "(a=b)(c=d)",
@@ -317,14 +405,16 @@ mod tests {
             r"(a=\zz)",
             "(a=(b)",
             "(a>=*)",
-            "(a:=b)",
-            "(:dn:2.4.6:=b)",
+            "(:=b)",
+            "(:dn:=b)",
+            "(a:b:c:=d)",
+            "(a>>=5)",
             "(a:b:=*)",
             "(a=b\0)",
             &deep,
             &long,
         ] {
-            assert_eq!(parse(bad, "x"), Err(NoFilter), "{bad}");
+            assert!(parse(bad, "x").is_err(), "{bad}");
         }
     }
 
@@ -341,5 +431,6 @@ mod tests {
             b"\xa4\x0e\x04\x01a\x30\x09\x80\x01b\x81\x01c\x82\x01d"
         );
         assert_eq!(bytes(&parse("(a:1.2:=b)", "").unwrap()), b"\xa9\x0b\x81\x031.2\x82\x01a\x83\x01b");
+        assert_eq!(bytes(&parse("(a:dn:=b)", "").unwrap()), b"\xa9\x09\x82\x01a\x83\x01b\x84\x01\xff");
     }
 }

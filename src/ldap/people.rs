@@ -182,8 +182,9 @@ impl Server<'_> {
 
     fn in_chain(&self, dn: &str) -> impl Iterator<Item = Filter> {
         self.schema.members.iter().map(move |attribute| Filter::Rule {
-            rule: IN_CHAIN.to_owned(),
-            attribute: attribute.clone(),
+            rule: Some(IN_CHAIN.to_owned()),
+            attribute: Some(attribute.clone()),
+            dn: false,
             value: dn.as_bytes().to_vec(),
         })
     }

@@ -80,9 +80,10 @@ impl Schema {
         ] {
             if let Some(text) = settings.text(at)? {
                 Filter::parse(&text, placeholder, "x")
-                    .ok()
-                    .filter(|_| text.contains(placeholder))
-                    .ok_or_else(|| settings.invalid(at, format!("{NoFilter}, with {placeholder} in it")))?;
+                    .map_err(|wrong| settings.invalid(at, wrong.to_string()))?;
+                if !text.contains(placeholder) {
+                    return Err(settings.invalid(at, format!("a filter with {placeholder} in it")));
+                }
                 *filter = text;
             }
         }

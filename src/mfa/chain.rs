@@ -7,7 +7,7 @@ use secrecy::SecretString;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-use super::{Answer, Factor, MfaClient, MfaError, Subject};
+use super::{Answer, Carried, Factor, MfaClient, MfaError, Subject};
 use crate::json;
 use crate::terms::Question;
 
@@ -94,6 +94,12 @@ impl MfaClient for Chain<'_> {
 
     fn ignore_connection_error(&self) -> bool {
         false
+    }
+
+    /// One link is asked at a time; the others carry nothing.
+    fn carried(&self) -> Carried {
+        let all = self.links.iter().map(|link| link.client.carried());
+        all.reduce(Carried::or).unwrap_or_default()
     }
 
     fn push_authenticate(&self, subject: Subject<'_>) -> Result<Answer, MfaError> {

@@ -5,7 +5,7 @@
 use secrecy::SecretString;
 use serde_json::{Map, Value};
 
-use super::{Answer, MfaClient, MfaError, Subject};
+use super::{Answer, Carried, MfaClient, MfaError, Subject};
 use crate::logging::{Chain, Log};
 
 /// The member of the cookie's state that says whose state it is.
@@ -55,6 +55,10 @@ impl MfaClient for WithFallback<'_> {
     /// these leads to, and that one is nobody's to ignore.
     fn ignore_connection_error(&self) -> bool {
         false
+    }
+
+    fn carried(&self) -> Carried {
+        self.service.carried()
     }
 
     fn push_authenticate(&self, subject: Subject<'_>) -> Result<Answer, MfaError> {

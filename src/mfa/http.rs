@@ -1,10 +1,13 @@
 //! `[mfa] provider=http`: the contract at the end of `docs/protocol.md`, for a service of one's own.
 
+use std::cell::RefCell;
+
 use secrecy::{ExposeSecret, SecretString};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use zeroize::Zeroizing;
 
+use super::carried::{Carried, Written};
 use super::probe;
 use super::servers::{Repeat, Servers};
 use super::{Answer, Factor, MfaClient, MfaError, Reason, Subject, Tools};
@@ -27,6 +30,8 @@ pub(super) struct Http<'a> {
     token: Option<SecretString>,
     ignore_connection_error: bool,
     disable_echo: bool,
+    /// What the last answer carried.
+    carried: RefCell<Carried>,
 }
 
 #[derive(Serialize)]
@@ -57,10 +62,12 @@ impl<'a> Http<'a> {
             token: settings.secret(&TOKEN)?.filter(|token| !secret::is_empty(token)),
             ignore_connection_error: settings.boolean(&IGNORE_CONNECTION_ERROR)?,
             disable_echo,
+            carried: RefCell::default(),
         })
     }
 
     fn ask(&self, path: &str, subject: Subject<'_>, otp: Option<&SecretString>) -> Result<Answer, MfaError> {
+        self.carried.replace(Carried::default());
         let request = Query {
             identity: subject.identity.as_str(),
             otp: otp.map(ExposeSecret::expose_secret),
@@ -90,8 +97,16 @@ impl<'a> Http<'a> {
                 ))));
             }
         }
+        let mut written: Written =
+            json::from_slice(&reply.body).map_err(|error| garbled("the service's answer", error))?;
         let answer: ServiceAnswer =
             json::from_slice(&reply.body).map_err(|error| garbled("the service's answer", error))?;
+        let state = answer.state.or_else(|| written.take_state());
+        let carried = written.taken()?;
+        self.carried.replace(match &self.token {
+            Some(token) => carried.without(token),
+            None => carried,
+        });
         let reason =
             answer.reason.map(|reason| Reason::of_server(&reason)).filter(|reason| !reason.is_empty());
         match (answer.result.as_str(), reason, answer.question) {
@@ -111,7 +126,7 @@ impl<'a> Http<'a> {
                     prompt: super::printable(&prompt),
                     disable_echo: answer.disable_echo.unwrap_or(self.disable_echo),
                 },
-                state: answer.state,
+                state,
             }),
             _ => Err(super::garbled(
                 "the service's answer is none of ACCEPT, DENY and NEEDINFO with a question",
@@ -141,6 +156,10 @@ impl MfaClient for Http<'_> {
             };
             visit.note("GET", grade, &format!("the service answered with status {status}; {detail}"));
         })
+    }
+
+    fn carried(&self) -> Carried {
+        self.carried.take()
     }
 
     fn push_authenticate(&self, subject: Subject<'_>) -> Result<Answer, MfaError> {

@@ -5,6 +5,7 @@ use serde_json::Value;
 
 use super::elsewhere;
 use super::{Answer, ApprovalsBy, Factor, MfaClient, MfaError, Subject, Tools};
+use crate::config::list::Entries;
 use crate::config::settings::{Opt, SettingError};
 use crate::store::{ChallengeKind, Token, TokenType};
 use crate::terms::Question;
@@ -20,7 +21,7 @@ pub(crate) const REALM: Opt = Opt::new("local", "realm", "default");
 const CHALLENGE_RESPONSE: Opt = Opt::new("local", "challenge_response", "yes");
 const CHALLENGE_VALIDITY: Opt = Opt::new("local", "challenge_validity", "120");
 const FORWARD_FAILCOUNTER: Opt = Opt::new("local", "forward_failcounter", "yes");
-const REALMS: Opt = Opt::new("four_eyes", "realms", "");
+const REALMS: Opt = Opt::new("four_eyes", "realms", "").with_entries(Entries::Phrases);
 const CONNECTIONS: Opt = Opt::new("four_eyes", "connections", "");
 const SEPARATOR: Opt = Opt::new("four_eyes", "separator", "");
 const DISTINCT: Opt = Opt::new("four_eyes", "distinct", "users");
@@ -207,7 +208,7 @@ impl<'a> Local<'a> {
         let earlier = match verifier.with_code(&own, password)? {
             Codes::Settled(outcome) => return Ok(Step::Settled(outcome)),
             Codes::WrongPin(charges) if asking.is_empty() && !leads_out(&own) => {
-                return Ok(Step::Settled(verifier.deny(charges, "wrong PIN")?));
+                return Ok(Step::Settled(verifier.deny_pin(&own, password, charges)?));
             }
             Codes::WrongPin(charges) => Earlier { matched: true, charges },
             Codes::None => Earlier::default(),
@@ -293,7 +294,7 @@ impl<'a> Local<'a> {
         if patterns.is_empty() && by == ApprovalsBy::Connection {
             return Err(settings.invalid(&CONNECTIONS, "shell patterns, because realms is set".to_owned()));
         }
-        let realms = Realms::parse(&text.unwrap_or_default()).map_err(|_| {
+        let realms = Realms::from_entries(&settings.list(&REALMS)?).map_err(|_| {
             settings.invalid(&REALMS, "realms and counts such as realm1:2,realm2:1".to_owned())
         })?;
         if let Some(unknown) = realms.services().find(|name| !super::SERVICES.contains(name)) {

@@ -3,6 +3,7 @@
 //! A provider answers a question; it does not decide. "The code is wrong" is an [`Answer`], "the server did not
 //! answer" is an [`MfaError`], and the two stay apart up to the one `match` in `pipeline::authenticate`.
 
+mod carried;
 mod chain;
 mod dialogue;
 mod elsewhere;
@@ -20,6 +21,7 @@ mod reason;
 mod servers;
 mod yubico;
 
+pub use carried::Carried;
 pub(crate) use local::REALM as LOCAL_REALM;
 pub use probe::servers as ask_servers;
 /// For the fuzzer.
@@ -211,6 +213,11 @@ pub trait MfaClient {
         Vec::new()
     }
 
+    /// Takes what the last answer carried beside its verdict; nothing where the provider knows no such thing.
+    fn carried(&self) -> Carried {
+        Carried::default()
+    }
+
     /// Asks for a confirmation on the user's device; there was no one-time password.
     ///
     /// # Errors
@@ -312,7 +319,9 @@ pub fn first_prompt(settings: &Settings<'_>) -> Result<(String, bool), SettingEr
 
 fn prompt_of(settings: &Settings<'_>, name: &str) -> Result<String, SettingError> {
     let section = if name == "yubico" { "yubikey" } else { name };
-    let own = PROMPTS.iter().find(|option| option.section == section);
+    // What stands in [DEFAULT] is for [auth], as in the SDK, which knows no prompt of a provider's own.
+    let is_own = |option: &&Opt| settings.ini().has_own_option(option.section, option.option);
+    let own = PROMPTS.iter().find(|option| option.section == section).filter(is_own);
     let own = own.map(|option| settings.text(option)).transpose()?.flatten();
     match own.filter(|prompt| !prompt.is_empty()) {
         Some(prompt) => Ok(prompt),
@@ -376,6 +385,22 @@ pub fn approvals<'a>(tools: Tools<'a>, disable_echo: bool) -> Result<Box<dyn Mfa
 /// A value that is none.
 pub fn fallback(settings: &Settings<'_>) -> Result<bool, SettingError> {
     Ok(settings.choice(&FALLBACK, &["local", "none"])? == "local")
+}
+
+/// Returns the words of `[mfa] provider`, in their order.
+///
+/// # Errors
+/// A provider that is none.
+pub fn provider_words(settings: &Settings<'_>) -> Result<Vec<&'static str>, SettingError> {
+    providers(settings)
+}
+
+/// Reads the tables of which a hook reads one line.
+///
+/// # Errors
+/// A line that is unusable.
+pub fn check_tables(settings: &Settings<'_>) -> Result<(), SettingError> {
+    yubico::check_ids(settings)
 }
 
 /// Reads a provider's `timeout`.

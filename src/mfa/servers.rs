@@ -41,8 +41,16 @@ impl<'a> Servers<'a> {
     ) -> Result<Self, SettingError> {
         let settings = tools.settings;
         let mut all = Vec::new();
-        for text in settings.required(option)?.split(',') {
-            let url = Url::parse(text).ok_or_else(|| {
+        let entries = settings.required_list(option).map_err(|error| match error {
+            SettingError::Invalid { place, expected } => SettingError::Invalid {
+                place,
+                expected: format!("addresses such as https://mfa.example.org; {expected}"),
+            },
+            error
+            @ (SettingError::Missing { .. } | SettingError::Reference { .. } | SettingError::Ini(_)) => error,
+        })?;
+        for text in entries {
+            let url = Url::parse(&text).ok_or_else(|| {
                 settings.invalid(
                     option,
                     "addresses such as https://mfa.example.org, separated by commas".to_owned(),

@@ -6,13 +6,14 @@ use serde_json::{Map, Value};
 use super::evidence::Evidence;
 use super::factor::{self, Who};
 use super::progress::{AaProgress, Stage};
-use super::{Context, Fault, Stop, bypass, identity, questions};
+use super::{Context, Fault, Stop, bypass, gateway, identity, questions};
 use crate::access;
 use crate::config::settings::Opt;
 use crate::mfa::{self, ApprovalsBy};
 use crate::names::{MfaIdentity, Username};
 use crate::protocol::cookie::Cookie;
 use crate::protocol::invocation::Arguments;
+use crate::protocol::response::GatewayUser;
 use crate::terms::Question;
 
 pub(super) const DISABLE_ECHO: Opt = Opt::new("auth", "disable_echo", "no");
@@ -21,6 +22,16 @@ pub(super) const OPTIONS: &[Opt] = &[DISABLE_ECHO, INTERACTIVE_PROTOCOLS];
 
 /// The key of the one-time password.
 const OTP: &str = "otp";
+
+/// What an accepted authentication tells SPS.
+pub struct Accepted {
+    /// Why.
+    pub evidence: Evidence,
+    /// Who it is, where SPS does not know it yet.
+    pub gateway: Option<GatewayUser>,
+    /// What a service adds to the metadata.
+    pub told: Map<String, Value>,
+}
 
 /// Runs the hook; the user name that was authenticated is then in the cookie.
 ///
@@ -31,17 +42,24 @@ pub fn run(
     arguments: &Arguments,
     cookie: &mut Cookie<AaProgress>,
     session_cookie: &mut Map<String, Value>,
-) -> Result<(Evidence, Username), Stop> {
+) -> Result<Accepted, Stop> {
     if bypass::is_skipped(context, arguments)? {
         return Err(Stop::NotOurs);
     }
-    let username = identity::username(context, arguments, cookie)?
-        .ok_or_else(|| Stop::deny("No username identified", ""))?;
+    let was_asked = cookie.progress.stage == Stage::Unnamed;
+    if was_asked {
+        cookie.begin_anew();
+    }
+    let Some(username) = identity::username(context, arguments, cookie)? else {
+        return Err(gateway::ask_name(context, arguments, cookie, was_asked)?);
+    };
     let evidence = match cookie.progress.stage {
         Stage::Complete => return Err(Fault::Complete.into()),
         Stage::Questions => cookie.progress.accepted.clone().ok_or(Fault::Complete)?,
-        Stage::Start | Stage::Identified | Stage::Factor => {
-            let evidence = prove(context, arguments, cookie, &username)?;
+        Stage::Start | Stage::Unnamed | Stage::Identified | Stage::Factor => {
+            let proved = prove(context, arguments, cookie, &username);
+            session_cookie.extend(std::mem::take(&mut cookie.progress.session_cookie));
+            let evidence = proved?;
             context.log.info(format_args!("user {username} is authenticated by {}", evidence.road()));
             if !evidence.is_from_cache() {
                 bypass::remember(context, arguments, &username)?;
@@ -52,9 +70,12 @@ pub fn run(
         }
     };
     questions::ask(context, arguments, cookie, session_cookie)?;
+    let told = cookie.progress.told.take();
+    let gateway = gateway::user(context, arguments, &username, told.as_ref())?;
+    gateway::name_provider(context, session_cookie)?;
     cookie.progress.stage = Stage::Complete;
     cookie.progress.accepted = None;
-    Ok((evidence, username))
+    Ok(Accepted { evidence, gateway, told: told.map(|told| told.metadata).unwrap_or_default() })
 }
 
 /// Finds evidence: a road without a factor, else the factor.
@@ -129,6 +150,11 @@ pub(super) fn question(context: &Context<'_>, key: &str) -> Result<Question, Sto
 /// Tells whether somebody can answer a question.
 pub(super) fn can_answer(context: &Context<'_>, arguments: &Arguments) -> Result<bool, Stop> {
     let protocol = arguments.protocol.as_deref().unwrap_or_default().to_lowercase();
-    let interactive = context.settings.list(&INTERACTIVE_PROTOCOLS)?;
-    Ok(interactive.iter().any(|known| known.to_lowercase() == protocol))
+    Ok(interactive_protocols(context)?.contains(&protocol))
+}
+
+/// Reads the protocols in which somebody can answer, in lower case.
+pub(super) fn interactive_protocols(context: &Context<'_>) -> Result<Vec<String>, Stop> {
+    let protocols = context.settings.list(&INTERACTIVE_PROTOCOLS)?;
+    Ok(protocols.iter().map(|known| known.to_lowercase()).collect())
 }

@@ -152,7 +152,10 @@ fn require(
     let identity = identity::mfa_identity(context, username)?;
     let who = Who { username, identity: &identity, approvals };
     let password = answer.unwrap_or_else(SecretString::default);
-    match factor::ask(context, arguments, cookie, client.as_ref(), who, &password) {
+    let asked = factor::ask(context, arguments, cookie, client.as_ref(), who, &password);
+    // Who it is was settled by authenticate.
+    cookie.progress.told = None;
+    match asked {
         Ok(evidence) if evidence.is_factor() => Ok(Some(evidence)),
         // An outage that is ignored elsewhere, or a provider that accepts everybody, is not what the rule requires.
         Ok(_) => Err(Stop::deny("a rule requires a second factor, and none was asked", factor::UNREACHABLE)),

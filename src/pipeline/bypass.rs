@@ -4,6 +4,7 @@ use super::evidence::Evidence;
 use super::identity::LDAP_SERVER;
 use super::{Context, Stop};
 use crate::appliance::Allow;
+use crate::config::list::Entries;
 use crate::config::settings::Opt;
 use crate::directory::ldap::LdapError;
 use crate::directory::user_list;
@@ -15,7 +16,8 @@ use crate::store::CacheLimits;
 pub(super) const SKIP_CONNECTIONS: Opt = Opt::new("auth", "skip_connections", "");
 pub(super) const USER_LIST: Opt = Opt::new("whitelist source=user_list", "name", "");
 pub(super) const GROUP_ALLOW: Opt = Opt::new("whitelist source=ldap_server_group", "allow", "");
-pub(super) const GROUP_EXCEPT: Opt = Opt::new("whitelist source=ldap_server_group", "except", "");
+pub(super) const GROUP_EXCEPT: Opt =
+    Opt::new("whitelist source=ldap_server_group", "except", "").with_entries(Entries::Phrases);
 const REUSE_LIMIT: Opt = Opt::new("authentication_cache", "reuse_limit", "0");
 const SOFT_TIMEOUT: Opt = Opt::new("authentication_cache", "soft_timeout", "15");
 const HARD_TIMEOUT: Opt = Opt::new("authentication_cache", "hard_timeout", "90");

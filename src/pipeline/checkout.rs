@@ -358,13 +358,17 @@ fn assets(context: &Context<'_>, arguments: &Arguments) -> Result<Vec<Asset>, St
     let mut found = Vec::new();
     for generator in context.settings.list(&GENERATOR)? {
         let asset = match generator.as_str() {
-            "ip" => arguments.server_ip.clone(),
-            "hostname" => suffixed(arguments.server_hostname.as_deref()),
-            "domain" => suffixed(arguments.server_domain.as_deref()),
-            "domain_asset_mapping" => match arguments.server_domain.as_deref() {
-                Some(domain) => context.settings.text(At::any(MAPPING_SECTION, domain))?,
-                None => None,
-            },
+            "ip" | "generate_asset_for_server_ip" => arguments.server_ip.clone(),
+            "hostname" | "generate_asset_for_server_hostname" => {
+                suffixed(arguments.server_hostname.as_deref())
+            }
+            "domain" | "generate_asset_for_server_domain" => suffixed(arguments.server_domain.as_deref()),
+            "domain_asset_mapping" | "generate_domain_asset_mapping" => {
+                match arguments.server_domain.as_deref() {
+                    Some(domain) => context.settings.text(At::any(MAPPING_SECTION, domain))?,
+                    None => None,
+                }
+            }
             _ => {
                 let known = "hostname, ip, domain, domain_asset_mapping".to_owned();
                 let error = context.settings.invalid(&GENERATOR, known);

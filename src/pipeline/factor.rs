@@ -1,12 +1,14 @@
 //! One question to a provider of second factors, and what SPS gets of its answer.
 
+use std::borrow::Cow;
+
 use secrecy::SecretString;
 
 use super::evidence::Evidence;
-use super::progress::AaProgress;
-use super::{Context, Fault, Stop};
+use super::progress::{AaProgress, Told};
+use super::{Context, Denial, Fault, Stop};
 use crate::logging::Chain;
-use crate::mfa::{Answer, ApprovalsBy, MfaClient, MfaError, Naming, Reason, Subject, Tools};
+use crate::mfa::{Answer, ApprovalsBy, Carried, MfaClient, MfaError, Naming, Reason, Subject, Tools};
 use crate::names::{MfaIdentity, Username};
 use crate::protocol::cookie::Cookie;
 use crate::protocol::invocation::Arguments;
@@ -75,11 +77,25 @@ pub(super) fn ask(
     };
     let answer =
         if push { client.push_authenticate(subject) } else { client.otp_authenticate(subject, password) };
+    // SPS shows and keeps it, and a service may repeat in it what it was asked.
+    let carried = typed(arguments).fold(client.carried().without(password), Carried::without);
+    let Carried { gateway_user, gateway_groups, metadata, session_cookie, cookie: own, deny_reason } =
+        carried;
+    own.into_iter().for_each(|(name, value)| cookie.set_value(&name, value));
+    cookie.progress.session_cookie = session_cookie;
+    let denied = |reason: String, sentence: &'static str| {
+        let own = deny_reason.map(|reason| reason.to_string()).filter(|reason| !reason.is_empty());
+        let shown = own.map_or(Cow::Borrowed(sentence), Cow::Owned);
+        Stop::Deny(Denial { reason, shown, told: metadata.clone() })
+    };
     match answer {
-        Ok(Answer::Accepted(factor)) => Ok(Evidence::factor(factor, client.proves())),
+        Ok(Answer::Accepted(factor)) => {
+            cookie.progress.told = Told::of(gateway_user, gateway_groups, metadata);
+            Ok(Evidence::factor(factor, client.proves()))
+        }
         Ok(Answer::Rejected) => {
             context.log.info(format_args!("user {username} is rejected by {}", client.branded_name()));
-            Err(Stop::deny("", ""))
+            Err(denied(String::new(), ""))
         }
         Ok(Answer::AuthenticationFailure { reason }) => {
             // The reason is shown and searched in SPS, and a service may repeat in it what it was asked.
@@ -87,7 +103,7 @@ pub(super) fn ask(
             context
                 .log
                 .info(format_args!("user {username} is rejected by {}: {reason}", client.branded_name()));
-            Err(Stop::deny(reason, AUTHENTICATION_FAILED))
+            Err(denied(reason, AUTHENTICATION_FAILED))
         }
         Ok(Answer::NeedInfo { question, state }) => {
             if let Some(state) = state {

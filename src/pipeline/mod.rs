@@ -11,6 +11,7 @@ pub mod checkout;
 mod connection_limit;
 pub mod evidence;
 mod factor;
+pub mod gateway;
 mod identity;
 pub mod online;
 pub mod overview;
@@ -20,6 +21,10 @@ pub mod session_ended;
 
 pub use connection_limit::max_session_age;
 pub use progress::AaProgress;
+
+use std::borrow::Cow;
+
+use serde_json::{Map, Value};
 
 use crate::appliance::Appliance;
 use crate::clock::Budget;
@@ -35,12 +40,13 @@ use crate::store::{Store, StoreError};
 use crate::terms::Question;
 
 /// The options that the pipelines read.
-pub const OPTIONS: [&[Opt]; 8] = [
+pub const OPTIONS: [&[Opt]; 9] = [
     authenticate::OPTIONS,
     authorize::OPTIONS,
     bypass::OPTIONS,
     checkout::OPTIONS,
     connection_limit::OPTIONS,
+    gateway::OPTIONS,
     identity::OPTIONS,
     questions::OPTIONS,
     &[bypass::SKIP_CONNECTIONS],
@@ -86,7 +92,9 @@ pub struct Denial {
     /// Goes into the metadata.
     pub reason: String,
     /// Is shown to the user.
-    pub shown: &'static str,
+    pub shown: Cow<'static, str>,
+    /// What a service adds to the metadata.
+    pub told: Map<String, Value>,
 }
 
 /// Why the work could not be done.
@@ -157,7 +165,7 @@ impl<E: Into<Fault>> From<E> for Stop {
 }
 
 impl Stop {
-    fn deny(reason: impl Into<String>, shown: &'static str) -> Self {
-        Self::Deny(Denial { reason: reason.into(), shown })
+    fn deny(reason: impl Into<String>, shown: impl Into<Cow<'static, str>>) -> Self {
+        Self::Deny(Denial { reason: reason.into(), shown: shown.into(), told: Map::new() })
     }
 }

@@ -1,9 +1,14 @@
 //! A configuration as the hooks will read it, without a hook: what is wrong with it, and which roads in it opens.
 
+mod deciding;
+mod sections;
+
 use std::time::Duration;
 
-use super::{Context, Stop, authenticate, bypass, checkout, connection_limit, factor, identity, questions};
-use crate::access::{self, Action, Requirement, Rules, SystemResolver};
+use super::{
+    Context, Stop, authenticate, bypass, checkout, connection_limit, factor, gateway, identity, questions,
+};
+use crate::access::{self, Rules, SystemResolver};
 use crate::appliance::Allow;
 use crate::config::reference::{self, ReferenceError};
 use crate::config::settings::SettingError;
@@ -100,6 +105,9 @@ pub fn of_aa(context: &Context<'_>) -> Overview {
     let mut overview = of_both(context);
     overview.take(credentials::check_servers(checkout::tools_without_session(context), false));
     roads_without_a_factor(context, &mut overview);
+    deciding::names(context.settings, &mut overview);
+    deciding::approvals(context.settings, &mut overview);
+    overview.warnings.extend(sections::idle(context.settings, &sections::factors(context.settings)));
     roads_with_a_factor(context, &mut overview);
     rules(context, &mut overview);
     overview
@@ -158,7 +166,7 @@ fn roads_without_a_factor(context: &Context<'_>, overview: &mut Overview) {
         overview.authenticate.push(format!("whom the user list {list} lets in{place}: without a factor"));
     }
     let allow = overview.take(settings.optional_choice(&bypass::GROUP_ALLOW, &Allow::WORDS)).flatten();
-    let groups = overview.take(settings.text(&bypass::GROUP_EXCEPT)).flatten();
+    let groups = overview.take(settings.list(&bypass::GROUP_EXCEPT)).filter(|groups| !groups.is_empty());
     let server = overview.take(settings.text(&identity::LDAP_SERVER)).flatten();
     if let Some(Err(LdapError::Setting(error))) = server.as_ref().map(|name| context.directories().find(name))
     {
@@ -166,12 +174,18 @@ fn roads_without_a_factor(context: &Context<'_>, overview: &mut Overview) {
     }
     if let (Some(allow), Some(groups), Some(server)) = (allow, groups, server) {
         let who = if allow == "all_users" { "everybody but the members" } else { "the members" };
-        overview.authenticate.push(format!("{who} of {groups} in the directory {server}: without a factor"));
+        overview
+            .authenticate
+            .push(format!("{who} of {} in the directory {server}: without a factor", groups.join(", ")));
     }
     if let Some(Some(limits)) = overview.take(bypass::cache_limits(context)) {
+        let times = match limits.reuse_limit {
+            limit if limit < 0 => "as often as they like".to_owned(),
+            limit => format!("at most {limit} times"),
+        };
         overview.authenticate.push(format!(
-            "whoever authenticated from the same address in the last {} s, at most {} times: without a factor",
-            limits.hard_timeout, limits.reuse_limit
+            "whoever authenticated from the same address in the last {} s, {times}: without a factor",
+            limits.hard_timeout
         ));
     }
 }
@@ -179,6 +193,9 @@ fn roads_without_a_factor(context: &Context<'_>, overview: &mut Overview) {
 fn roads_with_a_factor(context: &Context<'_>, overview: &mut Overview) {
     let settings = context.settings;
     overview.take(mfa::first_prompt(settings));
+    overview.take(authenticate::interactive_protocols(context));
+    overview.take(mfa::check_tables(settings));
+    overview.take(gateway::check(context));
     let disable_echo = overview.take(settings.boolean(&authenticate::DISABLE_ECHO)).unwrap_or_default();
     let faults = overview.errors.len();
     let client = overview.take(mfa::client(factor::tools(context), disable_echo));
@@ -225,21 +242,14 @@ fn rules(context: &Context<'_>, overview: &mut Overview) {
     let provider = overview.take(access::provider(settings, &resolver));
     match provider.map(|provider| provider.is_some()) {
         None => overview.authorize.push("nobody, because of the error".to_owned()),
-        Some(false) => overview.authorize.push("everybody whom authenticate lets in".to_owned()),
+        Some(false) => overview.authorize.push(
+            "everybody whom authenticate lets in, and sessions that came without a cookie of this plugin's authenticate"
+                .to_owned(),
+        ),
         Some(true) if overview.take(access::has_rules(settings)) == Some(true) => {
-            for rule in overview.take(Rules::from_settings(settings)).iter().flat_map(Rules::in_order) {
-                let requires = match rule.requirement() {
-                    Requirement::Nothing => "",
-                    Requirement::Factor => ", with a second factor",
-                    Requirement::FourEyes => ", with the approval of others",
-                };
-                let does = match rule.action() {
-                    Action::Accept => "may go",
-                    Action::Deny => "may not go",
-                };
-                overview.authorize.push(format!("whom rule {} fits: {does}{requires}", rule.name()));
+            if let Some(all) = overview.take(Rules::from_settings(settings)) {
+                deciding::rules(settings, all.in_order(), overview);
             }
-            overview.authorize.push("everybody else: may not go".to_owned());
         }
         Some(true) => {
             overview.authorize.push("whom [hosts_for_groups] or [groups_for_hosts] lets in".to_owned())

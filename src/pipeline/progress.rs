@@ -3,6 +3,7 @@
 //! A step that is done is not done again when an answer comes in (SDK: the checkpoints of `_execute_steps`).
 
 use serde::{Deserialize, Serialize};
+use serde_json::{Map, Value};
 
 use super::evidence::Evidence;
 use crate::protocol::cookie::Progress;
@@ -32,9 +33,40 @@ pub struct AaProgress {
     /// Whether a second factor held, where an access rule may ask for that.
     #[serde(default, skip_serializing_if = "is_false")]
     pub(super) is_proven: bool,
+    /// What the service said of the user whom it accepted, until the questions are answered.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(super) told: Option<Told>,
+    /// What the service lays over the session cookie in this hook.
+    #[serde(skip)]
+    pub(super) session_cookie: Map<String, Value>,
     /// Whether `authorize` has asked what an access rule requires.
     #[serde(default, skip_serializing_if = "is_false")]
     pub(super) has_asked: bool,
+}
+
+/// What a service said of the user whom it accepted.
+#[derive(Clone, Debug, Default, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Told {
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(super) gateway_user: Option<String>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(super) gateway_groups: Option<Vec<String>>,
+    /// For the metadata.
+    #[serde(default, skip_serializing_if = "Map::is_empty")]
+    pub(super) metadata: Map<String, Value>,
+}
+
+impl Told {
+    /// Takes what was said; `None` where that is nothing.
+    pub(super) fn of(
+        gateway_user: Option<String>,
+        gateway_groups: Option<Vec<String>>,
+        metadata: Map<String, Value>,
+    ) -> Option<Self> {
+        let is_nothing = gateway_user.is_none() && gateway_groups.is_none() && metadata.is_empty();
+        (!is_nothing).then_some(Self { gateway_user, gateway_groups, metadata })
+    }
 }
 
 #[expect(clippy::trivially_copy_pass_by_ref, reason = "serde calls it so")]
@@ -49,6 +81,8 @@ pub(super) enum Stage {
     /// From the beginning.
     #[default]
     Start,
+    /// From the beginning, after nobody was named and the name was asked for.
+    Unnamed,
     /// The MFA identity is known, the password was asked for.
     Identified,
     /// The second factor was asked.

@@ -110,6 +110,13 @@ impl<P: Progress> Cookie<P> {
         }
     }
 
+    /// Forgets everything, as if the session began with this hook.
+    pub fn begin_anew(&mut self) {
+        self.public = Map::new();
+        self.is_new = true;
+        self.progress = P::default();
+    }
+
     /// Tells whether the session begins with this hook: no cookie came in.
     pub fn is_new(&self) -> bool {
         self.is_new

@@ -3,6 +3,8 @@
 //! The order of arguments means nothing, an absent one is `null`, an unknown one is ignored, and the deprecated
 //! names of the SPS documentation are taken for their successors.
 
+mod unusable;
+
 use std::collections::BTreeMap;
 use std::net::IpAddr;
 
@@ -11,6 +13,8 @@ use serde::Deserialize;
 use serde::de::IgnoredAny;
 use serde_json::{Map, Value};
 
+pub use self::unusable::{InvocationError, Unusable};
+use self::unusable::{cookies, describe};
 use crate::appliance::Appliance;
 use crate::json;
 
@@ -150,51 +154,6 @@ pub struct Arguments {
     pub asset: Option<String>,
 }
 
-/// Says why stdin is no invocation. Holds no value of it.
-#[derive(Debug, thiserror::Error)]
-pub enum InvocationError {
-    /// Over [`MAX_INVOCATION`].
-    #[error("the invocation is longer than 1 MiB")]
-    TooLong,
-    /// stdin is closed or broken.
-    #[error("stdin cannot be read; the invocation comes as JSON on stdin")]
-    Unreadable,
-    /// No JSON object of the right form.
-    #[error(
-        "the invocation is not a JSON object of the documented form (line {line}, column {column}): {expected}"
-    )]
-    Json {
-        /// Where it went wrong.
-        line: usize,
-        /// Where it went wrong.
-        column: usize,
-        /// What was expected there.
-        expected: &'static str,
-    },
-    /// Neither the command line nor the invocation names a hook.
-    #[error("no hook is named: give \"hook\" in the invocation or 'sps-plugin hook NAME'")]
-    NoHook,
-    /// A name that no hook has.
-    #[error("there is no such hook; known are {}", Hook::ALL.map(|(name, _)| name).join(", "))]
-    UnknownHook,
-    /// Command line and invocation name different hooks.
-    #[error("the command line names another hook than the invocation")]
-    TwoHooks,
-    /// A plugin type that is none, or not this hook's.
-    #[error("\"type\" has to be \"aa\" or \"credentialstore\", and that of the hook")]
-    WrongType,
-}
-
-/// What went wrong and, where it can still be told, which hook was meant and which cookies came in.
-///
-/// The closed response needs the hook, and gives the cookies back as they were.
-pub struct Unusable {
-    /// What went wrong.
-    pub error: InvocationError,
-    /// The hook, if it is known.
-    pub hook: Option<Hook>,
-}
-
 impl Invocation {
     /// Reads an invocation; `named` is the hook of the command line, if it names one, and then the bare arguments
     /// object is enough.
@@ -202,18 +161,15 @@ impl Invocation {
     /// # Errors
     /// [`Unusable`] for everything else than `protocol.md` describes.
     pub fn read(bytes: &[u8], named: Option<Hook>) -> Result<Self, Unusable> {
-        let unusable = |error| Unusable { error, hook: named };
         if bytes.len() > MAX_INVOCATION {
-            return Err(unusable(InvocationError::TooLong));
+            return Err(Unusable::of_command(InvocationError::TooLong, named));
         }
         let bare = named.is_some() && is_bare(bytes);
-        if bare {
-            let raw: RawArguments = json::from_slice(bytes).map_err(|error| unusable(describe(&error)))?;
-            return Self::assemble(RawInvocation { arguments: Some(raw), ..RawInvocation::default() }, named);
-        }
-        match json::from_slice::<RawInvocation>(bytes) {
-            Ok(raw) => Self::assemble(raw, named),
-            Err(error) => {
+        let read = if bare {
+            let raw = json::from_slice(bytes).map_err(|error| (describe(&error), named));
+            raw.map(|raw| RawInvocation { arguments: Some(raw), ..RawInvocation::default() })
+        } else {
+            json::from_slice::<RawInvocation>(bytes).map_err(|error| {
                 // The hook may still be told, and the closed response depends on it.
                 let hook = named.or_else(|| {
                     let Ok(json::Object(HookOnly { hook: Some(name) })) = serde_json::from_slice(bytes)
@@ -222,28 +178,32 @@ impl Invocation {
                     };
                     Hook::from_name(&name)
                 });
-                Err(Unusable { error: describe(&error), hook })
-            }
-        }
+                (describe(&error), hook)
+            })
+        };
+        read.and_then(|raw| Self::assemble(raw, named)).map_err(|(error, hook)| Unusable {
+            error,
+            hook,
+            cookies: cookies(bytes, bare),
+        })
     }
 
-    fn assemble(raw: RawInvocation, named: Option<Hook>) -> Result<Self, Unusable> {
-        let unusable = |error, hook| Unusable { error, hook };
+    fn assemble(raw: RawInvocation, named: Option<Hook>) -> Result<Self, (InvocationError, Option<Hook>)> {
         let hook = match (named, raw.hook.as_deref().map(Hook::from_name)) {
-            (_, Some(None)) => return Err(unusable(InvocationError::UnknownHook, named)),
-            (None, None) => return Err(unusable(InvocationError::NoHook, None)),
+            (_, Some(None)) => return Err((InvocationError::UnknownHook, named)),
+            (None, None) => return Err((InvocationError::NoHook, None)),
             (Some(hook), None) | (None, Some(Some(hook))) => hook,
             (Some(hook), Some(Some(same))) if hook == same => hook,
-            (Some(hook), Some(Some(_))) => return Err(unusable(InvocationError::TwoHooks, Some(hook))),
+            (Some(hook), Some(Some(_))) => return Err((InvocationError::TwoHooks, Some(hook))),
         };
         let stated = match raw.plugin_type.as_deref().map(PluginType::from_word) {
-            Some(None) => return Err(unusable(InvocationError::WrongType, Some(hook))),
+            Some(None) => return Err((InvocationError::WrongType, Some(hook))),
             Some(stated) => stated,
             None => None,
         };
         let plugin_type = match (hook.plugin_type(), stated) {
             (Some(own), Some(other)) if own != other => {
-                return Err(unusable(InvocationError::WrongType, Some(hook)));
+                return Err((InvocationError::WrongType, Some(hook)));
             }
             (own, stated) => own.or(stated),
         };
@@ -255,20 +215,6 @@ impl Invocation {
             appliance: raw.appliance.unwrap_or_default(),
         })
     }
-}
-
-fn describe(error: &serde_json::Error) -> InvocationError {
-    // serde's own message may quote a value, so only the kind of fault is told.
-    let expected = match error.classify() {
-        // serde_json has no kind for it, and this message of its own quotes nothing.
-        serde_json::error::Category::Syntax if error.to_string().starts_with("trailing characters") => {
-            "there is more after its end; only one is read"
-        }
-        serde_json::error::Category::Io | serde_json::error::Category::Eof => "it ends too early",
-        serde_json::error::Category::Syntax => "not JSON, or nested more than 128 levels deep",
-        serde_json::error::Category::Data => "a member has the wrong type or stands there twice",
-    };
-    InvocationError::Json { line: error.line(), column: error.column(), expected }
 }
 
 /// Tells whether an object is the bare arguments: no hook's argument has the name of a member of an invocation.

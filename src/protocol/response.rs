@@ -2,6 +2,8 @@
 //!
 //! Members stand in a fixed order, so that the same decision is the same bytes.
 
+use std::borrow::Cow;
+
 use secrecy::{ExposeSecret, SecretString};
 use serde::Serialize;
 use serde_json::{Map, Value};
@@ -87,34 +89,44 @@ impl Verdict {
 pub struct GatewayUser {
     /// The user name.
     pub user: String,
-    /// The groups.
-    pub groups: Vec<String>,
+    /// The groups; without them SPS keeps those that it knows.
+    pub groups: Option<Vec<String>>,
 }
 
 /// Why something was decided, for the column *Additional metadata*: `reason` first. Never a secret.
 #[derive(Clone)]
-pub struct Metadata(Vec<(&'static str, String)>);
+pub struct Metadata(Vec<(Cow<'static, str>, Value)>);
 
 impl Metadata {
     /// Begins with the reason; an empty one is [`NO_REASON`].
     pub fn reason(reason: &str) -> Self {
-        Self(vec![("reason", if reason.is_empty() { NO_REASON } else { reason }.to_owned())])
+        Self(vec![("reason".into(), if reason.is_empty() { NO_REASON } else { reason }.into())])
     }
 
     /// Adds what else is known, such as the factor or the token's serial.
     #[must_use]
     pub fn with(mut self, name: &'static str, value: &str) -> Self {
-        self.0.push((name, value.to_owned()));
+        self.0.push((name.into(), value.into()));
+        self
+    }
+
+    /// Adds what a service says of its verdict. Its `reason` takes the place of ours; whatever else we say stays.
+    #[must_use]
+    pub fn with_told(mut self, told: Map<String, Value>) -> Self {
+        for (name, value) in told {
+            match self.0.iter_mut().find(|(known, _)| *known == name) {
+                Some((known, ours)) if known == "reason" => *ours = value,
+                Some(_) => {}
+                None => self.0.push((name.into(), value)),
+            }
+        }
         self
     }
 
     /// Writes JSON text with the blanks that the SDK's `json.dumps` has.
     fn to_text(&self) -> String {
-        let members: Vec<_> = self
-            .0
-            .iter()
-            .map(|(name, value)| format!("\"{name}\": {}", Value::from(value.as_str())))
-            .collect();
+        let members: Vec<_> =
+            self.0.iter().map(|(name, value)| format!("{}: {value}", Value::from(name.as_ref()))).collect();
         format!("{{{}}}", members.join(", "))
     }
 }
@@ -271,7 +283,7 @@ impl<'a> VerdictMembers<'a> {
             Verdict::Accept { metadata, gateway } => {
                 members.verdict = "ACCEPT";
                 members.gateway_user = gateway.as_ref().map(|gateway| gateway.user.as_str());
-                members.gateway_groups = gateway.as_ref().map(|gateway| gateway.groups.as_slice());
+                members.gateway_groups = gateway.as_ref().and_then(|gateway| gateway.groups.as_deref());
                 members.additional_metadata = Some(metadata.to_text());
             }
             Verdict::Deny { metadata, reason } => {
@@ -349,7 +361,7 @@ mod tests {
     #[test]
     fn a_verdict_has_its_members_in_a_fixed_order() {
         let metadata = Metadata::reason("").with("factor", "http \"x\"");
-        let gateway = Some(GatewayUser { user: "alice".to_owned(), groups: vec!["dba".to_owned()] });
+        let gateway = Some(GatewayUser { user: "alice".to_owned(), groups: Some(vec!["dba".to_owned()]) });
         assert_eq!(
             text(&Response::Verdict(
                 Verdict::Accept { metadata: metadata.clone(), gateway },

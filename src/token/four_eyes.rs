@@ -17,6 +17,7 @@ pub use elsewhere::Ballot;
 use reading::{Found, Offer, Reading};
 
 use super::pin::Hashing;
+use super::reasons::tell_locks;
 use super::{Outcome, Session};
 use crate::logging::Log;
 use crate::store::{
@@ -228,7 +229,9 @@ impl Approvals<'_> {
             Asking::Policy { .. } => guesses = Some(self.guesses(GuessStep::Wrong)),
         }
         self.log.info(format_args!("denied: {why}; charged: {}", charges.join(", ")));
-        self.store.settle(&Settlement { charges, guesses, denial: true, ..Settlement::default() })?;
+        let settlement = Settlement { charges, guesses, denial: true, ..Settlement::default() };
+        self.store.settle(&settlement)?;
+        tell_locks(self.store, self.log, &settlement.charges)?;
         Ok(Outcome::Denied)
     }
 

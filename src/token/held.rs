@@ -5,6 +5,7 @@ use std::ops::Range;
 use subtle::ConstantTimeEq;
 use zeroize::Zeroizing;
 
+use super::code::{CodePart, code_part};
 use super::elsewhere::Target;
 use super::oath::{self, CodeMaker};
 use super::pin::{KEPT, Purpose, Stretched, kept_length};
@@ -65,7 +66,7 @@ impl Held {
     }
 
     /// The token whose codes count; `None` for a forward that leads nowhere, or to a token that is no device.
-    fn device(&self) -> Option<&Token> {
+    pub(super) fn device(&self) -> Option<&Token> {
         match self.token.token_type {
             TokenType::Forward => self.targets.last().filter(|target| is_device(target.token_type)),
             TokenType::Hotp
@@ -154,11 +155,25 @@ impl Held {
         (kept.len() == VERIFIERS).then(|| kept.split_at(VERIFIERS / 2))
     }
 
-    /// Returns what would be the PIN if a text of this length were PIN and code.
+    /// Returns what would be the PIN if a text were PIN and code, and both as long as they have to be.
     pub(super) fn pin_part<'p>(&self, text: &'p str) -> Option<&'p str> {
-        let code = self.code_length()?;
-        let length = text.chars().count();
-        (self.pin_length().saturating_add(code) == length).then(|| split(text, code).map(|(pin, _)| pin))?
+        let (pin, _) = self.pin_and_code(text)?;
+        (pin.chars().count() == self.pin_length()).then_some(pin)
+    }
+
+    /// Takes a text apart into what would be the PIN, as it was typed, and the code.
+    fn pin_and_code<'p>(&self, text: &'p str) -> Option<(&'p str, Zeroizing<String>)> {
+        let length = self.code_length()?;
+        if self.device()?.token_type == TokenType::Registration {
+            return split(text, length).map(|(pin, code)| (pin, Zeroizing::new(code.to_owned())));
+        }
+        let part = code_part(text, length)?;
+        Some((part.pin(self.pin_length()), part.code))
+    }
+
+    /// Returns the PIN, as it was typed, of a text that ends in a code.
+    pub(super) fn pin_of<'p>(&self, part: &CodePart<'p>) -> &'p str {
+        part.pin(self.pin_length())
     }
 
     /// Takes a text apart into what would be the PIN and what would go to the server.
@@ -185,9 +200,8 @@ impl Held {
         text: &'p str,
     ) -> Result<Option<Match<'p>>, StoreError> {
         let Some(device) = self.device() else { return Ok(None) };
-        let Some((pin, code)) = self.code_length().and_then(|length| split(text, length)) else {
-            return Ok(None);
-        };
+        let Some((pin, code)) = self.pin_and_code(text) else { return Ok(None) };
+        let code = code.as_str();
         let secret = device.secret(sealer)?;
         let advance = match device.token_type {
             TokenType::Hotp | TokenType::Totp => {
@@ -216,6 +230,33 @@ impl Held {
         Ok(advance.map(|advance| Match { pin, advance }))
     }
 
+    /// Tells whether a text ends in a code of a list that was used before.
+    pub(super) fn find_used(
+        &self,
+        store: &Store<'_>,
+        sealer: &Sealer,
+        text: &str,
+    ) -> Result<bool, StoreError> {
+        let (Some(device), Some((_, code))) = (self.device(), self.pin_and_code(text)) else {
+            return Ok(false);
+        };
+        let secret = device.secret(sealer)?;
+        if device.token_type == TokenType::Registration {
+            return Ok(
+                bool::from(secret.as_slice().ct_eq(code.as_bytes())) && store.is_used(&device.serial, 0)?
+            );
+        }
+        let (maker, code) = (
+            CodeMaker::new(device.algorithm, &secret, device.digits),
+            oath::parse_code(&code, device.digits),
+        );
+        let (Some(maker), Some(code)) = (maker, code) else { return Ok(false) };
+        match maker.find(code, 0..u64::from(device.window.min(MAX_WINDOW))) {
+            Some(position) => store.is_used(&device.serial, position),
+            None => Ok(false),
+        }
+    }
+
     /// What a success uses up: the code at the device, and a count at each forward on the way.
     pub(super) fn uses(&self, advance: Advance) -> Vec<Use> {
         let serials = std::iter::once(&self.token).chain(&self.targets).map(|token| token.serial.clone());
@@ -230,7 +271,7 @@ impl Held {
 }
 
 /// Splits the last `length` characters off; they have to be ASCII, as all codes are.
-pub(super) fn split(text: &str, length: usize) -> Option<(&str, &str)> {
+fn split(text: &str, length: usize) -> Option<(&str, &str)> {
     let at = text.len().checked_sub(length)?;
     let (before, code) = text.split_at_checked(at)?;
     (length > 0 && code.is_ascii()).then_some((before, code))

@@ -1,6 +1,7 @@
 //! The local tokens: one-time codes, PINs, forward and four-eyes tokens, on top of the store.
 
 pub mod chain;
+mod code;
 pub mod elsewhere;
 pub mod enroll;
 pub mod export;
@@ -14,6 +15,7 @@ pub mod naming;
 pub mod oath;
 pub mod pin;
 pub mod realms;
+mod reasons;
 pub mod resync;
 pub mod verify;
 

@@ -24,13 +24,22 @@ impl Realms {
     /// # Errors
     /// [`RealmsError`].
     pub fn parse(text: &str) -> Result<Self, RealmsError> {
+        let entries: Vec<_> = text.split(',').collect();
+        Self::from_entries(&entries)
+    }
+
+    /// Reads the entries of the text form.
+    ///
+    /// # Errors
+    /// [`RealmsError`]; no entry is one.
+    pub fn from_entries<T: AsRef<str>>(entries: &[T]) -> Result<Self, RealmsError> {
         let mut realms = Self(Vec::new());
-        for entry in text.split(',') {
+        for entry in entries.iter().map(AsRef::as_ref) {
             let (realm, count) = entry.split_once(':').ok_or(RealmsError::Form)?;
             let count = count.trim().parse().map_err(|_| RealmsError::Form)?;
             realms.add(realm, count)?;
         }
-        Ok(realms)
+        if realms.0.is_empty() { Err(RealmsError::Form) } else { Ok(realms) }
     }
 
     /// Reads the map form: from a realm's name to its count, or to `{"selected": true, "count": 2}` as a web page

@@ -137,18 +137,19 @@ impl Verifier<'_> {
         &self,
         session: Session<'_>,
         own: &[Token],
-        asking: &[Token],
+        asking_tokens: &[Token],
         text: &str,
         earlier: Earlier,
     ) -> Result<Rest, StoreError> {
         let (held, asking) = match self.store.sealer()? {
-            Some(sealer) => (self.hold(sealer, own)?, self.hold(sealer, asking)?),
+            Some(sealer) => (self.hold(sealer, own)?, self.hold(sealer, asking_tokens)?),
             None => (Vec::new(), Vec::new()),
         };
         let length = text.chars().count();
         let whole_fits = held.iter().chain(&asking).any(|one| one.fits_whole(length));
         if earlier.matched && !whole_fits {
-            return self.deny(earlier.charges, "no token held").map(Rest::Settled);
+            self.tell_reasons(own, text)?;
+            return self.deny(earlier.charges, "no token accepted it").map(Rest::Settled);
         }
         // Where only a server has codes, the PIN that was compared already is looked at, and nothing is computed anew.
         let here = || held.iter().find_map(|one| one.pin_part(text));
@@ -156,14 +157,12 @@ impl Verifier<'_> {
         let pin = if whole_fits { None } else { here().or_else(elsewhere) };
         // What is only to be charged is not worth a second computation, by which such a user would be known.
         if pin.is_some_and(|pin| !self.hashing.is_free(pin)) {
-            return self
-                .deny_and_charge(by_length(&held, length), &asking, length, earlier)
-                .map(Rest::Settled);
+            return self.deny_and_charge(meant(&held, text), &asking, length, earlier).map(Rest::Settled);
         }
         let stretched = self.hashing.of(pin.unwrap_or(text))?;
         let what = match (pin, stretched.as_deref()) {
             (Some(pin), stretched) => Without::Deny(self.charges_by_pin(&held, text, pin, stretched)),
-            (None, None) => Without::Deny(by_length(&held, length)),
+            (None, None) => Without::Deny(meant(&held, text)),
             (None, Some(stretched)) => self.whole(&held, &asking, text, stretched),
         };
         match what {
@@ -171,6 +170,8 @@ impl Verifier<'_> {
             Without::Open(tokens) => self.open(session, &tokens).map(Rest::Settled),
             Without::Asks(number) => Ok(Rest::Asks(number)),
             Without::Deny(charges) => {
+                self.tell_reasons(own, text)?;
+                self.tell_reasons(asking_tokens, text)?;
                 self.deny_and_charge(charges, &asking, length, earlier).map(Rest::Settled)
             }
         }
@@ -189,7 +190,7 @@ impl Verifier<'_> {
             charges.extend(asking.iter().map(|one| one.token.serial.clone()));
         }
         charges.extend(earlier.charges);
-        self.deny(charges, "no token held")
+        self.deny(charges, "no token accepted it")
     }
 
     /// Answers a challenge with a code alone, or with the password alone.
@@ -227,6 +228,7 @@ impl Verifier<'_> {
             }
         }
         let charges = held.iter().flat_map(|one| self.with_targets(one)).collect();
+        self.tell_reasons(&tokens, text)?;
         self.deny(charges, "the challenge's answer is wrong")
     }
 
@@ -261,7 +263,7 @@ impl Verifier<'_> {
         if self.rules.challenge_response && !open.is_empty() {
             return Without::Open(open);
         }
-        Without::Deny(by_length(held, text.chars().count()))
+        Without::Deny(meant(held, text))
     }
 
     /// A right PIN with a wrong code is charged to the tokens that have this PIN, and to their targets; a PIN that is
@@ -276,7 +278,7 @@ impl Verifier<'_> {
         let is_meant = |one: &&Held| one.pin_part(text) == Some(pin) && one.pin_is(pin, stretched);
         let meant: Vec<_> = held.iter().filter(is_meant).collect();
         if meant.is_empty() {
-            return by_length(held, text.chars().count());
+            return self::meant(held, text);
         }
         meant.into_iter().flat_map(|one| self.with_targets(one)).collect()
     }
@@ -315,6 +317,15 @@ impl Verifier<'_> {
         Ok(Outcome::Accepted(serials))
     }
 
+    /// Denies where codes matched behind wrong PINs.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    pub fn deny_pin(&self, own: &[Token], text: &str, charges: Vec<String>) -> Result<Outcome, StoreError> {
+        self.tell_reasons(own, text)?;
+        self.deny(charges, "wrong PIN")
+    }
+
     /// Denies, and charges the tokens that were meant.
     ///
     /// # Errors
@@ -323,7 +334,9 @@ impl Verifier<'_> {
         self.hashing.at_least_one()?;
         let charged = if charges.is_empty() { "none".to_owned() } else { charges.join(", ") };
         self.log.info(format_args!("denied: {why}; charged: {charged}"));
-        self.store.settle(&Settlement { charges, denial: true, ..Settlement::default() })?;
+        let settlement = Settlement { charges, denial: true, ..Settlement::default() };
+        self.store.settle(&settlement)?;
+        self.tell_locks(&settlement.charges)?;
         Ok(Outcome::Denied)
     }
 }
@@ -340,9 +353,10 @@ pub(super) fn mark(token: &Token) -> String {
     HEXLOWER.encode(hash.finalize().first_chunk::<16>().map_or(&[], |chunk| chunk.as_slice()))
 }
 
-/// The tokens that a text of this length could have been meant for; all, if it fits none.
-fn by_length(held: &[Held], length: usize) -> Vec<String> {
-    let fits = |one: &&Held| one.fits(length);
+/// The tokens that a text could have been meant for, by its form; all, if it fits none.
+fn meant(held: &[Held], text: &str) -> Vec<String> {
+    let length = text.chars().count();
+    let fits = |one: &&Held| one.fits(length) || one.pin_part(text).is_some();
     let fitting: Vec<_> = held.iter().filter(fits).map(|one| one.token.serial.clone()).collect();
     if fitting.is_empty() && length > 0 {
         return held.iter().map(|one| one.token.serial.clone()).collect();

@@ -7,6 +7,9 @@ from people import COMMON, Person, people
 from wire import AA, Json
 
 GROUPS = ["dba", "admins", "Helpdesk", "no one"]
+# Whole numbers as Python reads them or does not: the digits of other scripts, underscores, size.
+SPELT_INTEGERS = ["１", "٢", "+٣", "१_०", "0_2", "9" * 30, "-" + "9" * 30, "_1", "1__0", "1_", "²"]
+SPELT_NUMBERS = ["１５", "٣٠.٥", "1e1_0", "6_0.0_0", "1e400", "1_e3", "1._5", "_60", "１．５", "0x10"]
 ANSWER_KEYS = ["ticket", "reason", "Ticket", "otp2", "gu", "approver"]
 
 
@@ -25,6 +28,8 @@ def aa_setup(dice: Dice) -> Setup:
     _put_questions(dice, ini)
     if dice.chance(0.5):
         limit = dice.choice([0, 1, 1, 1, 2, 2, 3, "-1", "+1", " 2 ", "01", "1_0"])
+        if dice.chance(0.15):
+            limit = dice.choice(SPELT_INTEGERS)
         ini.put_perhaps_secret("connection_limit by=client_ip_gateway_user", "limit", limit)
     return finished(dice, AA, ini, appliance, persons)
 
@@ -134,9 +139,13 @@ def _put_cache(dice: Dice, ini: Ini) -> None:
         return
     section = "authentication_cache"
     limit = dice.weighted({"0": 1, "1": 14, "2": 3, "5": 2, "-1": 3, "-5": 1, "+2": 1, "1_0": 1})
+    if dice.chance(0.12):
+        limit = dice.choice(SPELT_INTEGERS)
     ini.put_perhaps_secret(section, "reuse_limit", limit)
     if dice.chance(0.6):
         values = ["15", "60", "600", "0", "-1", "7.5", "1e3", "1_0", ".5", "inf", "nan"]
+        if dice.chance(0.15):
+            values = SPELT_NUMBERS
         ini.put_perhaps_secret(section, "soft_timeout", dice.choice(values))
     if dice.chance(0.6):
         values = [
@@ -151,6 +160,8 @@ def _put_cache(dice: Dice, ini: Ini) -> None:
             "Infinity",
             "-inf",
         ]
+        if dice.chance(0.15):
+            values = SPELT_NUMBERS
         ini.put_perhaps_secret(section, "hard_timeout", dice.choice(values))
 
 

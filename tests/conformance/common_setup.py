@@ -65,13 +65,16 @@ def _put_proxy(dice: Dice, ini: Ini, appliance: dict[str, Json]) -> None:
     if dice.chance(0.15):
         ini.put("https_proxy", "enabled", yes_or_no(dice))
     if dice.chance(0.15):
-        section = dice.choice(["https-proxy", "https_proxy"])
-        ini.put(section, "server", dice.choice(["proxy.invalid", "192.0.2.1"]))
+        # Either spelling of the section holds for each option.
+        sections = ["https-proxy", "https_proxy"]
         if dice.chance(0.5):
-            ini.put(section, "port", dice.choice([3128, 8080, "1"]))
+            sections = [dice.choice(sections)]
+        ini.put(dice.choice(sections), "server", dice.choice(["proxy.invalid", "192.0.2.1"]))
         if dice.chance(0.5):
-            ini.put_perhaps_secret(section, "username", "proxy-user")
-            ini.put_perhaps_secret(section, "password", "proxy-password")
+            ini.put(dice.choice(sections), "port", dice.choice([3128, 8080, "1", 0, "８０", "8_0"]))
+        if dice.chance(0.5):
+            ini.put_perhaps_secret(dice.choice(sections), "username", "proxy-user")
+            ini.put_perhaps_secret(dice.choice(sections), "password", "proxy-password")
     if dice.chance(0.15):
         appliance["http_proxy"] = {
             "enabled": dice.chance(0.8),
@@ -93,6 +96,8 @@ def finished(
     # Without the section, or with a store that nobody made, every `$` is an error.
     if (ini.secrets or dice.chance(0.2)) and dice.chance(0.96):
         ini.put("credential_store", "name", STORE if dice.chance(0.97) else "nobody made")
+    if dice.chance(0.12):
+        _put_default(dice, ini)
     mistaken = dice.chance(0.06)
     if mistaken:
         _make_mistake(dice, ini)
@@ -104,6 +109,25 @@ def finished(
     stores = appliance.setdefault("credential_stores", {})
     stores[STORE] = stores.get(STORE, []) + ini.secrets
     return Setup(plugin, text, appliance, people, options, mistaken)
+
+
+def _put_default(dice: Dice, ini: Ini) -> None:
+    """Set options that every section inherits which does not set them itself."""
+    inherited: dict[str, list[str]] = {
+        "prompt": ["Inherited:", "$$"],
+        "disable_echo": ["yes", "no"],
+        "key": ["ticket"],
+        "reuse_limit": ["1", "2"],
+        "soft_timeout": ["15", "60"],
+        "limit": ["1", "2"],
+        "port": ["8080"],
+        "log_level": ["error"],
+        "append_domain": ["inherited.example"],
+        "domain_suffix": ["inherited.example"],
+        "unread": ["100%"],
+    }
+    for option in dice.some(list(inherited), 4):
+        ini.put("DEFAULT", option, dice.choice(inherited[option]))
 
 
 def _make_mistake(dice: Dice, ini: Ini) -> None:

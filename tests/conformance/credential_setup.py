@@ -15,6 +15,13 @@ DOMAINS = ["CORP", "corp.example", "Ünal.example"]
 MAPPED = ["vault-asset", "Mapped Asset"]
 SUFFIXES = ["example.org", "lan"]
 GENERATORS = ["hostname", "ip", "domain", "domain_asset_mapping"]
+# The methods of the SDK's plugin, which it takes by their names too.
+METHODS = {
+    "hostname": "generate_asset_for_server_hostname",
+    "ip": "generate_asset_for_server_ip",
+    "domain": "generate_asset_for_server_domain",
+    "domain_asset_mapping": "generate_domain_asset_mapping",
+}
 # The three that the SDK hands out.
 KEY_TYPES = ["ssh-rsa", "ssh-dss", "ecdsa-sha2-nistp256"]
 OTHER_KEY_TYPES = ["ssh-ed25519", "ecdsa-sha2-nistp384", "ecdsa-sha2-nistp521"]
@@ -86,6 +93,8 @@ def _generator(dice: Dice) -> str:
     if dice.chance(0.3):
         # Last in the default order, where the others have mostly found something before.
         names = ["domain_asset_mapping", *names]
+    if dice.chance(0.2):
+        names = [METHODS[name] if dice.chance(0.5) else name for name in names]
     if dice.chance(0.25):
         unknown = dice.choice(["nosuch", "HOSTNAME", "", "ip address"])
         names.insert(dice.randint(0, len(names)), unknown)
@@ -116,8 +125,8 @@ def _own_credentials(dice: Dice, persons: list[Person], names: Names) -> list[Js
     for entry in _credentials(dice, persons, names):
         assert isinstance(entry, dict)
         place = (str(entry["user"]), folded(str(entry["host"])))
-        if place[0] != place[0].strip():
-            # CSV, by which our side is filled, has no blanks around names.
+        if place[0] != place[0].strip() or not place[0].isprintable():
+            # CSV, by which our side is filled, has no blanks around names, and no control characters.
             continue
         if place not in known:
             kinds: list[Json] = []

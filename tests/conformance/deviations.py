@@ -171,6 +171,21 @@ def _stricter_about_percent(case: Case) -> bool:
     return _says(case, "a '%' must be written", "refers to an option that does not exist")
 
 
+def _unknown_groups(case: Case) -> bool:
+    unknown = case.invocation.arguments.get("gateway_groups") is None
+    return unknown and case.sdk.member("gateway_groups") == [] and case.only_at("gateway_groups")
+
+
+def _empty_protocol(case: Case) -> bool:
+    protocols = case.setup.option("auth", "interactive_protocols")
+    has_gap = protocols is not None and "" in (entry.strip() for entry in protocols.split(","))
+    return has_gap and case.invocation.arguments.get("protocol") == ""
+
+
+def _list_meant_otherwise(case: Case) -> bool:
+    return _says(case, "expected entries separated by commas or line ends")
+
+
 def _nobody_to_authorize(case: Case) -> bool:
     cookie = case.ours.member("cookie") or {}
     nobody = case.invocation.hook == "authorize" and not cookie.get("username")
@@ -209,6 +224,9 @@ MEANT = [
     Deviation("a time-out that is not a number", "group", _not_a_number),
     Deviation("control character in a name", "group", _control_character),
     Deviation("unusable % in an option that is read", "group", _stricter_about_percent),
+    Deviation("an empty protocol and an empty entry", "group", _empty_protocol),
+    Deviation("groups that nobody knows", "hook", _unknown_groups),
+    Deviation("an entry of a list that was meant otherwise", "group", _list_meant_otherwise),
     Deviation("authorize without a user name", "group", _nobody_to_authorize),
     Deviation("connection limit without an address", "group", _limit_without_address),
     Deviation("option that the hook does not need", "group", _option_not_read),

@@ -64,6 +64,20 @@ def first_session_cookie(dice: Dice, plugin: str) -> dict[str, Json]:
     return cookie
 
 
+def others_cookie(dice: Dice) -> dict[str, Json]:
+    """Make what another plugin writes into the session cookie while ours is at work."""
+    return dice.choice(
+        [
+            {"other plugin": {"step": 2}},
+            {"IdentityProvider": {"gateway_username": "somebody"}},
+            {"questions": {key: f"written {key}" for key in dice.some(ANSWER_KEYS, 2)}},
+            {"account": dice.choice(["alice", "CORP\\root", "root@corp", "Ünal"])},
+            {"asset": dice.choice([*HOSTS, *IPS, ""])},
+            {"account": "root", "asset": dice.choice(HOSTS)},
+        ]
+    )
+
+
 def _target(dice: Dice) -> dict[str, Json]:
     return {
         "server_ip": dice.choice([*IPS, *IPS, None]),
@@ -174,6 +188,14 @@ def _end(dice: Dice, session_id: str, share: float) -> Dialogue:
             yield call
 
 
+def _account(dice: Dice, person: Person) -> str:
+    """Type an account, now and then in a form of its own."""
+    if dice.chance(0.8):
+        return person.name
+    forms = ["CORP\\{}", "{}@corp.example", ".\\{}", "{}$", "{} ", "", "None", "{}/{}"]
+    return dice.choice(forms).replace("{}", person.name)
+
+
 def _credential_store(dice: Dice, person: Person, session_id: str) -> Dialogue:
     arguments: dict[str, Json] = {
         "session_id": session_id,
@@ -184,7 +206,7 @@ def _credential_store(dice: Dice, person: Person, session_id: str) -> Dialogue:
         "gateway_username": dice.choice([person.name, None]),
         "gateway_password": dice.choice(["gateway secret", "", None]),
         "gateway_groups": dice.choice([None, [], ["dba"]]),
-        "server_username": None if dice.chance(0.06) else person.name,
+        "server_username": None if dice.chance(0.06) else _account(dice, person),
         **_target(dice),
     }
     remote = {
@@ -203,6 +225,8 @@ def _credential_store(dice: Dice, person: Person, session_id: str) -> Dialogue:
         if hook == "authentication_completed":
             yield _call(dice, hook, {"session_id": session_id})
         elif hook == "get_remote_app_credentials":
+            if dice.chance(0.3):
+                remote["asset"] = dice.choice([*HOSTS, *IPS, "", None])
             yield _call(dice, hook, arguments | remote)
         else:
             yield _call(dice, hook, arguments)

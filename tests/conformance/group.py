@@ -17,7 +17,7 @@ from deviations import (
     prints_value,
     refuses_value,
 )
-from dialogues import Call, Dialogue, dialogue, first_session_cookie
+from dialogues import Call, Dialogue, dialogue, first_session_cookie, others_cookie
 from dice import Dice
 from events import CheckOuts, events
 from sdk_side import argument_names
@@ -152,6 +152,7 @@ class _Group:
         """Run the session's next hook on both sides; say whether there is another."""
         call = session.call
         assert call is not None
+        self._let_others_write(session)
         invocations = [self._invocation(session, call, index) for index in (0, 1)]
         sdk, ours = (
             side.call(invocation, call.service_up)
@@ -171,6 +172,15 @@ class _Group:
         except StopIteration:
             return False
         return True
+
+    def _let_others_write(self, session: Session) -> None:
+        """Let another plugin of the session write into the session cookie between two calls."""
+        if not self._dice.chance(0.06):
+            return
+        written = others_cookie(self._dice)
+        self.report.events["another plugin wrote"] += 1
+        for cookie in session.session_cookies:
+            cookie.update(copied(written))
 
     def _invocation(self, session: Session, call: Call, index: int) -> Invocation:
         arguments = dict(call.arguments)

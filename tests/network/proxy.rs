@@ -154,10 +154,51 @@ fn a_plain_http_service_is_asked_without_the_proxy() {
 #[test]
 fn a_port_that_is_none_is_a_configuration_error() {
     let scene = Scene::new();
-    for port in ["0", "65536", "-1", "http", ""] {
+    for port in ["65536", "-1", "http", ""] {
         let ended = scene.ask(&format!("[https-proxy]\nserver=127.0.0.1\nport={port}\n"));
         ended.assert_denied("Plugin configuration error", 2);
         ended.assert_logged(&["error", "[https-proxy] port", "expected a whole number"]);
     }
     assert_eq!(scene.target.connections(), 0);
+}
+
+#[test]
+fn what_one_spelling_of_the_section_lacks_the_other_has() {
+    let scene = Scene::new();
+    let proxy = proxy(scene.target.address, Some(BASIC));
+    let port = proxy.address.port();
+    for more in [
+        format!(
+            "[https-proxy]\nserver=127.0.0.1\nusername=user\n[https_proxy]\nport={port}\npassword=p@ss\n"
+        ),
+        format!(
+            "[https_proxy]\nserver=127.0.0.1\npassword=p@ss\nport=1\n[https-proxy]\nport={port}\nusername=user\n"
+        ),
+        format!(
+            "[https-proxy]\nserver=127.0.0.1\nport=0\nusername=user\npassword=p@ss\n[https_proxy]\nport={port}\n"
+        ),
+    ] {
+        let ended = scene.ask(&more);
+        assert_eq!((ended.verdict().as_str(), ended.status), ("ACCEPT", Some(0)), "{more} {ended:?}");
+    }
+    assert_eq!(proxy.connections(), 3);
+}
+
+#[test]
+fn port_0_is_the_default_port() {
+    let scene = Scene::new();
+    let ended = scene.ask("[https-proxy]\nserver=127.0.0.1\nport=0\n");
+    assert!(ended.stderr.contains("127.0.0.1:3128"), "{}", ended.stderr);
+    assert_eq!((ended.response()["reason"].as_str(), scene.target.connections()), (Some(UNREACHABLE), 0));
+}
+
+#[test]
+fn an_empty_server_in_the_second_spelling_is_no_proxy_at_all() {
+    let scene = Scene::new();
+    let mut invocation = scene.invocation("[https_proxy]\nserver=\n");
+    let server = json!({"selection": "fqdn", "value": "127.0.0.1"});
+    invocation["appliance"]["http_proxy"] = json!({"enabled": true, "server": server, "port": NOBODY.rsplit(':').next().unwrap().parse::<u16>().unwrap()});
+    let ended = Place::new().hook(&invocation);
+    assert_eq!(ended.verdict(), "ACCEPT", "{ended:?}");
+    assert_eq!(scene.target.connections(), 1);
 }

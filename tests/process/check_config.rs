@@ -78,8 +78,8 @@ fn every_road_in_is_told_in_the_order_of_the_steps() {
                 "while edumfa cannot be reached: whose local token holds",
             ],
             "authorize": [
-                "whom rule night fits: may not go",
-                "whom rule dba fits: may go, with the approval of others",
+                "whom rule night fits (hours 20:00-06:00): may not go",
+                "whom rule dba fits (groups dba): may go, with the approval of others",
                 "everybody else: may not go",
                 "each of them with at most 3 sessions from one address",
             ],
@@ -321,4 +321,78 @@ fn a_file_that_is_not_there_and_a_word_too_many_are_told() {
     let ended = place.run(&["check-config", "more"], String::new());
     assert_eq!((ended.status, ended.stdout.as_slice()), (Some(2), &b""[..]));
     assert!(ended.stderr.contains("see --help"), "{ended:?}");
+}
+
+#[test]
+fn a_section_that_no_provider_reads_is_a_warning() {
+    for (configuration, warning) in [
+        (
+            "[radius]\nserver=r.example.org\nsecret=${env:S}\n",
+            "[radius] is written and [mfa] provider does not name radius",
+        ),
+        (
+            "[mfa]\nprovider=none\n[yubikey]\nclient_id=1\n",
+            "[yubikey] is written and [mfa] provider does not name yubico",
+        ),
+        (
+            "[hashicorp]\naddress=v.example.org\n",
+            "[hashicorp] is written and [credentials] provider does not name vault",
+        ),
+        ("[okta]\nsite=x\n", "[okta] is written and no provider reads it"),
+    ] {
+        let (found, status) = json_of(configuration);
+        assert!(found["warnings"].to_string().contains(warning), "{configuration}: {found}");
+        assert_eq!(status, Some(0), "{found}");
+        assert_eq!(check(configuration, &["--strict"]).status, Some(1), "{configuration}");
+    }
+    let read = "[mfa]\nprovider=radius\n[radius]\nserver=127.0.0.1\nsecret=${env:PATH}\n\
+                [four_eyes]\nrealms=r@edumfa:1\nconnections=x\n[edumfa]\nserver_url=https://e\n[http]\n";
+    let (found, _) = json_of(read);
+    assert!(!found["warnings"].to_string().contains("is written"), "{found}");
+}
+
+#[test]
+fn what_decides_besides_the_roads_is_told_too() {
+    let (found, status) = json_of(
+        "[mfa]\nprovider=local\n[authentication_cache]\nreuse_limit=-1\n\
+         [usermapping source=explicit]\nalice=id-1\n[username_transform]\nappend_domain=example.org\n\
+         [usermapping source=ldap_server]\nuser_attribute=mail\n[ldap_server]\nname=ad\n\
+         [four_eyes]\nrealms=managers:1\nconnections=production_*\n  db_*\n",
+    );
+    assert_eq!(status, Some(0), "{found}");
+    assert_eq!(
+        found["roads"]["authenticate"],
+        json!([
+            "whoever authenticated from the same address in the last 90 s, as often as they like: without a factor",
+            "the second factor is asked about alice as id-1",
+            "the second factor is asked about what the directory ad has as mail; without it, or without an answer, about the name as it is",
+            "the second factor is asked about a name without an @ with @example.org behind it",
+            "connection policies production_*, db_*, and those without a name: only with the approvals managers:1",
+            "whose second factor holds: local",
+        ])
+    );
+    assert_eq!(
+        found["roads"]["authorize"],
+        json!([
+            "everybody whom authenticate lets in, and sessions that came without a cookie of this plugin's authenticate"
+        ])
+    );
+}
+
+#[test]
+fn a_rule_behind_one_without_a_condition_is_never_reached() {
+    let (found, status) = json_of(
+        "[mfa]\nprovider=local\n[access]\nprovider=rules\n[rule a]\nusers=alice\n  bob\nhosts=db*\naction=accept\n\
+         [rule all]\nrequire=mfa\naction=accept\n[rule no]\nhosts=db1\naction=deny\n",
+    );
+    assert_eq!(status, Some(0), "{found}");
+    assert_eq!(
+        found["roads"]["authorize"],
+        json!([
+            "whom rule a fits (users alice, bob; hosts db*): may go",
+            "everybody, by rule all: may go, with a second factor",
+        ])
+    );
+    let warning = "[rule no] is never reached, because [rule all] before it has no condition";
+    assert_eq!(found["warnings"], json!([warning]));
 }

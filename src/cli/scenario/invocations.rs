@@ -74,7 +74,9 @@ impl Session {
     /// Keeps who was authenticated, where SPS did not know it.
     pub(super) fn authenticated(&mut self, user: &GatewayUser) {
         self.gateway_user = Some(user.user.clone());
-        self.gateway_groups = Some(user.groups.clone());
+        if let Some(groups) = &user.groups {
+            self.gateway_groups = Some(groups.clone());
+        }
     }
 
     /// Keeps the cookies of a response.

@@ -227,9 +227,9 @@ fn addresses(settings: &Settings<'_>) -> Result<Vec<Url>, SettingError> {
     let port = settings.integer(&PORT, 1, 65535)?;
     let scheme = if settings.boolean(&TLS_ENABLED)? { "https" } else { "http" };
     let mut urls = Vec::new();
-    for text in settings.required(&ADDRESS)?.split(',').map(str::trim) {
+    for text in settings.required_list(&ADDRESS)? {
         let is_bare_ipv6 = text.parse::<std::net::Ipv6Addr>().is_ok();
-        let whole = match text {
+        let whole = match text.as_str() {
             text if text.contains("://") => text.to_owned(),
             text if is_bare_ipv6 => format!("{scheme}://[{text}]:{port}"),
             text => format!("{scheme}://{text}:{port}"),

@@ -81,8 +81,8 @@ impl<'a> Radius<'a> {
         let settings = tools.settings;
         let port = u16::try_from(settings.integer(&PORT, 1, 65535)?).unwrap_or_default();
         let mut peers = Vec::new();
-        for text in settings.required(&SERVER)?.split(',') {
-            peers.push(Peer::parse(text, port).ok_or_else(|| {
+        for text in settings.required_list(&SERVER)? {
+            peers.push(Peer::parse(&text, port).ok_or_else(|| {
                 let form =
                     "hosts or addresses such as radius.example.org, 10.0.0.1:1645 or [2001:db8::1]:1812";
                 settings.invalid(&SERVER, format!("{form}, separated by commas"))

@@ -15,6 +15,7 @@ use zeroize::Zeroizing;
 use self::wire::{Key, Said};
 use super::servers::{Repeat, Servers};
 use super::{Answer, Factor, MfaClient, MfaError, Naming, Reason, Subject, Tools, garbled, rejected};
+use crate::config::ini::DEFAULT;
 use crate::config::settings::{At, Opt, SettingError, Settings};
 use crate::finding::Finding;
 use crate::net::{Body, Request};
@@ -66,6 +67,27 @@ fn is_modhex(text: &str) -> bool {
     text.chars().all(|c| MODHEX.contains(c))
 }
 
+/// Reads the public ids of a user, in lower case.
+fn ids_of(settings: &Settings<'_>, user: &str) -> Result<Vec<String>, SettingError> {
+    let at = At::any(IDS.section, user);
+    let ids: Vec<_> = settings.list(at)?.iter().map(|id| id.to_ascii_lowercase()).collect();
+    match ids.iter().find(|id| id.len() > MAX_ID || !is_modhex(id)) {
+        Some(id) => Err(settings.bad_entry(at, id, "is not a public id of at most 16 ModHex letters")),
+        None => Ok(ids),
+    }
+}
+
+/// Reads the public ids of all users.
+///
+/// # Errors
+/// The first entry that is not a public id.
+pub(super) fn check_ids(settings: &Settings<'_>) -> Result<(), SettingError> {
+    let own = settings.ini().has_own_options(IDS.section);
+    settings.ini().options(IDS.section).into_iter().filter(|_| own).try_for_each(|user| {
+        if settings.ini().has_option(DEFAULT, user) { Ok(()) } else { ids_of(settings, user).map(drop) }
+    })
+}
+
 impl<'a> Yubico<'a> {
     pub(super) fn from_settings(tools: Tools<'a>) -> Result<Self, SettingError> {
         let settings = tools.settings;
@@ -102,12 +124,7 @@ impl<'a> Yubico<'a> {
             return Ok(name.eq_ignore_ascii_case(public_id));
         }
         let user = name.to_lowercase();
-        let at = At::any(IDS.section, &user);
-        let ids: Vec<_> = self.settings.list(at)?.iter().map(|id| id.to_ascii_lowercase()).collect();
-        if ids.iter().any(|id| id.len() > MAX_ID || !is_modhex(id)) {
-            let expected = format!("public ids of at most {MAX_ID} ModHex letters, separated by commas");
-            return Err(self.settings.invalid(at, expected));
-        }
+        let ids = ids_of(self.settings, &user)?;
         Ok(ids.iter().any(|id| id == public_id))
     }
 

@@ -5,7 +5,8 @@ use super::demand::{Demand, Vote, same_person};
 use super::elsewhere::Voter;
 use crate::store::{Advance, Sealer, StoreError, Use};
 use crate::token::Owner;
-use crate::token::held::{Held, find_candidate_code, split};
+use crate::token::code::code_part;
+use crate::token::held::{Held, find_candidate_code};
 
 /// An approval that would count, with what it uses up.
 #[derive(Clone)]
@@ -143,27 +144,30 @@ impl Approvals<'_> {
         realms: &[String],
         text: &'t str,
     ) -> Result<Candidates<'t>, StoreError> {
-        let mut hits: Vec<(String, &'t str, Advance)> = Vec::new();
+        let mut hits: Vec<(String, usize, Advance)> = Vec::new();
         for realm in realms {
             self.store.search::<StoreError>(realm, None, |candidate| {
-                let Some((pin, code)) = split(text, usize::from(candidate.digits)) else { return Ok(()) };
-                let could_be =
-                    if candidate.has_pin { !pin.is_empty() } else { self.rules.pinless && pin.is_empty() };
+                let digits = usize::from(candidate.digits);
+                let Some(part) = code_part(text, digits) else { return Ok(()) };
+                let alone = part.pin(0).is_empty();
+                let could_be = if candidate.has_pin { part.has_more() } else { self.rules.pinless && alone };
                 if !could_be {
                     return Ok(());
                 }
-                let found = find_candidate_code(self.store, sealer, candidate, code);
+                let found = find_candidate_code(self.store, sealer, candidate, &part.code);
                 if let Some(advance) = self.unless_damaged(found)?.flatten() {
-                    hits.push((candidate.serial.to_owned(), pin, advance));
+                    hits.push((candidate.serial.to_owned(), digits, advance));
                 }
                 Ok(())
             })?;
         }
         let mut found = Candidates::default();
-        for (serial, pin, advance) in hits {
-            if let Some(token) = self.store.token(&serial)?
+        for (serial, digits, advance) in hits {
+            if let Some(part) = code_part(text, digits)
+                && let Some(token) = self.store.token(&serial)?
                 && let Some(held) = self.unless_damaged(Held::new(self.store, sealer, token))?
             {
+                let pin = held.pin_of(&part);
                 found.tokens.push((held, pin, advance));
             }
         }

@@ -90,17 +90,37 @@ fn pins_may_end_in_digits_begin_alike_and_be_written_in_any_script() {
 }
 
 #[test]
-fn a_code_is_ascii_digits_and_nothing_else() {
+fn a_code_is_ascii_digits_and_what_separates_groups_of_them() {
     let site = Site::new();
     site.hotp("H1", "alice", "");
     let code = site.code("H1", 0);
     let wide: String = code.chars().map(|c| char::from_u32(c as u32 + 0xfee0).unwrap()).collect();
-    for bad in [format!(" {code}"), format!("{code} "), format!("{code}\n"), wide, format!("+{}", &code[1..])]
+    for bad in
+        [wide, format!("+{}", &code[1..]), format!("{code}x"), format!("{}.{}", &code[..3], &code[3..])]
     {
         assert_eq!(site.login("alice", &bad), Outcome::Denied, "{bad:?}");
     }
     assert_eq!(site.counter("H1"), 0);
-    assert_eq!(site.login("alice", &code), accepted(&["H1"]));
+    for (counter, gap) in [(0, " "), (1, "-"), (2, "\u{a0}")] {
+        let code = site.code("H1", counter);
+        let typed = format!(" {}{gap}{} ", &code[..3], &code[3..]);
+        assert_eq!(site.login("alice", &typed), accepted(&["H1"]), "{typed:?}");
+    }
+}
+
+#[test]
+fn a_pin_with_separators_is_compared_as_it_was_typed() {
+    let site = Site::new();
+    site.hotp("H1", "alice", "a b-");
+    let code = site.code("H1", 0);
+    let typed = format!("{} {}", &code[..3], &code[3..]);
+    for bad in [format!("ab{typed}"), format!("a-b {typed}"), format!("a b{typed}")] {
+        assert_eq!(site.login("alice", &bad), Outcome::Denied, "{bad:?}");
+    }
+    assert_eq!(site.login("alice", &format!("a b-{typed}")), accepted(&["H1"]));
+    let id = challenge_id(site.login("alice", "a b-"));
+    let code = site.code("H1", 1);
+    assert_eq!(site.answer("alice", &id, &format!(" {}-{}", &code[..3], &code[3..])), accepted(&["H1"]));
 }
 
 #[test]
