@@ -68,7 +68,7 @@ pub enum NetError {
         /// What the client said.
         source: Box<Cause>,
     },
-    /// TLS was refused by one of the two sides, or the proxy refused the way. The server saw no request.
+    /// TLS was refused or ended by one of the two sides, or the proxy refused the way.
     #[error("no connection to {host}{}", through(via.as_deref()))]
     Refused {
         /// Which server, without path and credentials.
@@ -192,6 +192,7 @@ pub struct HttpClient<'a> {
     budget: Budget<'a>,
     timeout: Duration,
     host: String,
+    is_tls: bool,
     proxy: Option<String>,
 }
 
@@ -229,7 +230,15 @@ impl<'a> HttpClient<'a> {
         let watch = Watch::default();
         let connector = DefaultConnector::new().chain(watch.clone());
         let agent = Agent::with_parts(config.build(), connector, DefaultResolver::default());
-        Ok(Self { agent, watch, budget, timeout, host: url.host.clone(), proxy: by_way_of })
+        Ok(Self {
+            agent,
+            watch,
+            budget,
+            timeout,
+            host: url.host.clone(),
+            is_tls: url.https,
+            proxy: by_way_of,
+        })
     }
 
     /// Sends a request and returns the answer, whatever its status.
@@ -308,8 +317,9 @@ impl<'a> HttpClient<'a> {
         let is_late = matches!(error, Error::Timeout(_));
         let is_not_http =
             matches!(error, Error::Protocol(_) | Error::Http(_) | Error::LargeResponseHeader(..));
-        let is_refusal =
-            is_tls_error(&error) || matches!(&error, Error::ConnectProxyFailed(why) if !is_gateway(why));
+        let is_refusal = is_tls_error(&error)
+            || (self.is_tls && is_broken_off(&error))
+            || matches!(&error, Error::ConnectProxyFailed(why) if !is_gateway(why));
         let is_connection = matches!(error, Error::Timeout(Timeout::Connect));
         let longest = if is_connection { self.timeout.min(MAX_CONNECT) } else { self.timeout };
         let is_of_hook = limit.is_of_hook && !(is_connection && limit.most > MAX_CONNECT);
@@ -335,6 +345,20 @@ struct Limit {
 /// Tells whether a status says that a gateway does not reach the server behind it (RFC 9110 section 15.6).
 pub fn is_outage(status: u16) -> bool {
     matches!(status, 502..=504)
+}
+
+/// Tells whether a connection that stood was ended. Over TLS this may be how one of the two sides refuses the other: the
+/// alert that says so is lost where a write fails first.
+fn is_broken_off(error: &ureq::Error) -> bool {
+    use std::io::ErrorKind;
+    let ureq::Error::Io(error) = error else { return false };
+    matches!(
+        error.kind(),
+        ErrorKind::BrokenPipe
+            | ErrorKind::ConnectionReset
+            | ErrorKind::ConnectionAborted
+            | ErrorKind::UnexpectedEof
+    )
 }
 
 /// Tells whether a proxy says so. The client has the status in a text: `proxy server responded 502/502`.

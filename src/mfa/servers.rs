@@ -106,7 +106,7 @@ impl<'a> Servers<'a> {
     ) -> Result<Reply, MfaError> {
         let budget = self.turns.tools.budget;
         let ask = |(url, client): &(Url, HttpClient<'a>)| {
-            let longest = if self.turns.is_confirming(self.all.len()) {
+            let longest = if self.turns.is_confirming(repeat, self.all.len()) {
                 outage::first(budget)
             } else {
                 budget.remaining()
@@ -124,15 +124,14 @@ impl<'a> Servers<'a> {
                 Err(error) => {
                     let progress = match error {
                         NetError::Unreachable { progress, .. } => progress,
-                        NetError::Refused { .. } | NetError::NoTime(_) | NetError::Garbled { .. } => {
-                            Progress::NothingSent
-                        }
+                        NetError::Refused { .. } | NetError::Garbled { .. } => Progress::Sent,
+                        NetError::NoTime(_) => Progress::NothingSent,
                     };
                     missed(sort(error), progress)
                 }
             }
         };
-        self.turns.ask(&self.all, |(url, _)| url.host(), ask, |server| self.life(server))
+        self.turns.ask(repeat, &self.all, |(url, _)| url.host(), ask, |server| self.life(server))
     }
 
     /// Tells whether every server is down, whatever came of a request; each is asked the harmless question.
@@ -202,8 +201,10 @@ impl<'a> Turns<'a> {
     }
 
     /// Whether anything depends on it that a server is down. If not, no second question is asked and no state is kept.
-    pub(super) fn is_confirming(&self, servers: usize) -> bool {
-        servers > 1 || self.has_fallback || self.is_ignored
+    ///
+    /// What may be asked freely is part of a dialogue that has begun, at which no outage is ignored.
+    pub(super) fn is_confirming(&self, repeat: Repeat, servers: usize) -> bool {
+        servers > 1 || (repeat == Repeat::Never && (self.has_fallback || self.is_ignored))
     }
 
     /// Asks one after the other until one answers, or the next must not be asked.
@@ -212,14 +213,15 @@ impl<'a> Turns<'a> {
     /// That of the last that was asked.
     pub(super) fn ask<S, T>(
         &self,
+        repeat: Repeat,
         all: &[S],
         name: impl Fn(&S) -> &str,
         ask: impl Fn(&S) -> Result<T, Missed>,
         life: impl Fn(&S) -> Life,
     ) -> Result<T, MfaError> {
-        let is_confirming = self.is_confirming(all.len());
+        let is_confirming = self.is_confirming(repeat, all.len());
         let mut last = None;
-        for (server, memory) in self.in_turn(all, &name)? {
+        for (server, memory) in self.in_turn(is_confirming, all, &name)? {
             if memory != Memory::Good {
                 // Before a code is sent that would be lost.
                 let reason = "the server was down a moment ago, and still is";
@@ -272,16 +274,13 @@ impl<'a> Turns<'a> {
     /// that leaves none, all or, with a fallback, none.
     fn in_turn<'s, S>(
         &self,
+        is_confirming: bool,
         all: &'s [S],
         name: impl Fn(&S) -> &str,
     ) -> Result<Vec<(&'s S, Memory)>, MfaError> {
         let mut found = Vec::new();
         for server in all {
-            let memory = if self.is_confirming(all.len()) {
-                self.memory(name(server), all.len())?
-            } else {
-                Memory::Good
-            };
+            let memory = if is_confirming { self.memory(name(server), all.len())? } else { Memory::Good };
             found.push((server, memory));
         }
         if self.has_fallback || found.iter().any(|(_, memory)| *memory != Memory::Down) {
@@ -312,7 +311,8 @@ pub(super) fn sort(error: NetError) -> MfaError {
         }
         NetError::Garbled { .. } => "no usable HTTP",
         NetError::Refused { .. } if error.is_tls() => "no TLS with the server",
-        NetError::Refused { .. } => "the proxy refuses the connection",
+        NetError::Refused { via: None, .. } => "the server ended the TLS connection",
+        NetError::Refused { via: Some(_), .. } => "the proxy or the server refuses the connection",
     };
     MfaError::CommunicationError { reason: reason.into(), source: Some(error.into()) }
 }

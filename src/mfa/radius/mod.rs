@@ -12,7 +12,7 @@ use self::challenge::Open;
 use self::exchange::Manner;
 use self::packet::{Authenticator, Code, Reply, Request, Sent, Unfit, kind};
 use super::outage;
-use super::servers::Turns;
+use super::servers::{Repeat, Turns};
 use super::{Answer, Factor, MfaClient, MfaError, Naming, Reason, Subject, Tools, garbled, rejected};
 use crate::config::settings::{Opt, SettingError};
 use crate::finding::Finding;
@@ -172,14 +172,14 @@ impl<'a> Radius<'a> {
 
     /// Asks the servers in turn; the answer to a challenge goes to the server that asked, and to no other.
     fn ask(&self, open: Option<&Open>, sent: &Sent) -> Result<(String, Reply), MfaError> {
-        let longest = if open.is_none() && self.turns.is_confirming(self.peers.len()) {
+        let longest = if open.is_none() && self.turns.is_confirming(Repeat::Never, self.peers.len()) {
             outage::first(self.tools.budget)
         } else {
             self.tools.budget.remaining()
         };
         let ask = |peer: &Peer| Ok((peer.name().to_owned(), self.manner.ask(peer, sent, longest)?));
         let Some(open) = open else {
-            return self.turns.ask(&self.peers, Peer::name, ask, |peer| self.life(peer));
+            return self.turns.ask(Repeat::Never, &self.peers, Peer::name, ask, |peer| self.life(peer));
         };
         match self.peers.iter().find(|peer| peer.name() == open.server) {
             Some(peer) => ask(peer).map_err(|missed| missed.error.not_ignored()),
