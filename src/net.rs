@@ -8,15 +8,20 @@ mod cause;
 pub mod stream;
 mod tls;
 pub mod udp;
+mod watch;
 
 use std::time::Duration;
 
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, percent_encode};
 use secrecy::{ExposeSecret, SecretString};
+use ureq::unversioned::resolver::DefaultResolver;
+use ureq::unversioned::transport::{Connector, DefaultConnector};
 use ureq::{Agent, Proxy, ProxyProtocol};
 use zeroize::Zeroizing;
 
 pub use self::cause::Cause;
+pub use self::watch::Progress;
+use self::watch::Watch;
 use crate::appliance::HttpProxy;
 use crate::clock::{Budget, UnixTime};
 use crate::config::settings::{Opt, SettingError, Settings};
@@ -50,25 +55,35 @@ pub const OPTIONS: &[Opt] = tls::OPTIONS;
 /// The options for the proxy, in both spellings that the SDK takes.
 pub const PROXY_OPTIONS: [&[Opt]; 2] = [&PROXY, &PROXY_ALIAS];
 
-/// Says why there is no usable answer. The two kinds are told apart because only one of them is an outage.
+/// Says why there is no usable answer. The kinds are told apart because only [`NetError::Unreachable`] may be an outage.
 #[derive(Debug, thiserror::Error)]
 pub enum NetError {
-    /// Nobody answered: refused, time-out, TLS failure, no such host, hung up before a status came.
+    /// No answer: no such host, refused, time-out, or the connection ended before the answer began.
     #[error("{host} cannot be reached{}", through(via.as_deref()))]
     Unreachable {
         /// Which server, without path and credentials.
         host: String,
         /// The proxy that was to lead there, by host and port.
         via: Option<String>,
-        /// Whether the request may have arrived all the same; a code in it may then be used up.
-        may_have_arrived: bool,
+        /// How far the request came; a code in one that was sent may be used up.
+        progress: Progress,
+        /// What the client said.
+        source: Box<Cause>,
+    },
+    /// TLS was refused or ended by one of the two sides, or the proxy refused the way.
+    #[error("no connection to {host}{}", through(via.as_deref()))]
+    Refused {
+        /// Which server, without path and credentials.
+        host: String,
+        /// The proxy that was to lead there, by host and port.
+        via: Option<String>,
         /// What the client said.
         source: Box<Cause>,
     },
     /// The time of this hook is used up.
     #[error("no time is left to ask {0}; see [plugin] time_budget")]
     NoTime(String),
-    /// Somebody answered, but not in HTTP, or with more than [`MAX_BODY`], or with a body that breaks off.
+    /// The answer is not HTTP, has more than [`MAX_BODY`] bytes, or breaks off after it began.
     #[error("{host} answered with something that is no usable HTTP response")]
     Garbled {
         /// Which server, without path and credentials.
@@ -82,13 +97,17 @@ impl NetError {
     /// Whether it is TLS that failed, and not the way there.
     pub fn is_tls(&self) -> bool {
         match self {
-            Self::Unreachable { source, .. } | Self::Garbled { source, .. } => {
-                matches!(source.error, ureq::Error::Tls(_) | ureq::Error::Rustls(_))
-                    || matches!(&source.error, ureq::Error::Io(error) if is_tls(error))
-            }
+            Self::Unreachable { source, .. }
+            | Self::Refused { source, .. }
+            | Self::Garbled { source, .. } => is_tls_error(&source.error),
             Self::NoTime(_) => false,
         }
     }
+}
+
+fn is_tls_error(error: &ureq::Error) -> bool {
+    matches!(error, ureq::Error::Tls(_) | ureq::Error::Rustls(_))
+        || matches!(error, ureq::Error::Io(error) if is_tls(error))
 }
 
 fn through(proxy: Option<&str>) -> String {
@@ -171,9 +190,11 @@ pub struct Reply {
 /// Sends requests within the time of a hook.
 pub struct HttpClient<'a> {
     agent: Agent,
+    watch: Watch,
     budget: Budget<'a>,
     timeout: Duration,
     host: String,
+    is_tls: bool,
     proxy: Option<String>,
 }
 
@@ -208,8 +229,18 @@ impl<'a> HttpClient<'a> {
                 url.host
             ));
         }
-        let agent = config.build().new_agent();
-        Ok(Self { agent, budget, timeout, host: url.host.clone(), proxy: by_way_of })
+        let watch = Watch::default();
+        let connector = DefaultConnector::new().chain(watch.clone());
+        let agent = Agent::with_parts(config.build(), connector, DefaultResolver::default());
+        Ok(Self {
+            agent,
+            watch,
+            budget,
+            timeout,
+            host: url.host.clone(),
+            is_tls: url.https,
+            proxy: by_way_of,
+        })
     }
 
     /// Sends a request and returns the answer, whatever its status.
@@ -217,7 +248,16 @@ impl<'a> HttpClient<'a> {
     /// # Errors
     /// [`NetError`].
     pub fn send(&self, request: &Request<'_>) -> Result<Reply, NetError> {
-        read(self.exchange(request)?).map_err(|error| self.broken_off(error))
+        self.send_within(request, self.budget.remaining())
+    }
+
+    /// As [`HttpClient::send`], in at most `longest`, so that time is left for a second question.
+    ///
+    /// # Errors
+    /// [`NetError`].
+    pub fn send_within(&self, request: &Request<'_>, longest: Duration) -> Result<Reply, NetError> {
+        let limit = self.limit(longest)?;
+        read(self.exchange(request, limit)?).map_err(|error| self.sort(error, limit))
     }
 
     /// As [`HttpClient::send`], and returns the server's time, where it says it.
@@ -225,25 +265,37 @@ impl<'a> HttpClient<'a> {
     /// # Errors
     /// [`NetError`].
     pub fn send_dated(&self, request: &Request<'_>) -> Result<(Reply, Option<UnixTime>), NetError> {
-        let response = self.exchange(request)?;
+        let limit = self.limit(self.budget.remaining())?;
+        let response = self.exchange(request, limit)?;
         let date = response.headers().get("Date").and_then(|date| date.to_str().ok());
         let date = date.and_then(UnixTime::parse_http_date);
-        Ok((read(response).map_err(|error| self.broken_off(error))?, date))
+        Ok((read(response).map_err(|error| self.sort(error, limit))?, date))
     }
 
-    fn exchange(&self, request: &Request<'_>) -> Result<ureq::http::Response<ureq::Body>, NetError> {
-        let left = self.budget.remaining();
+    fn limit(&self, longest: Duration) -> Result<Limit, NetError> {
+        let left = self.budget.remaining().min(longest);
         if left.is_zero() {
             return Err(NetError::NoTime(self.host.clone()));
         }
-        let most = self.timeout.min(left);
+        Ok(Limit { most: self.timeout.min(left), is_of_hook: left < self.timeout })
+    }
+
+    fn exchange(
+        &self,
+        request: &Request<'_>,
+        limit: Limit,
+    ) -> Result<ureq::http::Response<ureq::Body>, NetError> {
+        let most = limit.most;
         let mut builder = ureq::http::Request::builder().method(request.body.method()).uri(&request.url);
+        // A compressed answer is not read.
+        builder = builder.header("Accept-Encoding", "identity");
         if let Some(content_type) = request.body.content_type() {
             builder = builder.header("Content-Type", content_type);
         }
         for (name, value) in &request.headers {
             builder = builder.header(*name, value.expose_secret());
         }
+        self.watch.begin();
         let response = match request.body {
             Body::Get => builder.body(()).map_err(ureq::Error::Http).and_then(|http| {
                 let http = self.agent.configure_request(http).timeout_global(Some(most));
@@ -256,48 +308,68 @@ impl<'a> HttpClient<'a> {
                 })
             }
         };
-        response.map_err(|error| {
-            let garbled = matches!(
-                error,
-                ureq::Error::Protocol(_) | ureq::Error::Http(_) | ureq::Error::LargeResponseHeader(..)
-            );
-            self.sort(error, garbled)
-        })
+        response.map_err(|error| self.sort(error, limit))
     }
 
-    /// Whoever sent a status is there: an outage may be ignored, half an answer may not.
-    fn broken_off(&self, error: ureq::Error) -> NetError {
-        let garbled = !matches!(error, ureq::Error::Timeout(_));
-        self.sort(error, garbled)
-    }
-
-    fn sort(&self, error: ureq::Error, garbled: bool) -> NetError {
-        let host = self.host.clone();
-        let may_have_arrived = may_have_arrived(&error);
-        let is_connection = matches!(error, ureq::Error::Timeout(ureq::Timeout::Connect));
+    /// Says what an error is, by what was sent and what came. A server that began to answer is there, so that anything
+    /// but a time-out is a broken answer.
+    fn sort(&self, error: ureq::Error, limit: Limit) -> NetError {
+        use ureq::{Error, Timeout};
+        let (host, via, progress) = (self.host.clone(), self.proxy.clone(), self.watch.progress());
+        let is_late = matches!(error, Error::Timeout(_));
+        let is_not_http =
+            matches!(error, Error::Protocol(_) | Error::Http(_) | Error::LargeResponseHeader(..));
+        let is_refusal = is_tls_error(&error)
+            || (self.is_tls && is_broken_off(&error))
+            || matches!(&error, Error::ConnectProxyFailed(why) if !is_gateway(why));
+        let is_connection = matches!(error, Error::Timeout(Timeout::Connect));
         let longest = if is_connection { self.timeout.min(MAX_CONNECT) } else { self.timeout };
-        let source = Box::new(Cause::new(error, self.budget, longest));
-        if garbled {
+        let is_of_hook = limit.is_of_hook && !(is_connection && limit.most > MAX_CONNECT);
+        let source = Box::new(Cause::new(error, is_of_hook, longest));
+        if is_refusal {
+            NetError::Refused { host, via, source }
+        } else if is_not_http || (progress == Progress::Answered && !is_late) {
             NetError::Garbled { host, source }
         } else {
-            NetError::Unreachable { host, via: self.proxy.clone(), may_have_arrived, source }
+            NetError::Unreachable { host, via, progress, source }
         }
     }
 }
 
-/// Tells whether the request may have been sent before it went wrong. In doubt it was.
-fn may_have_arrived(error: &ureq::Error) -> bool {
-    use ureq::{Error, Timeout};
-    let before = matches!(
-        error,
-        Error::HostNotFound
-            | Error::ConnectionFailed
-            | Error::Tls(_)
-            | Error::Rustls(_)
-            | Error::ConnectProxyFailed(_)
-            | Error::Timeout(Timeout::Resolve | Timeout::Connect)
-    ) || matches!(error, Error::Io(error) if error.kind() == std::io::ErrorKind::ConnectionRefused);
-    !before
+/// The time of one request.
+#[derive(Clone, Copy)]
+struct Limit {
+    most: Duration,
+    /// Whether the hook's time is what ends it.
+    is_of_hook: bool,
+}
+
+/// Tells whether a status says that a gateway does not reach the server behind it (RFC 9110 section 15.6).
+pub fn is_outage(status: u16) -> bool {
+    matches!(status, 502..=504)
+}
+
+/// Tells whether a connection that stood was ended. Over TLS this may be how one of the two sides refuses the other: the
+/// alert that says so is lost where a write fails first.
+fn is_broken_off(error: &ureq::Error) -> bool {
+    use std::io::ErrorKind;
+    let ureq::Error::Io(error) = error else { return false };
+    matches!(
+        error.kind(),
+        ErrorKind::BrokenPipe
+            | ErrorKind::ConnectionReset
+            | ErrorKind::ConnectionAborted
+            | ErrorKind::UnexpectedEof
+    )
+}
+
+/// Tells whether a proxy says so. The client has the status in a text: `proxy server responded 502/502`.
+fn is_gateway(why: &str) -> bool {
+    match why.strip_prefix("proxy server responded ").and_then(|rest| rest.get(..3)) {
+        Some(status) => status.parse().is_ok_and(is_outage),
+        // It did not answer.
+        None => true,
+    }
 }
 
 fn read(mut response: ureq::http::Response<ureq::Body>) -> Result<Reply, ureq::Error> {

@@ -8,7 +8,8 @@ use zeroize::Zeroizing;
 
 use super::ServerError;
 use super::ber::{self, Writer};
-use super::message::{self, Entry, Page, Response, Search};
+use super::filter::Filter;
+use super::message::{self, Entry, Page, Response, Scope, Search};
 use super::outcome::{Outcome, ResultCode};
 use crate::clock::Budget;
 use crate::net::stream::{Endpoint, Stream, Tls, Wait};
@@ -39,7 +40,7 @@ pub(super) struct Found {
 }
 
 /// An open connection.
-pub(super) struct Connection<'a> {
+pub struct Connection<'a> {
     stream: Stream<'a>,
     host: String,
     hook: Budget<'a>,
@@ -137,6 +138,14 @@ impl<'a> Connection<'a> {
             }
         }
         Err(self.too_much())
+    }
+
+    /// Asks for the entry that every server has (RFC 4512 section 5.1).
+    pub(super) fn root(&mut self) -> Result<(), ServerError> {
+        let filter = Filter::Present("objectClass".to_owned());
+        let base =
+            Search { base: "", scope: Scope::Base, filter: &filter, attributes: &["1.1"], size_limit: 1 };
+        self.search(&base).map(|_| ())
     }
 
     /// Says good-bye; whether it arrives does not matter.

@@ -16,6 +16,7 @@ mod probe;
 mod schema;
 mod server;
 
+pub use connection::Connection;
 pub use message::Entry;
 pub use outcome::{Outcome, ResultCode};
 pub use probe::Refused;
@@ -23,6 +24,7 @@ pub use server::{OPTIONS, Server};
 
 use crate::config::settings::SettingError;
 use crate::logging::Short;
+use crate::net;
 
 /// Says why a directory gave no answer. None of these ever lets anybody in.
 #[derive(Debug, thiserror::Error)]
@@ -89,7 +91,9 @@ impl ServerError {
     /// Whether another server may do better.
     pub fn is_outage(&self) -> bool {
         match self {
-            Self::Unreachable { .. } | Self::NoTime(_) => true,
+            // TLS that one of the two sides refuses is a mistake, and lasts.
+            Self::Unreachable { source, .. } => !net::is_tls(source),
+            Self::NoTime(_) => true,
             Self::Refused { outcome, .. } => outcome.code.is_outage(),
             Self::Garbled { .. }
             | Self::TooMuch(_)

@@ -121,19 +121,52 @@ impl<'a> Server<'a> {
     ///
     /// # Errors
     /// [`ServerError`]; a refusal is none but an [`Outcome`].
-    pub fn check_password(&self, dn: &str, password: &SecretString) -> Result<Outcome, ServerError> {
+    pub fn check_password(
+        &self,
+        mut connection: Connection<'a>,
+        dn: &str,
+        password: &SecretString,
+    ) -> Result<Outcome, ServerError> {
         if dn.is_empty() || secret::is_empty(password) {
             return Err(ServerError::NothingToBindWith);
         }
-        let open = self.state.borrow_mut().connection.take();
-        let mut connection = match open {
-            Some(connection) => connection,
-            None => self.in_turn(|server| server.connect())?,
-        };
         let outcome = connection.bind(dn, password)?;
         // It is somebody else's connection now.
         connection.close();
         Ok(outcome)
+    }
+
+    /// Returns a connection to the server that answered last, or to the first one that takes it. No password was sent yet.
+    ///
+    /// # Errors
+    /// [`ServerError`].
+    pub fn connection(&self) -> Result<Connection<'a>, ServerError> {
+        let open = self.state.borrow_mut().connection.take();
+        match open {
+            Some(connection) => Ok(connection),
+            None => self.in_turn(|server| server.connect()),
+        }
+    }
+
+    /// Tells whether no server of the directory answers a question that contains nothing of a user: for its root DSE,
+    /// after a login as `bind_dn` where there is one.
+    pub fn is_down(&self, time: Budget<'_>) -> bool {
+        let way = |endpoint| Way { endpoint, tls: self.tls.as_ref(), timeout: self.timeout };
+        self.endpoints.iter().all(|endpoint| {
+            let asked = Connection::open(&way(endpoint), time).and_then(|mut connection| {
+                if let Some((name, password)) = &self.login {
+                    let outcome = connection.bind(name, password)?;
+                    if !outcome.is_success() {
+                        let host = self.section.clone();
+                        return Err(ServerError::Refused { host, what: "the login as bind_dn", outcome });
+                    }
+                }
+                let root = connection.root();
+                connection.close();
+                root
+            });
+            asked.is_err_and(|error| error.is_outage() && !matches!(error, ServerError::NoTime(_)))
+        })
     }
 
     /// Makes the name to bind as of a template and a user's name; `None` where the name does not fit in there.

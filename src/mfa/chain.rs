@@ -48,11 +48,7 @@ impl Chain<'_> {
         ask: impl Fn(&dyn MfaClient, Subject<'_>) -> Result<Answer, MfaError>,
     ) -> Result<Answer, MfaError> {
         let foreign = || super::rejected("the cookie's state is no chain's");
-        let mut progress = match subject.state.map(json::Object::<Progress>::deserialize) {
-            None => Progress::default(),
-            Some(Ok(json::Object(progress))) => progress,
-            Some(Err(_)) => return Ok(foreign()),
-        };
+        let Some(mut progress) = progress(subject) else { return Ok(foreign()) };
         let Some((link, rest)) = self.links.get(progress.held.len()..).and_then(<[_]>::split_first) else {
             return Ok(foreign());
         };
@@ -82,6 +78,15 @@ impl Chain<'_> {
     }
 }
 
+/// Reads how far a dialogue has come; `None` where the state is not a chain's.
+fn progress(subject: Subject<'_>) -> Option<Progress> {
+    match subject.state.map(json::Object::<Progress>::deserialize) {
+        None => Some(Progress::default()),
+        Some(Ok(json::Object(progress))) => Some(progress),
+        Some(Err(_)) => None,
+    }
+}
+
 /// What the cookie keeps. It is made of texts and JSON, which always have a form; a null would be refused.
 fn kept(progress: &Progress) -> Value {
     serde_json::to_value(progress).unwrap_or(Value::Null)
@@ -100,6 +105,15 @@ impl MfaClient for Chain<'_> {
     fn carried(&self) -> Carried {
         let all = self.links.iter().map(|link| link.client.carried());
         all.reduce(Carried::or).unwrap_or_default()
+    }
+
+    /// That of the factor whose turn it is.
+    fn longest_answer(&self, subject: Subject<'_>) -> usize {
+        let Some(progress) = progress(subject) else { return super::MAX_ANSWER };
+        match self.links.get(progress.held.len()) {
+            Some(link) => link.client.longest_answer(Subject { state: progress.state.as_ref(), ..subject }),
+            None => super::MAX_ANSWER,
+        }
     }
 
     fn push_authenticate(&self, subject: Subject<'_>) -> Result<Answer, MfaError> {

@@ -11,7 +11,9 @@ use super::{Answer, Factor, MfaError, Naming, Reason, Subject, Tools, envelope, 
 use crate::clock::Budget;
 use crate::config::settings::{Opt, SettingError, Settings};
 use crate::json;
+use crate::logging::{Chain, Level, Log};
 use crate::names::MfaIdentity;
+use crate::secret;
 use crate::terms::Question;
 
 /// The longest pause between two questions whether a push is confirmed, in seconds.
@@ -179,6 +181,7 @@ impl Open {
 
 /// Leads the dialogue.
 pub(super) struct Dialogue<'a> {
+    log: &'a Log,
     budget: Budget<'a>,
     poll_interval: Duration,
     disable_echo: bool,
@@ -191,7 +194,7 @@ impl<'a> Dialogue<'a> {
         disable_echo: bool,
     ) -> Result<Self, SettingError> {
         let poll_interval = tools.settings.seconds(poll_interval, MAX_POLL_INTERVAL)?;
-        Ok(Self { budget: tools.budget, poll_interval, disable_echo })
+        Ok(Self { log: tools.log, budget: tools.budget, poll_interval, disable_echo })
     }
 
     /// Takes a step of the dialogue. Where the server gives a reason, it may repeat what it was told.
@@ -210,6 +213,12 @@ impl<'a> Dialogue<'a> {
             Err(MfaError::CommunicationError { reason, source }) => {
                 Err(MfaError::CommunicationError { reason: without_secrets(reason), source })
             }
+            Ok(Answer::NeedInfo { mut question, state }) => {
+                for secret in server.secrets() {
+                    question.prompt = secret::masked(&question.prompt, secret);
+                }
+                Ok(Answer::NeedInfo { question, state })
+            }
             result => result,
         }
     }
@@ -223,14 +232,18 @@ impl<'a> Dialogue<'a> {
         };
         let round = open.as_ref().map_or(0, |open| open.round);
         // What answers a challenge says nothing to the next one.
+        let way = if password.is_empty() { "push" } else { "otp" };
         let (verdict, began_with) = match &open {
+            // The one request at which an outage may be ignored. After it, a push was started or a password was taken.
             None => (server.begin(user, password)?, password),
-            Some(open) if !password.is_empty() => (server.answer(user, &open.transaction_id, password)?, ""),
+            Some(open) if !password.is_empty() => {
+                let verdict = server.answer(user, &open.transaction_id, password);
+                (verdict.map_err(MfaError::not_ignored)?, "")
+            }
             Some(open) if open.poll => (self.wait(server, user, &open.transaction_id, "")?, ""),
             // The server would count it as a wrong answer.
             Some(_) => return Ok(rejected("the challenge was answered with nothing")),
         };
-        let way = if password.is_empty() { "push" } else { "otp" };
         self.conclude(server, user, verdict, round, (way, began_with))
     }
 
@@ -271,7 +284,7 @@ impl<'a> Dialogue<'a> {
         Answer::NeedInfo {
             question: Question {
                 key: "otp".to_owned(),
-                prompt: message.unwrap_or_else(|| PROMPT.to_owned()),
+                prompt: message.map_or_else(|| PROMPT.to_owned(), |text| super::prompt_of_server(&text)),
                 disable_echo: self.disable_echo,
             },
             state: serde_json::to_value(Open { transaction_id, poll, round }).ok(),
@@ -281,7 +294,8 @@ impl<'a> Dialogue<'a> {
     /// Waits until the device has answered, and then has the server say what the answer is worth.
     ///
     /// Some servers call an unknown or expired transaction pending for ever, so the end of the hook's time is the end.
-    /// It is a denial, also where it cuts a request off: the server was there, and nobody confirmed.
+    /// A question that is not answered is asked again until then: a push is not lost because of one 502. None of it is an
+    /// outage that could be ignored.
     fn wait(
         &self,
         server: &impl Server,
@@ -289,36 +303,35 @@ impl<'a> Dialogue<'a> {
         id: &str,
         password: &str,
     ) -> Result<Verdict, MfaError> {
-        match self.poll(server, user, id, password) {
-            Err(MfaError::ServiceUnreachable { .. }) if self.budget.remaining().is_zero() => Ok(too_late()),
-            result => result,
-        }
-    }
-
-    fn poll(
-        &self,
-        server: &impl Server,
-        user: User<'_>,
-        id: &str,
-        password: &str,
-    ) -> Result<Verdict, MfaError> {
+        let mut missed = None;
         for _ in 0..MAX_POLLS {
-            match server.poll(user, id, password)? {
-                Push::Answered => return server.finish(user, id),
-                Push::Accepted(accepted) => return Ok(Verdict::Accepted(accepted)),
-                Push::Declined => {
+            match server.poll(user, id, password).map_err(MfaError::not_ignored) {
+                Ok(Push::Answered) => return server.finish(user, id).map_err(MfaError::not_ignored),
+                Ok(Push::Accepted(accepted)) => return Ok(Verdict::Accepted(accepted)),
+                Ok(Push::Declined) => {
                     return Ok(Verdict::Rejected("it was declined on the user's device".into()));
                 }
-                Push::Gone => {
+                Ok(Push::Gone) => {
                     return Ok(Verdict::Rejected("the server does not know of the challenge".into()));
                 }
-                Push::Pending => {}
+                Ok(Push::Pending) => missed = None,
+                Err(error @ MfaError::ServiceUnreachable { .. }) => {
+                    self.log.write(
+                        Level::Debug,
+                        format_args!("{}: {}; asking again about the push", server.name(), Chain(&error)),
+                    );
+                    // The end of the hook's time may have cut it off, which says nothing about the server.
+                    if !self.budget.remaining().is_zero() {
+                        missed = Some(error);
+                    }
+                }
+                Err(error) => return Err(error),
             }
             if !self.budget.sleep(self.poll_interval) {
                 break;
             }
         }
-        Ok(too_late())
+        missed.map_or_else(|| Ok(too_late()), Err)
     }
 }
 

@@ -8,6 +8,7 @@ use secrecy::SecretString;
 
 use super::{Answer, Factor, MfaError, Naming, Subject, Tools, garbled};
 use crate::names::MfaIdentity;
+use crate::secret;
 use crate::terms::Question;
 use crate::token::elsewhere::{Enquiry, Reply};
 
@@ -31,12 +32,17 @@ pub(super) fn ask(
     let subject = Subject { identity: &identity, state: state.as_ref(), naming, ..on_behalf_of };
     tools.log.info(format_args!("asking {} about {identity}", client.branded_name()));
     let secret = SecretString::from(*password);
+    if password.len() > client.longest_answer(subject) {
+        tools.log.info(format_args!("{identity}: an answer that is too long for {}", client.branded_name()));
+        return Ok((Reply::No, None));
+    }
     let answer = if password.is_empty() {
         client.push_authenticate(subject)
     } else {
         client.otp_authenticate(subject, &secret)
     };
-    Ok(match answer? {
+    // A PIN was typed, or an approval is at stake.
+    Ok(match answer.map_err(MfaError::not_ignored)? {
         Answer::Accepted(Factor { serials, .. }) => (Reply::Yes(serials), None),
         Answer::Rejected => {
             tools.log.info(format_args!("{identity} is rejected by {}", client.branded_name()));
@@ -48,7 +54,8 @@ pub(super) fn ask(
             tools.log.info(format_args!("{identity} is rejected by {}: {reason}", client.branded_name()));
             (Reply::No, None)
         }
-        Answer::NeedInfo { question, state } => {
+        Answer::NeedInfo { mut question, state } => {
+            question.prompt = secret::masked(&question.prompt, &secret);
             // Without a new state the old one holds.
             (Reply::Asks(state.or_else(|| enquiry.state.clone())), Some(question))
         }

@@ -5,7 +5,7 @@
 use secrecy::SecretString;
 use serde_json::{Map, Value};
 
-use super::{Answer, Carried, MfaClient, MfaError, Subject};
+use super::{Answer, Carried, ConfirmedOutage, MfaClient, MfaError, Subject};
 use crate::logging::{Chain, Log};
 
 /// The member of the cookie's state that says whose state it is.
@@ -29,13 +29,21 @@ impl WithFallback<'_> {
             return ask(self.fallback.as_ref(), Subject { state: Some(state), ..subject }).map(wrap);
         }
         match ask(self.service.as_ref(), subject) {
-            Err(error @ MfaError::ServiceUnreachable { .. }) => {
-                let service = self.service.branded_name();
-                self.log.warning(format_args!("{service}: {}; asking the local tokens", Chain(&error)));
-                ask(self.fallback.as_ref(), Subject { state: None, ..subject }).map(wrap)
-            }
+            Err(MfaError::Outage(confirmed)) => self.fall_back(&confirmed, subject, ask),
             result => result,
         }
+    }
+
+    /// Asks the local tokens, for which the service has to be down.
+    fn fall_back(
+        &self,
+        confirmed: &ConfirmedOutage,
+        subject: Subject<'_>,
+        ask: impl Fn(&dyn MfaClient, Subject<'_>) -> Result<Answer, MfaError>,
+    ) -> Result<Answer, MfaError> {
+        let service = self.service.branded_name();
+        self.log.warning(format_args!("{service}: {}; asking the local tokens", Chain(confirmed)));
+        ask(self.fallback.as_ref(), Subject { state: None, ..subject }).map(wrap)
     }
 }
 
@@ -59,6 +67,13 @@ impl MfaClient for WithFallback<'_> {
 
     fn carried(&self) -> Carried {
         self.service.carried()
+    }
+
+    fn longest_answer(&self, subject: Subject<'_>) -> usize {
+        match subject.state.and_then(|state| state.get(MINE)) {
+            Some(state) => self.fallback.longest_answer(Subject { state: Some(state), ..subject }),
+            None => self.service.longest_answer(subject),
+        }
     }
 
     fn push_authenticate(&self, subject: Subject<'_>) -> Result<Answer, MfaError> {

@@ -9,7 +9,7 @@ use zeroize::Zeroizing;
 
 use super::carried::{Carried, Written};
 use super::probe;
-use super::servers::{Repeat, Servers};
+use super::servers::{Harmless, Repeat, Servers};
 use super::{Answer, Factor, MfaClient, MfaError, Reason, Subject, Tools};
 use crate::config::settings::{Opt, SettingError};
 use crate::finding::{Finding, Grade};
@@ -57,10 +57,14 @@ impl<'a> Http<'a> {
     pub(super) fn from_settings(tools: Tools<'a>, disable_echo: bool) -> Result<Self, SettingError> {
         let settings = tools.settings;
         let timeout = super::timeout(settings, &TIMEOUT)?;
+        let ignore_connection_error = settings.boolean(&IGNORE_CONNECTION_ERROR)?;
+        let token = settings.secret(&TOKEN)?.filter(|token| !secret::is_empty(token));
+        let harmless = Harmless { headers: token.iter().map(net::bearer).collect(), ..Harmless::get("") };
+        let url = (&SERVER_URL).into();
         Ok(Self {
-            servers: Servers::from_settings(tools, (&SERVER_URL).into(), timeout)?,
-            token: settings.secret(&TOKEN)?.filter(|token| !secret::is_empty(token)),
-            ignore_connection_error: settings.boolean(&IGNORE_CONNECTION_ERROR)?,
+            servers: Servers::from_settings(tools, url, timeout, harmless, ignore_connection_error)?,
+            token,
+            ignore_connection_error,
             disable_echo,
             carried: RefCell::default(),
         })
@@ -80,17 +84,15 @@ impl<'a> Http<'a> {
             url: server.join(path),
             headers: self.token.iter().map(net::bearer).collect(),
             body: Body::Json(&body),
-        })?;
-        self.read(&reply, path)
+        });
+        // The service asked something, so it was there and may have begun something.
+        let reply = if subject.state.is_some() { reply.map_err(MfaError::not_ignored) } else { reply };
+        self.read(&reply?, path)
     }
 
     fn read(&self, reply: &Reply, path: &str) -> Result<Answer, MfaError> {
         match reply.status {
             200 => {}
-            500..=599 => {
-                let reason = format!("the service answered with status {}", reply.status);
-                return Err(MfaError::ServiceUnreachable { reason, source: None });
-            }
             status => {
                 return Err(super::garbled(Reason::ours(format!(
                     "the service answered with status {status}"
@@ -107,6 +109,10 @@ impl<'a> Http<'a> {
             Some(token) => carried.without(token),
             None => carried,
         });
+        let masked = |text: &str| match &self.token {
+            Some(token) => secret::masked(text, token),
+            None => text.to_owned(),
+        };
         let reason =
             answer.reason.map(|reason| Reason::of_server(&reason)).filter(|reason| !reason.is_empty());
         match (answer.result.as_str(), reason, answer.question) {
@@ -123,7 +129,7 @@ impl<'a> Http<'a> {
             ("NEEDINFO", _, Some(prompt)) => Ok(Answer::NeedInfo {
                 question: Question {
                     key: answer.key.unwrap_or_else(|| "otp".to_owned()),
-                    prompt: super::printable(&prompt),
+                    prompt: masked(&super::prompt_of_server(&prompt)),
                     disable_echo: answer.disable_echo.unwrap_or(self.disable_echo),
                 },
                 state,
@@ -151,7 +157,8 @@ impl MfaClient for Http<'_> {
             let Some(Reply { status, .. }) = visit.get("", headers) else { return };
             let (grade, detail) = match status {
                 401 | 403 => (Grade::Warning, "it does not take [http] token, or answers no GET to anybody"),
-                500..=599 => (Grade::Error, "this is an outage"),
+                502..=504 => (Grade::Error, "this is an outage"),
+                500..=599 => (Grade::Error, "this is an error of the service"),
                 _ => (Grade::Ok, "whether it takes [http] token, only a question about somebody shows"),
             };
             visit.note("GET", grade, &format!("the service answered with status {status}; {detail}"));

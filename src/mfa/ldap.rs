@@ -1,8 +1,12 @@
 //! `[mfa] provider=ldap`: the password of a directory, checked by binding as the user.
 
+use std::time::Duration;
+
 use secrecy::{ExposeSecret, SecretString};
 
-use super::{Answer, Factor, MfaClient, MfaError, Reason, Subject, Tools};
+use super::outage::{self, Life};
+use super::{Answer, ConfirmedOutage, Factor, MfaClient, MfaError, Reason, Subject, Tools};
+use crate::clock::Budget;
 use crate::config::settings::{Opt, SettingError};
 use crate::ldap::{Outcome, Server, ServerError};
 use crate::logging::{Log, Short};
@@ -11,8 +15,6 @@ const SERVER: Opt = Opt::new("ldap", "server", "");
 const BIND_NAME: Opt = Opt::new("ldap", "bind_name", "");
 pub(super) const OPTIONS: &[Opt] = &[SERVER, BIND_NAME];
 
-/// The longest password, in bytes. A server hangs up on much longer ones, which would look like an outage.
-const MAX_PASSWORD: usize = 1024;
 /// A name that is nobody's, to bind as where there is no user, so that this takes as long.
 const NOBODY: &str = "cn=sps-plugin-nobody-of-this-name";
 
@@ -22,6 +24,7 @@ pub(super) struct Ldap<'a> {
     /// How the name to bind as is made; `None`: it is the DN of the entry that is found.
     bind_name: Option<String>,
     log: &'a Log,
+    budget: Budget<'a>,
 }
 
 impl<'a> Ldap<'a> {
@@ -40,13 +43,14 @@ impl<'a> Ldap<'a> {
             })?,
             bind_name,
             log: tools.log,
+            budget: tools.budget,
         })
     }
 
     fn check(&self, user: &str, password: &SecretString) -> Result<Answer, MfaError> {
         let length = password.expose_secret().len();
         // A server that takes a NUL for the end takes such a password for an empty one, and an empty one for a yes.
-        if length == 0 || length > MAX_PASSWORD || password.expose_secret().contains('\0') {
+        if length == 0 || length > super::MAX_ANSWER || password.expose_secret().contains('\0') {
             self.log.info(format_args!("ldap: a password that is empty, too long, or has a NUL in it"));
             return Ok(refused());
         }
@@ -55,13 +59,36 @@ impl<'a> Ldap<'a> {
             Err(error @ (ServerError::UserNotFound | ServerError::SeveralUsers)) => {
                 self.log.info(format_args!("ldap: user {}: {error}", Short(user)));
                 // Its answer says nothing.
-                let _ = self.server.check_password(NOBODY, password);
+                if let Ok(connection) = self.server.connection() {
+                    let _ = self.server.check_password(connection, NOBODY, password);
+                }
                 return Ok(refused());
             }
-            Err(error) => return Err(sort(error)),
+            // Nothing but a name was sent. The directory is asked something else before it counts as down.
+            Err(error) => return Err(self.confirmed(sort(error))),
         };
-        let outcome = self.server.check_password(&dn, password).map_err(sort)?;
+        let connection = match self.server.connection() {
+            Ok(connection) => connection,
+            Err(error) => return Err(self.confirmed(sort(error))),
+        };
+        // From here on the server may have taken the password.
+        let outcome = self.server.check_password(connection, &dn, password).map_err(sort)?;
         self.decide(&dn, &outcome)
+    }
+
+    /// Makes an outage of an error if no server of the directory answers a second question.
+    fn confirmed(&self, error: MfaError) -> MfaError {
+        let ask = || {
+            if self.server.is_down(outage::second(self.budget, Duration::MAX)) {
+                Life::Down
+            } else {
+                Life::Up
+            }
+        };
+        match ConfirmedOutage::confirm(error, ask) {
+            Ok(confirmed) => MfaError::Outage(confirmed),
+            Err(error) => error,
+        }
     }
 
     /// Returns the name to bind as.

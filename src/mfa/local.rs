@@ -365,6 +365,11 @@ impl MfaClient for Local<'_> {
         false
     }
 
+    /// That of a text with several approvals in it.
+    fn longest_answer(&self, _: Subject<'_>) -> usize {
+        MAX_PASSWORD
+    }
+
     fn push_authenticate(&self, subject: Subject<'_>) -> Result<Answer, MfaError> {
         self.attempt(subject, "")
     }

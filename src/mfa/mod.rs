@@ -14,6 +14,7 @@ mod ldap;
 mod linotp;
 mod local;
 mod none;
+mod outage;
 mod privacyidea;
 mod probe;
 mod radius;
@@ -23,6 +24,7 @@ mod yubico;
 
 pub use carried::Carried;
 pub(crate) use local::REALM as LOCAL_REALM;
+pub use outage::ConfirmedOutage;
 pub use probe::servers as ask_servers;
 /// For the fuzzer.
 pub use radius::packet as radius_packet;
@@ -77,6 +79,10 @@ pub const OPTIONS: [&[Opt]; 10] = [
 ];
 /// The longest wait for one answer that a provider's `timeout` may ask for, in seconds.
 pub const MAX_TIMEOUT: f64 = 600.0;
+/// The longest answer that goes to a server, in bytes.
+const MAX_ANSWER: usize = 1024;
+/// What ends or leaves a line; a blank takes its place.
+const LINE_ENDS: [char; 7] = ['\r', '\n', '\t', '\u{b}', '\u{c}', '\u{2028}', '\u{2029}'];
 /// The longest text of a service that is shown or logged, in characters.
 const MAX_TEXT: usize = 1000;
 
@@ -178,7 +184,8 @@ pub enum MfaError {
         #[source]
         source: Option<Box<dyn std::error::Error>>,
     },
-    /// Nobody answered (SDK: `MFAServiceUnreachable`).
+    /// A request was not answered (SDK: `MFAServiceUnreachable`). That the service is down is not known, or a server may
+    /// have taken what the user typed, so it is a denial whatever the configuration says.
     #[error("service unreachable: {reason}")]
     ServiceUnreachable {
         /// Who did not answer.
@@ -187,12 +194,29 @@ pub enum MfaError {
         #[source]
         source: Option<Box<dyn std::error::Error>>,
     },
+    /// The service is down, a second question confirmed it, and no server can have taken what the user typed. Only this
+    /// is what `ignore_connection_error` and `[mfa] fallback` are about.
+    #[error(transparent)]
+    Outage(ConfirmedOutage),
     /// The store of the local tokens cannot be used.
     #[error("local tokens")]
     Store(#[from] StoreError),
     /// An option is unusable.
     #[error("configuration")]
     Setting(#[from] SettingError),
+}
+
+impl MfaError {
+    /// Makes of an outage an error that nothing ignores, because a dialogue has begun or approvals are at stake.
+    fn not_ignored(self) -> Self {
+        match self {
+            Self::Outage(confirmed) => confirmed.into_error(),
+            error @ (Self::CommunicationError { .. }
+            | Self::ServiceUnreachable { .. }
+            | Self::Store(_)
+            | Self::Setting(_)) => error,
+        }
+    }
 }
 
 /// Asks one service about one user. The seed's `MFAClient`.
@@ -206,6 +230,12 @@ pub trait MfaClient {
     /// Whether an acceptance proves anything; only `none` looks at nothing.
     fn proves(&self) -> bool {
         true
+    }
+
+    /// The longest answer that is taken, in bytes; a longer one is a denial without a request. A server, or what stands
+    /// in front of it, may hang up on a long one.
+    fn longest_answer(&self, _: Subject<'_>) -> usize {
+        MAX_ANSWER
     }
 
     /// Asks each of its servers what changes nothing there; nothing where it has none.
@@ -418,9 +448,15 @@ fn rejected(reason: impl Into<Reason>) -> Answer {
     Answer::AuthenticationFailure { reason: reason.into() }
 }
 
-/// Keeps what a terminal may be shown of a service's text, at most [`MAX_TEXT`] characters.
+/// Keeps what a terminal may be shown of a service's text, at most [`MAX_TEXT`] characters on one line.
 fn printable(text: &str) -> String {
-    unsteering(text).chars().take(MAX_TEXT).collect()
+    let line = text.replace(LINE_ENDS, " ");
+    unsteering(&line).chars().take(MAX_TEXT).collect()
+}
+
+/// Makes of a server's text what a user is asked: one line with one blank at its end, as far as a terminal may show it.
+fn prompt_of_server(text: &str) -> String {
+    format!("{} ", printable(text).trim_end())
 }
 
 /// Takes out of a text what steers a terminal or turns the direction of writing.

@@ -1,36 +1,64 @@
-//! Several servers of one service: the next is tried when one cannot be reached, and only then.
+//! Several servers of one service: the next is tried when one is down, and only then.
 //!
-//! A denial is an answer and ends the search. A request that carries a code is never sent again once it may have
-//! arrived, because the first server may have used the code up. A server that did not answer is left alone for
-//! `[mfa] retry_after` seconds, so that the next hook does not wait for it. Where all are left alone, they are asked
-//! all the same, unless `[mfa] fallback` has somebody else to ask.
+//! A denial is an answer and ends the search. A request that contains a code is never sent again once a server may have
+//! taken it. That a server is down is not inferred from such a request: it is asked a second, harmless question first
+//! ([`ConfirmedOutage`]).
+//!
+//! A server that is down is not asked for `[mfa] retry_after` seconds, and longer the longer it is down where another
+//! server answers. After that it is asked the harmless question, and the user's code only where it answered that. Where
+//! all servers are down, that question is asked at once, unless `[mfa] fallback` has the local tokens to ask.
 
 use std::time::Duration;
 
+use secrecy::SecretString;
+
+use super::outage::{self, ConfirmedOutage, Life};
 use super::{MfaError, RETRY_AFTER, Tools};
 use crate::config::settings::{At, SettingError};
 use crate::logging::Chain;
-use crate::net::{HttpClient, NetError, Reply, Request, Url};
+use crate::net::{self, Body, HttpClient, NetError, Progress, Reply, Request, Url};
+use crate::store::StoreError;
 
 const MAX_RETRY_AFTER: f64 = 86_400.0;
+/// The longest time in seconds for which a server is not asked because it was down for long.
+const MAX_REST: f64 = 3600.0;
+
+/// A question that changes nothing at a server and contains nothing that the user typed.
+pub(super) struct Harmless {
+    /// What lies below the server's address; empty for the address itself.
+    pub(super) path: &'static str,
+    /// What the server wants to be shown, which is never the user's.
+    pub(super) headers: Vec<(&'static str, SecretString)>,
+    /// The method, and the body.
+    pub(super) body: Body<'static>,
+}
+
+impl Harmless {
+    /// A GET that shows nothing.
+    pub(super) fn get(path: &'static str) -> Self {
+        Self { path, headers: Vec::new(), body: Body::Get }
+    }
+}
 
 /// The servers of one service that speaks HTTP.
 pub(super) struct Servers<'a> {
     turns: Turns<'a>,
     all: Vec<(Url, HttpClient<'a>)>,
+    harmless: Harmless,
+    timeout: Duration,
 }
 
-/// Whether a request may be sent to a second server though the first may have got it.
+/// Whether a request may be sent to a second server though the first may have taken it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Repeat {
-    /// It carries a code, or begins something that must not begin twice.
+    /// It contains a code, or begins something that must not begin twice.
     Never,
     /// It only asks.
     Freely,
 }
 
 impl<'a> Servers<'a> {
-    /// Reads a comma-separated list of addresses.
+    /// Reads a comma-separated list of addresses. `is_ignored` is whether an outage lets everybody in.
     ///
     /// # Errors
     /// No address, or one that is none; TLS or proxy options that are unusable.
@@ -38,6 +66,8 @@ impl<'a> Servers<'a> {
         tools: Tools<'a>,
         option: At<'_>,
         timeout: Duration,
+        harmless: Harmless,
+        is_ignored: bool,
     ) -> Result<Self, SettingError> {
         let settings = tools.settings;
         let mut all = Vec::new();
@@ -59,7 +89,7 @@ impl<'a> Servers<'a> {
             let client = HttpClient::new(settings, tools.http_proxy, tools.log, tools.budget, &url, timeout)?;
             all.push((url, client));
         }
-        Ok(Self { turns: Turns::from_settings(tools)?, all })
+        Ok(Self { turns: Turns::from_settings(tools, is_ignored)?, all, harmless, timeout })
     }
 
     /// Returns each server with its client, for questions that are for all of them.
@@ -75,38 +105,80 @@ impl<'a> Servers<'a> {
     /// Asks the servers in turn; `request` is made for each anew.
     ///
     /// # Errors
-    /// [`MfaError::ServiceUnreachable`] where none answered, or the one that may have got the request did not.
+    /// [`MfaError::Outage`] where each is down, and none may have taken the request;
+    /// [`MfaError::ServiceUnreachable`] where one gave no answer and more is not known.
     pub(super) fn ask<'r>(
         &self,
         repeat: Repeat,
         request: impl Fn(&Url) -> Request<'r>,
     ) -> Result<Reply, MfaError> {
-        self.turns.ask(
-            &self.all,
-            |(url, _)| url.host(),
-            |(url, client)| {
-                client.send(&request(url)).map_err(|error| Missed {
-                    is_down: matches!(error, NetError::Unreachable { .. }),
-                    may_ask_next: matches!(
-                        error,
-                        NetError::Unreachable { may_have_arrived, .. }
-                            if repeat == Repeat::Freely || !may_have_arrived
-                    ),
-                    error: sort(error),
-                })
-            },
-        )
+        let budget = self.turns.tools.budget;
+        let ask = |(url, client): &(Url, HttpClient<'a>)| {
+            let longest = if self.turns.is_confirming(repeat, self.all.len()) {
+                outage::first(budget)
+            } else {
+                budget.remaining()
+            };
+            let missed = |error, progress| {
+                let may_be_taken = repeat == Repeat::Never && progress != Progress::NothingSent;
+                Err(Missed { error, may_be_taken })
+            };
+            match client.send_within(&request(url), longest) {
+                Ok(reply) if net::is_outage(reply.status) => {
+                    let reason = format!("the server answered with status {}", reply.status);
+                    missed(MfaError::ServiceUnreachable { reason, source: None }, Progress::Sent)
+                }
+                Ok(reply) => Ok(reply),
+                Err(error) => {
+                    let progress = match error {
+                        NetError::Unreachable { progress, .. } => progress,
+                        NetError::Refused { .. } | NetError::Garbled { .. } => Progress::Sent,
+                        NetError::NoTime(_) => Progress::NothingSent,
+                    };
+                    missed(sort(error), progress)
+                }
+            }
+        };
+        self.turns.ask(repeat, &self.all, |(url, _)| url.host(), ask, |server| self.life(server))
+    }
+
+    /// Tells whether every server is down, whatever came of a request; each is asked the harmless question.
+    pub(super) fn all_down(&self) -> Option<ConfirmedOutage> {
+        let life = || {
+            let is_up = self.all.iter().any(|server| self.life(server) != Life::Down);
+            if is_up { Life::Up } else { Life::Down }
+        };
+        ConfirmedOutage::find("no answer", life)
+    }
+
+    /// Asks the second question.
+    fn life(&self, (url, client): &(Url, HttpClient<'a>)) -> Life {
+        let path = self.harmless.path;
+        let request = Request {
+            url: if path.is_empty() { url.as_str().to_owned() } else { url.join(path) },
+            headers: self.harmless.headers.clone(),
+            body: self.harmless.body,
+        };
+        let longest = outage::second(self.turns.tools.budget, self.timeout).remaining();
+        match client.send_within(&request, longest) {
+            Ok(reply) if net::is_outage(reply.status) => Life::Down,
+            // Half an answer is an answer.
+            Ok(_)
+            | Err(NetError::Garbled { .. } | NetError::Unreachable { progress: Progress::Answered, .. }) => {
+                Life::Up
+            }
+            Err(NetError::Unreachable { progress: Progress::NothingSent | Progress::Sent, .. }) => Life::Down,
+            Err(NetError::Refused { .. } | NetError::NoTime(_)) => Life::Unknown,
+        }
     }
 }
 
-/// Why one server gave no answer, and what follows from it.
+/// Why one server gave no answer.
 pub(super) struct Missed {
     /// What is said where it was the last.
     pub(super) error: MfaError,
-    /// Whether the next hook should not wait for it.
-    pub(super) is_down: bool,
-    /// Whether another may be asked the same.
-    pub(super) may_ask_next: bool,
+    /// Whether the server may have taken a code, or started a push: then no other is asked.
+    pub(super) may_be_taken: bool,
 }
 
 /// Who is asked after whom, whatever they speak.
@@ -114,14 +186,33 @@ pub(super) struct Turns<'a> {
     tools: Tools<'a>,
     retry_after: f64,
     has_fallback: bool,
+    is_ignored: bool,
+}
+
+/// What is remembered of a server.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Memory {
+    /// Nothing.
+    Good,
+    /// It was down, and the time for which it is not asked is over.
+    Doubtful,
+    /// It was down a moment ago.
+    Down,
 }
 
 impl<'a> Turns<'a> {
     /// # Errors
     /// Options of `[mfa]` that are unusable.
-    pub(super) fn from_settings(tools: Tools<'a>) -> Result<Self, SettingError> {
+    pub(super) fn from_settings(tools: Tools<'a>, is_ignored: bool) -> Result<Self, SettingError> {
         let retry_after = tools.settings.seconds(&RETRY_AFTER, MAX_RETRY_AFTER)?.as_secs_f64();
-        Ok(Self { tools, retry_after, has_fallback: super::fallback(tools.settings)? })
+        Ok(Self { tools, retry_after, has_fallback: super::fallback(tools.settings)?, is_ignored })
+    }
+
+    /// Whether anything depends on it that a server is down. If not, no second question is asked and no state is kept.
+    ///
+    /// What may be asked freely is part of a dialogue that has begun, at which no outage is ignored.
+    pub(super) fn is_confirming(&self, repeat: Repeat, servers: usize) -> bool {
+        servers > 1 || (repeat == Repeat::Never && (self.has_fallback || self.is_ignored))
     }
 
     /// Asks one after the other until one answers, or the next must not be asked.
@@ -130,62 +221,106 @@ impl<'a> Turns<'a> {
     /// That of the last that was asked.
     pub(super) fn ask<S, T>(
         &self,
+        repeat: Repeat,
         all: &[S],
         name: impl Fn(&S) -> &str,
         ask: impl Fn(&S) -> Result<T, Missed>,
+        life: impl Fn(&S) -> Life,
     ) -> Result<T, MfaError> {
-        // Whether it matters to the next hook that a server is down; if not, no state is kept.
-        let is_remembering = all.len() > 1 || self.has_fallback;
+        let is_confirming = self.is_confirming(repeat, all.len());
         let mut last = None;
-        for server in self.in_turn(all, &name, is_remembering)? {
-            match ask(server) {
-                Ok(answer) => return Ok(answer),
-                Err(Missed { error, is_down, may_ask_next }) => {
-                    if is_down && is_remembering {
-                        self.tools.log.warning(format_args!("{}", Chain(&error)));
-                        self.tools.store.mark_server_down(name(server))?;
-                    }
-                    if !may_ask_next {
-                        return Err(error);
-                    }
-                    last = Some(error);
+        for (server, memory) in self.in_turn(is_confirming, all, &name)? {
+            if memory != Memory::Good {
+                // Before a code is sent that would be lost.
+                let reason = "the server was down a moment ago, and still is";
+                if let Some(confirmed) = ConfirmedOutage::find(reason, || life(server)) {
+                    self.remember(&confirmed, name(server))?;
+                    last = Some(confirmed);
+                    continue;
                 }
+                self.forget(name(server))?;
             }
+            let Missed { error, may_be_taken } = match ask(server) {
+                Ok(answer) => return Ok(answer),
+                Err(missed) => missed,
+            };
+            if !is_confirming {
+                return Err(error);
+            }
+            let confirmed = ConfirmedOutage::confirm(error, || life(server))?;
+            self.tools.log.warning(format_args!("{}", Chain(&confirmed)));
+            self.remember(&confirmed, name(server))?;
+            if may_be_taken {
+                return Err(confirmed.into_error());
+            }
+            last = Some(confirmed);
         }
-        Err(last.unwrap_or(MfaError::ServiceUnreachable {
-            reason: "all servers were down a moment ago".to_owned(),
-            source: None,
-        }))
+        let recent: Vec<_> = all.iter().map(&name).collect();
+        match last.or_else(|| ConfirmedOutage::recall(&recent)) {
+            Some(confirmed) => Err(MfaError::Outage(confirmed)),
+            None => Err(super::garbled("no server is configured")),
+        }
     }
 
-    /// The servers that are not known to be down; where all are, all or, with a fallback, none.
+    fn remember(&self, confirmed: &ConfirmedOutage, server: &str) -> Result<(), MfaError> {
+        self.optional(confirmed.remember(self.tools.store, server))
+    }
+
+    fn forget(&self, server: &str) -> Result<(), MfaError> {
+        self.optional(self.tools.store.forget_server_down(server))
+    }
+
+    /// Where nothing but `ignore_connection_error` depends on the memory, a hook does without it.
+    fn optional(&self, result: Result<(), StoreError>) -> Result<(), MfaError> {
+        match result {
+            Err(StoreError::NoDirectory) if self.is_ignored && !self.has_fallback => Ok(()),
+            result => Ok(result?),
+        }
+    }
+
+    /// The servers in their order with what is remembered of them, without those that are not to be asked now. Where
+    /// that leaves none, all or, with a fallback, none.
     fn in_turn<'s, S>(
         &self,
+        is_confirming: bool,
         all: &'s [S],
         name: impl Fn(&S) -> &str,
-        is_remembering: bool,
-    ) -> Result<Vec<&'s S>, MfaError> {
-        if !is_remembering {
-            return Ok(all.iter().collect());
-        }
-        let mut up = Vec::new();
+    ) -> Result<Vec<(&'s S, Memory)>, MfaError> {
+        let mut found = Vec::new();
         for server in all {
-            if !self.tools.store.is_server_down(name(server), self.retry_after)? {
-                up.push(server);
-            }
+            let memory = if is_confirming { self.memory(name(server), all.len())? } else { Memory::Good };
+            found.push((server, memory));
         }
-        Ok(if up.is_empty() && !self.has_fallback { all.iter().collect() } else { up })
+        if self.has_fallback || found.iter().any(|(_, memory)| *memory != Memory::Down) {
+            found.retain(|(_, memory)| *memory != Memory::Down);
+        }
+        Ok(found)
+    }
+
+    fn memory(&self, server: &str, servers: usize) -> Result<Memory, MfaError> {
+        let known = match self.tools.store.server_down(server) {
+            Err(StoreError::NoDirectory) if self.is_ignored && !self.has_fallback => None,
+            known => known?,
+        };
+        let Some(down) = known else { return Ok(Memory::Good) };
+        // A server that was down for long is asked more seldom, where another answers.
+        let rest =
+            if servers > 1 { self.retry_after.max(down.lasted.min(MAX_REST)) } else { self.retry_after };
+        Ok(if down.ago < rest { Memory::Down } else { Memory::Doubtful })
     }
 }
 
-/// Sorts a fault of the network into the two kinds that a provider has.
+/// Sorts a fault of the network into the kinds that a provider has.
 pub(super) fn sort(error: NetError) -> MfaError {
-    match error {
-        NetError::Garbled { .. } => {
-            MfaError::CommunicationError { reason: "no usable HTTP".into(), source: Some(Box::new(error)) }
-        }
+    let reason = match &error {
         NetError::Unreachable { .. } | NetError::NoTime(_) => {
-            MfaError::ServiceUnreachable { reason: "no answer".to_owned(), source: Some(Box::new(error)) }
+            let source = Some(error.into());
+            return MfaError::ServiceUnreachable { reason: "no answer".to_owned(), source };
         }
-    }
+        NetError::Garbled { .. } => "no usable HTTP",
+        NetError::Refused { .. } if error.is_tls() => "no TLS with the server",
+        NetError::Refused { via: None, .. } => "the server ended the TLS connection",
+        NetError::Refused { via: Some(_), .. } => "the proxy or the server refuses the connection",
+    };
+    MfaError::CommunicationError { reason: reason.into(), source: Some(error.into()) }
 }

@@ -75,7 +75,7 @@ impl<'a> Wait<'a> {
     }
 
     fn late(&self) -> io::Error {
-        io::Error::new(ErrorKind::TimedOut, cause::late(self.hook, self.longest))
+        io::Error::new(ErrorKind::TimedOut, cause::late(self.hook.remaining().is_zero(), self.longest))
     }
 }
 

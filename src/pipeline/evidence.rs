@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::mfa::Factor;
+use crate::mfa::{ConfirmedOutage, Factor};
 use crate::protocol::response::Metadata;
 
 /// The proof that becomes an ACCEPT. Its fields are private: whoever holds one went through a constructor below.
@@ -49,8 +49,9 @@ impl Evidence {
         Self { serials: factor.serials, is_factor: proves, ..Self::new(factor.name, "") }
     }
 
-    /// The service cannot be reached, and `ignore_connection_error=yes` says that this is good enough.
-    pub(super) fn connection_error_ignored(branded_name: &str) -> Self {
+    /// The service is down, which a second question confirmed, and `ignore_connection_error=yes` says that this is good
+    /// enough.
+    pub(super) fn connection_error_ignored(branded_name: &str, _: &ConfirmedOutage) -> Self {
         let reason = format!("{branded_name} is not reachable, fallback enabled");
         Self::new("ignore_connection_error", reason)
     }

@@ -2,7 +2,7 @@
 
 use std::borrow::Cow;
 
-use secrecy::SecretString;
+use secrecy::{ExposeSecret, SecretString};
 
 use super::evidence::Evidence;
 use super::progress::{AaProgress, Told};
@@ -24,6 +24,9 @@ const NAMES: [&str; 4] = ["gu", "username", "radius_username", "ru"];
 const AUTHENTICATION_FAILED: &str = "Authentication failed";
 const COMMUNICATION_ERROR: &str = "Communication Error";
 pub(super) const UNREACHABLE: &str = "Backend service unreachable";
+
+/// What the operator reads of an answer that goes to no provider.
+const TOO_LONG: &str = "the answer is longer than the provider takes";
 
 /// Whose factor it is.
 #[derive(Clone, Copy)]
@@ -75,6 +78,11 @@ pub(super) fn ask(
         naming: Naming::User,
         approvals,
     };
+    let longest = client.longest_answer(subject);
+    if typed(arguments).chain([password]).any(|answer| answer.expose_secret().len() > longest) {
+        context.log.info(format_args!("user {username} is rejected: {TOO_LONG}"));
+        return Err(Stop::deny(TOO_LONG, AUTHENTICATION_FAILED));
+    }
     let answer =
         if push { client.push_authenticate(subject) } else { client.otp_authenticate(subject, password) };
     // SPS shows and keeps it, and a service may repeat in it what it was asked.
@@ -105,7 +113,10 @@ pub(super) fn ask(
                 .info(format_args!("user {username} is rejected by {}: {reason}", client.branded_name()));
             Err(denied(reason, AUTHENTICATION_FAILED))
         }
-        Ok(Answer::NeedInfo { question, state }) => {
+        Ok(Answer::NeedInfo { mut question, state }) => {
+            for secret in typed(arguments).chain([password]) {
+                question.prompt = secret::masked(&question.prompt, secret);
+            }
             if let Some(state) = state {
                 cookie.set_value(STATE, state);
             }
@@ -132,9 +143,15 @@ fn without_answer(context: &Context<'_>, client: &dyn MfaClient, error: MfaError
             context.log.error(format_args!("{brand}: {}", Chain(&error)));
             Err(Stop::deny(reason.to_string(), COMMUNICATION_ERROR))
         }
-        MfaError::ServiceUnreachable { .. } if client.ignore_connection_error() => {
-            context.log.warning(format_args!("{brand}: {}; accepted without a second factor", Chain(&error)));
-            Ok(Evidence::connection_error_ignored(brand))
+        MfaError::Outage(confirmed) if client.ignore_connection_error() => {
+            context
+                .log
+                .warning(format_args!("{brand}: {}; accepted without a second factor", Chain(confirmed)));
+            Ok(Evidence::connection_error_ignored(brand, confirmed))
+        }
+        MfaError::Outage(confirmed) => {
+            context.log.error(format_args!("{brand}: {}", Chain(confirmed)));
+            Err(Stop::deny(confirmed.reason(), UNREACHABLE))
         }
         MfaError::ServiceUnreachable { reason, .. } => {
             context.log.error(format_args!("{brand}: {}", Chain(&error)));

@@ -151,9 +151,9 @@ impl From<MfaError> for Fault {
         match error {
             MfaError::Store(error) => error.into(),
             MfaError::Setting(error) => error.into(),
-            MfaError::CommunicationError { .. } | MfaError::ServiceUnreachable { .. } => {
-                Self::Provider(error)
-            }
+            MfaError::CommunicationError { .. }
+            | MfaError::ServiceUnreachable { .. }
+            | MfaError::Outage(_) => Self::Provider(error),
         }
     }
 }

@@ -37,7 +37,7 @@ pub use leases::{Holder, Lease};
 pub use offline::{OfflineChange, OfflineCodes, OfflineKey};
 pub use receipts::Receipt;
 pub use seal::{Binding, Sealer};
-pub use sessions::{CacheLimits, ConnectionKey};
+pub use sessions::{CacheLimits, ConnectionKey, ServerDown};
 #[cfg(test)]
 pub(crate) use settle::SETTLED;
 pub use settle::{Advance, ChallengeStep, GuessStep, Guesses, Settlement, Use};

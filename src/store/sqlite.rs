@@ -147,6 +147,11 @@ pub(super) const CONNECTIONS: &[&str] = &[
         since  INTEGER NOT NULL
     ) STRICT, WITHOUT ROWID;
 ",
+    // `since` is when the server was last found down, `first` when that began.
+    "
+    ALTER TABLE servers_down ADD COLUMN first INTEGER NOT NULL DEFAULT 0;
+    UPDATE servers_down SET first = since;
+",
 ];
 
 /// Opens the file, makes it if it is missing, and brings its schema up to date.
@@ -338,7 +343,7 @@ mod tests {
         let directory = tempfile::tempdir().unwrap();
         let path = directory.path().join("connections.sqlite3");
         let connection = open(&path, CONNECTIONS, WAIT).unwrap();
-        connection.execute("INSERT INTO servers_down VALUES ('x', 1)", []).unwrap();
+        connection.execute("INSERT INTO servers_down VALUES ('x', 1, 1)", []).unwrap();
         drop(connection);
         fs::remove_file(&path).unwrap();
         let connection = open(&path, CONNECTIONS, WAIT).unwrap();

@@ -59,7 +59,7 @@ class HttpClient(MFAClient):  # type: ignore[misc]  # the SDK carries no types
                 )
         except requests.RequestException as error:
             raise MFAServiceUnreachable(f"no answer: {error}") from error
-        if answer.status_code >= 500:
+        if answer.status_code in (502, 503, 504):
             raise MFAServiceUnreachable(f"status {answer.status_code}")
         if answer.status_code != 200:
             raise MFACommunicationError(f"status {answer.status_code}")

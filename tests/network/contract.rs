@@ -70,7 +70,7 @@ fn a_dialogue_carries_the_services_state_from_call_to_call() {
     let place = Place::new();
     let first = place.hook(&with_otp(&configuration)).response();
     assert_eq!(first["verdict"], "NEEDINFO");
-    assert_eq!(first["question"], json!(["colour", "Colour?", true]));
+    assert_eq!(first["question"], json!(["colour", "Colour? ", true]));
     assert_eq!(first["cookie"]["state"], state);
     let again = json!({"cookie": first["cookie"], "session_cookie": first["session_cookie"],
         "key_value_pairs": {"otp": "123456", "colour": "blue"}});
@@ -87,7 +87,7 @@ fn what_a_question_leaves_out_has_its_default_and_a_terminal_gets_no_escape_sequ
     let service = Service::answering(&json!({"result": "NEEDINFO", "question": "Code\u{1b}[2J\r\nplease"}));
     let configuration = asking(&format!("http://{}", service.address), "[auth]\ndisable_echo=yes\n");
     let ended = Place::new().hook(&with_otp(&configuration));
-    assert_eq!(ended.response()["question"], json!(["otp", "Code[2Jplease", true]));
+    assert_eq!(ended.response()["question"], json!(["otp", "Code[2J  please ", true]));
     assert_eq!(ended.response()["cookie"].get("state"), None);
 }
 

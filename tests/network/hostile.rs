@@ -6,7 +6,7 @@ use std::time::Duration;
 use serde_json::json;
 
 use crate::support::service::{Connection, NOBODY, Service, reply};
-use crate::support::{Ended, Place};
+use crate::support::{Ended, Place, authenticate};
 use crate::{COMMUNICATION_ERROR, UNREACHABLE, asking, with_otp};
 
 const SHORT: &str = "timeout=0.5\n";
@@ -79,10 +79,82 @@ fn a_slow_service_is_given_up_after_the_time_budget_of_the_hook() {
 }
 
 #[test]
-fn a_slow_service_is_unreachable_where_that_is_to_be_ignored() {
-    let ended = ask(&Service::plain(Connection::keep_silent), "timeout=0.5\nignore_connection_error=yes\n");
-    assert_eq!(ended.verdict(), "ACCEPT");
+fn a_service_that_fell_silent_denies_the_first_login_and_is_ignored_at_the_next() {
+    let service = Service::plain(Connection::keep_silent);
+    let configuration =
+        asking(&format!("http://{}", service.address), "timeout=0.5\nignore_connection_error=yes\n");
+    let place = Place::new();
+    // The service may have taken the code.
+    place.hook(&with_otp(&configuration)).assert_denied(UNREACHABLE, 0);
+    let ended = place.hook(&with_otp(&configuration));
+    assert_eq!(ended.verdict(), "ACCEPT", "{ended:?}");
     ended.assert_logged(&["warning", "accepted without a second factor"]);
+}
+
+#[test]
+fn a_service_that_is_silent_about_one_request_only_is_not_down() {
+    let service = Service::plain(|connection| {
+        while let Some(request) = connection.request() {
+            if request.line.starts_with("POST") {
+                connection.keep_silent();
+            }
+            connection.send(reply(404, "text/plain", ""));
+        }
+    });
+    let configuration =
+        asking(&format!("http://{}", service.address), "timeout=0.5\nignore_connection_error=yes\n");
+    let place = Place::new();
+    for _ in 0..3 {
+        place.hook(&with_otp(&configuration)).assert_denied(UNREACHABLE, 0);
+    }
+}
+
+#[test]
+fn an_answer_that_is_too_long_goes_to_no_service() {
+    let service = Service::answering(&json!({"result": "ACCEPT"}));
+    let configuration = asking(&format!("http://{}", service.address), "ignore_connection_error=yes\n");
+    for (length, verdict) in [(1024, "ACCEPT"), (1025, "DENY"), (1_000_000, "DENY")] {
+        let pairs = json!({"key_value_pairs": {"otp": "x".repeat(length)}});
+        let ended = Place::new().hook(&authenticate(&configuration, pairs));
+        assert_eq!(ended.verdict(), verdict, "{length}");
+    }
+    assert_eq!(service.connections(), 1);
+}
+
+/// What a server does with one request: the road in of somebody who can make that happen.
+#[test]
+fn a_request_that_one_server_refuses_or_breaks_off_is_no_outage_however_often() {
+    let scripts: [(&str, Script); 7] = [
+        ("413", |connection| answer(connection, &reply(413, "text/plain", ""))),
+        ("429", |connection| answer(connection, &reply(429, "text/plain", ""))),
+        ("500", |connection| answer(connection, &reply(500, "text/plain", ""))),
+        ("a status line and no more", |connection| answer(connection, b"HTTP/1.1 200 OK\r\n")),
+        ("half the headers", |connection| answer(connection, b"HTTP/1.1 200 OK\r\nContent-Ty")),
+        ("half a body", |connection| answer(connection, b"HTTP/1.1 200 OK\r\nContent-Length: 9\r\n\r\n{")),
+        ("HTML", |connection| answer(connection, &reply(200, "text/html", "<html>"))),
+    ];
+    for (name, script) in scripts {
+        let service = Service::plain(script);
+        let url = format!("http://{}", service.address);
+        for configuration in [
+            asking(&url, "ignore_connection_error=yes\n"),
+            asking(&url, "").replace("[mfa]\n", "[mfa]\nfallback=local\n"),
+        ] {
+            let place = Place::new();
+            for _ in 0..2 {
+                let ended = place.hook(&with_otp(&configuration));
+                assert_eq!(ended.verdict(), "DENY", "{name}: {ended:?}");
+                ended.assert_denied(COMMUNICATION_ERROR, 0);
+            }
+        }
+    }
+}
+
+#[test]
+fn an_encoded_answer_is_not_asked_for() {
+    let service = Service::answering(&json!({"result": "ACCEPT"}));
+    ask(&service, "");
+    assert_eq!(service.requests()[0].header("accept-encoding"), Some("identity"));
 }
 
 /// Services that answer something else than the contract says: communication errors, which nothing ignores.
@@ -266,10 +338,12 @@ fn an_answer_of_the_wrong_form_is_a_communication_error_that_nothing_ignores() {
 fn another_status_than_200_is_never_an_accept() {
     for (statuses, reason) in [
         (
-            vec![201, 202, 204, 206, 300, 304, 400, 401, 403, 404, 407, 418, 429, 499, 600, 999],
+            vec![
+                201, 202, 204, 206, 300, 304, 400, 401, 403, 404, 407, 413, 418, 429, 499, 500, 599, 600, 999,
+            ],
             COMMUNICATION_ERROR,
         ),
-        (vec![500, 502, 503, 599], UNREACHABLE),
+        (vec![502, 503, 504], UNREACHABLE),
     ] {
         for status in statuses {
             let body = if status == 204 || status == 304 { "" } else { ACCEPT };

@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 use crate::support::pki::{Ca, as_value, server};
 use crate::support::service::{NOBODY, Service, always, reply};
 use crate::support::{Ended, Place};
-use crate::{UNREACHABLE, asking, with_otp};
+use crate::{COMMUNICATION_ERROR, UNREACHABLE, asking, with_otp};
 
 /// `user:p@ss` as HTTP's basic authentication writes it.
 const BASIC: &str = "Basic dXNlcjpwQHNz";
@@ -81,12 +81,12 @@ fn a_proxy_without_a_password_is_given_none() {
 }
 
 #[test]
-fn a_proxy_that_refuses_is_an_unreachable_service_and_is_not_gone_around() {
+fn a_proxy_that_refuses_is_an_error_and_is_not_gone_around() {
     let scene = Scene::new();
     let strict = proxy(scene.target.address, Some(BASIC));
     for more in ["", "username=user\npassword=wrong\n", "username=user\n"] {
         let ended = scene.ask(&options("https-proxy", &strict, more));
-        ended.assert_denied(UNREACHABLE, 0);
+        ended.assert_denied(COMMUNICATION_ERROR, 0);
     }
     let gone = scene
         .ask(&format!("[https-proxy]\nserver=127.77.0.1\nport={}\n", NOBODY.rsplit(':').next().unwrap()));
@@ -128,7 +128,7 @@ fn the_appliances_proxy_is_asked_where_the_configuration_names_none() {
     assert_eq!(ask(appliances(&open, true, json!({"selection": "none"})), "").verdict(), "ACCEPT");
     assert_eq!((strict.connections(), open.connections(), scene.target.connections()), (1, 1, 2));
 
-    ask(appliances(&strict, true, json!(null)), "").assert_denied(UNREACHABLE, 0);
+    ask(appliances(&strict, true, json!(null)), "").assert_denied(COMMUNICATION_ERROR, 0);
     assert_eq!((strict.connections(), scene.target.connections()), (2, 2));
 
     for (policies, more) in [

@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 use crate::support::pki::{Ca, Identity, as_value, server};
 use crate::support::service::{Service, always, reply};
 use crate::support::{Ended, Place};
-use crate::{UNREACHABLE, asking, with_otp};
+use crate::{COMMUNICATION_ERROR, asking, with_otp};
 
 fn accepting(identity: &Identity, clients: Option<&Ca>) -> Service {
     Service::tls(server(identity, clients), always(&json!({"result": "ACCEPT"})))
@@ -54,7 +54,7 @@ fn an_authority_of_the_appliances_list_is_believed() {
     hook["appliance"] = json!({"trusted_ca_lists": {"corp": {"certs": [Ca::new("x").pem(), ca.pem()]}}});
     assert_eq!(Place::new().hook(&hook).verdict(), "ACCEPT");
     hook["appliance"] = json!({"trusted_ca_lists": {"corp": {"certs": [Ca::new("x").pem()]}}});
-    Place::new().hook(&hook).assert_denied(UNREACHABLE, 0);
+    Place::new().hook(&hook).assert_denied(COMMUNICATION_ERROR, 0);
     hook["appliance"] = json!({"trusted_ca_lists": {"corp": {"certs": []}}});
     assert_eq!(Place::new().hook(&hook).verdict(), "DENY", "an empty list trusts nobody");
     hook["appliance"] = json!({});
@@ -73,10 +73,10 @@ fn without_a_configured_authority_it_is_the_systems() {
     assert_eq!(with.verdict(), "ACCEPT", "{with:?}");
     let others = place.file("others.pem", Ca::new("other").pem());
     let without = place.hook_with(&[("SSL_CERT_FILE", others.as_os_str())], &invocation(&service, ""));
-    without.assert_denied(UNREACHABLE, 0);
+    without.assert_denied(COMMUNICATION_ERROR, 0);
     let configured = invocation(&service, &trusting(&Ca::new("configured")));
     let instead = place.hook_with(&[("SSL_CERT_FILE", roots.as_os_str())], &configured);
-    instead.assert_denied(UNREACHABLE, 0);
+    instead.assert_denied(COMMUNICATION_ERROR, 0);
 }
 
 #[test]
@@ -108,7 +108,7 @@ fn the_systems_authorities_are_read_for_an_https_request_only() {
 }
 
 #[test]
-fn a_certificate_that_is_not_to_be_believed_is_an_unreachable_service_and_gets_no_request() {
+fn a_certificate_that_is_not_believed_is_an_error_and_no_outage_and_the_server_gets_no_request() {
     let ca = Ca::new("own");
     for (name, identity) in [
         ("another authority", Ca::new("other").issue("127.0.0.1")),
@@ -119,10 +119,10 @@ fn a_certificate_that_is_not_to_be_believed_is_an_unreachable_service_and_gets_n
         ("expired", ca.issue_expired("127.0.0.1")),
     ] {
         let service = accepting(&identity, None);
-        let ended = ask(&service, &trusting(&ca));
+        let ended = ask(&service, &format!("ignore_connection_error=yes\n{}", trusting(&ca)));
         assert_eq!(ended.verdict(), "DENY", "{name}: {ended:?}");
-        ended.assert_denied(UNREACHABLE, 0);
-        ended.assert_logged(&["error", "service unreachable"]);
+        ended.assert_denied(COMMUNICATION_ERROR, 0);
+        ended.assert_logged(&["error", "no TLS with the server"]);
         assert_eq!((service.requests().len(), service.connections()), (0, 1), "{name}");
     }
 }
@@ -135,8 +135,8 @@ fn verification_is_off_only_where_that_is_written_and_then_warned_of() {
         let ended = ask(&service, "[tls]\nverify=no\n");
         assert_eq!(ended.verdict(), "ACCEPT", "{ended:?}");
         ended.assert_logged(&["warning", "[tls] verify=no"]);
-        ask(&service, "[tls]\nverify=yes\n").assert_denied(UNREACHABLE, 0);
-        ask(&service, "").assert_denied(UNREACHABLE, 0);
+        ask(&service, "[tls]\nverify=yes\n").assert_denied(COMMUNICATION_ERROR, 0);
+        ask(&service, "").assert_denied(COMMUNICATION_ERROR, 0);
         let unclear = ask(&service, "[tls]\nverify=false\n");
         unclear.assert_denied("Plugin configuration error", 2);
     }
@@ -190,10 +190,14 @@ fn a_service_that_demands_a_client_certificate_gets_the_configured_one() {
 fn a_service_that_demands_a_client_certificate_refuses_none_and_others() {
     let ca = Ca::new("own");
     let service = accepting(&ca.issue("127.0.0.1"), Some(&ca));
-    ask(&service, &trusting(&ca)).assert_denied(UNREACHABLE, 0);
     let foreign = Ca::new("other").issue("plugin.example.org");
-    ask(&service, &with_client(&ca, &foreign)).assert_denied(UNREACHABLE, 0);
-    ask(&service, &with_client(&ca, &ca.issue_expired("plugin.example.org"))).assert_denied(UNREACHABLE, 0);
+    let expired = ca.issue_expired("plugin.example.org");
+    for more in [trusting(&ca), with_client(&ca, &foreign), with_client(&ca, &expired)] {
+        for _ in 0..2 {
+            let ended = ask(&service, &format!("ignore_connection_error=yes\n{more}"));
+            ended.assert_denied(COMMUNICATION_ERROR, 0);
+        }
+    }
     assert_eq!(service.requests().len(), 0);
 }
 
@@ -224,8 +228,8 @@ fn plain_text_on_the_https_port_and_tls_on_the_http_port_let_nobody_in() {
         connection.send(reply(200, "application/json", r#"{"result": "ACCEPT"}"#));
     });
     let ca = Ca::new("own");
-    ask(&plain, &trusting(&ca)).assert_denied(UNREACHABLE, 0);
-    ask(&plain, "[tls]\nverify=no\n").assert_denied(UNREACHABLE, 0);
+    ask(&plain, &trusting(&ca)).assert_denied(COMMUNICATION_ERROR, 0);
+    ask(&plain, "[tls]\nverify=no\n").assert_denied(COMMUNICATION_ERROR, 0);
     let tls = accepting(&ca.issue("127.0.0.1"), None);
     let ended = Place::new().hook(&with_otp(&asking(&format!("http://{}", tls.address), "")));
     assert_eq!((ended.verdict().as_str(), ended.status), ("DENY", Some(0)), "{ended:?}");

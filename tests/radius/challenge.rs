@@ -28,7 +28,7 @@ fn a_challenge_is_asked_in_the_servers_words_and_its_state_goes_back_from_the_st
     let server = asking_for("123456", b"\x12\x0cEnter code\x12\x05now");
     let mut session = Session::of(&server, "");
     let asked = session.otp("pw1");
-    assert_asked(&asked, json!(["radius_password", "Enter code now", false]));
+    assert_asked(&asked, json!(["radius_password", "Enter code now ", false]));
     let id = asked.response()["cookie"]["state"].as_str().unwrap().to_owned();
     assert!(id.len() == 32 && id.bytes().all(|byte| byte.is_ascii_hexdigit()), "{id}");
     let out = String::from_utf8(asked.stdout).unwrap() + &asked.stderr;
@@ -62,7 +62,7 @@ fn a_challenge_cannot_steer_the_terminal_and_has_an_end() {
         [attribute(18, b"\x1b[31mred\x07\r\n"), attribute(18, &[b'x'; 253]).repeat(6)].concat().leak();
     let asked = Session::of(&asking_for("1", text), "").otp("pw1");
     let prompt = asked.response()["question"][1].as_str().unwrap().to_owned();
-    assert!(prompt.starts_with("[31mred   xxx") && prompt.chars().count() == 1000, "{prompt}");
+    assert!(prompt.starts_with("[31mred   xxx") && prompt.chars().count() == 1001, "{prompt}");
     assert!(!prompt.contains(char::is_control));
 }
 
@@ -176,8 +176,8 @@ fn several_rounds_each_give_back_their_own_state() {
         }]
     });
     let mut session = Session::of(&server, "");
-    assert_asked(&session.otp("pw1"), json!(["radius_password", "New PIN:", false]));
-    assert_asked(&session.answer("4321"), json!(["radius_password", "Again:", false]));
+    assert_asked(&session.otp("pw1"), json!(["radius_password", "New PIN: ", false]));
+    assert_asked(&session.answer("4321"), json!(["radius_password", "Again: ", false]));
     assert_accepted(&session.answer("4321"), "radius otp");
 }
 

@@ -73,7 +73,7 @@ fn a_challenge_is_of_one_session_one_pin_and_one_target() {
     let site = site(&service.address.to_string());
     for change in ["set-pin F1 --pin 5678", "assign F1 --target edumfa:OTHER1", "disable F1"] {
         let asked = site.say("alice", "1234");
-        assert_eq!(asked.response()["question"][1], "your code?", "{asked:?}");
+        assert_eq!(asked.response()["question"][1], "your code? ", "{asked:?}");
         let cookie = asked.response()["cookie"].clone();
         let asked_before = service.requests().len();
         site.token(change);

@@ -89,6 +89,11 @@ fn service(code: &'static str) -> Service {
     })
 }
 
+/// Counts the requests that contain a code.
+fn codes(service: &Service) -> usize {
+    service.requests().iter().filter(|request| request.line.starts_with("POST")).count()
+}
+
 /// A service that takes a request and ends the connection without an answer.
 fn hangs_up() -> Service {
     Service::plain(|connection| drop(connection.request()))

@@ -11,7 +11,7 @@ mod wire;
 use secrecy::SecretString;
 
 use super::dialogue::{self, Accepted, Dialogue, Push, Server, User, Verdict};
-use super::servers::{Repeat, Servers};
+use super::servers::{Harmless, Repeat, Servers};
 use super::{Answer, MfaClient, MfaError, Naming, Subject, Tools};
 use crate::config::settings::{Opt, SettingError};
 use crate::finding::Finding;
@@ -49,14 +49,17 @@ impl<'a> LinOtp<'a> {
     pub(super) fn from_settings(tools: Tools<'a>, disable_echo: bool) -> Result<Self, SettingError> {
         let settings = tools.settings;
         let timeout = super::timeout(settings, &TIMEOUT)?;
+        let is_ignored = settings.boolean(&IGNORE_CONNECTION_ERROR)?;
+        // About nobody, with nothing.
+        let harmless = Harmless::get("validate/check");
         let text = |option| settings.text(option).map(|text| text.filter(|text| !text.is_empty()));
         let realm = text(&REALM)?;
         Ok(Self {
-            servers: Servers::from_settings(tools, (&SERVER_URL).into(), timeout)?,
+            servers: Servers::from_settings(tools, (&SERVER_URL).into(), timeout, harmless, is_ignored)?,
             splits: dialogue::splits(settings, &SPLIT_AT_SIGN, realm.as_deref())?,
             realm,
             serial_prefix: text(&SERIAL_PREFIX)?,
-            ignore_connection_error: settings.boolean(&IGNORE_CONNECTION_ERROR)?,
+            ignore_connection_error: is_ignored,
             dialogue: Dialogue::from_settings(tools, &POLL_INTERVAL, disable_echo)?,
         })
     }

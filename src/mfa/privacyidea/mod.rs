@@ -16,7 +16,7 @@ use zeroize::Zeroizing;
 
 use self::offline::{Hand, Offline};
 use super::dialogue::{self, Dialogue, Push, Server, User, Verdict};
-use super::servers::{Repeat, Servers};
+use super::servers::{Harmless, Repeat, Servers};
 use super::{Answer, MfaClient, MfaError, Naming, Subject, Tools, garbled};
 use crate::config::settings::{Opt, SettingError};
 use crate::finding::Finding;
@@ -107,16 +107,23 @@ impl<'a> PrivacyIdea<'a> {
         };
         let name = server_url.section;
         let realm = settings.text(realm)?.filter(|realm| !realm.is_empty());
+        let is_ignored = settings.boolean(ignore_connection_error)?;
         Ok(Self {
             name,
             tools,
-            servers: Servers::from_settings(tools, server_url.into(), timeout)?,
+            servers: Servers::from_settings(
+                tools,
+                server_url.into(),
+                timeout,
+                Harmless::get(probe::PATH),
+                is_ignored,
+            )?,
             splits: dialogue::splits(settings, split_at_sign, realm.as_deref())?,
             realm,
             api_key: settings.secret(api_key)?,
             trigger,
             offline: settings.boolean(offline)?.then_some(Offline { tools, provider: name }),
-            ignore_connection_error: settings.boolean(ignore_connection_error)?,
+            ignore_connection_error: is_ignored,
             dialogue: Dialogue::from_settings(tools, poll_interval, disable_echo)?,
         })
     }
@@ -130,7 +137,8 @@ impl<'a> PrivacyIdea<'a> {
             Hand::Empty => self.ask(user, id, password),
             Hand::Match(found) => self.use_offline(offline, &found, password),
             Hand::Miss(keys) => match self.ask(user, id, password) {
-                Err(MfaError::ServiceUnreachable { .. }) => offline.charge(&keys),
+                // Whether or not the server is down: somebody who has offline codes gets in by these alone.
+                Err(MfaError::ServiceUnreachable { .. } | MfaError::Outage(_)) => offline.charge(&keys),
                 result => result,
             },
         }

@@ -18,7 +18,7 @@ use super::PrivacyIdea;
 use super::passlib::Hash;
 use super::wire::{self, OfflineItem};
 use crate::mfa::dialogue::{Accepted, User, Verdict};
-use crate::mfa::{MfaError, Tools, envelope, garbled};
+use crate::mfa::{ConfirmedOutage, MfaError, Tools, envelope, garbled};
 use crate::store::{OfflineChange, OfflineCodes, OfflineKey, StoreError};
 
 /// How many of the next codes are taken, as a server's own window does; each costs one PBKDF2.
@@ -135,7 +135,7 @@ impl Offline<'_> {
     }
 
     /// Uses a code up because no server answers.
-    fn spend(&self, found: &Found) -> Result<Verdict, MfaError> {
+    fn spend(&self, found: &Found, _: &ConfirmedOutage) -> Result<Verdict, MfaError> {
         let spent = self.tools.store.change_offline_codes(&found.key, |kept| {
             match kept.filter(|(_, failures)| *failures < MAX_FAILURES) {
                 Some((plain, _)) => without(&found.key, plain, found.counter, None),
@@ -215,7 +215,13 @@ impl PrivacyIdea<'_> {
                 offline.withdraw(found)?;
                 Ok(Verdict::Rejected(reason))
             }
-            Err(MfaError::ServiceUnreachable { .. }) => offline.spend(found),
+            Err(MfaError::Outage(confirmed)) => offline.spend(found, &confirmed),
+            // The code holds whatever the server says, and it is used up before it counts. So it does not matter whether
+            // the server took the request, but it does whether it is down: it may not stand behind the code any more.
+            Err(error @ MfaError::ServiceUnreachable { .. }) => match self.servers.all_down() {
+                Some(confirmed) => offline.spend(found, &confirmed),
+                None => Err(error),
+            },
             Err(error) => Err(error),
         }
     }

@@ -13,7 +13,7 @@ use crate::mfa::envelope;
 use crate::mfa::probe::{self, Nothing, Visit};
 use crate::net::Reply;
 
-const PATH: &str = "auth/rights";
+pub(super) const PATH: &str = "auth/rights";
 
 /// The servers' numbers for what is wrong with a token.
 const NO_HEADER: i64 = 4033;

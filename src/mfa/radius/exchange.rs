@@ -5,8 +5,9 @@
 //! outage, and nothing that `fallback` and `ignore_connection_error` are about.
 //!
 //! A request that was sent and not refused by the network may have arrived. It may have used a one-time code up, or
-//! started a push, so no other server gets it. The silent server is remembered as down, and the user's next attempt,
-//! with a new code, begins with another. A request is sent again to the same server only, with the same identifier
+//! started a push, so no other server gets it. Whether the server is down, a second question shows ([`Manner::is_alive`]):
+//! a server may as well be silent because the home server of the user's realm is. One that is down is remembered, and the
+//! user's next attempt, with a new code, begins with another. A request is sent again to the same server only, with the same identifier
 //! and authenticator, so that the server knows it as the same (RFC 5080 section 2.2.2).
 
 use std::io;
@@ -52,20 +53,21 @@ pub(super) struct Manner<'a> {
 
 impl Manner<'_> {
     /// Asks one server, on the first of its addresses that does not refuse.
-    pub(super) fn ask(&self, peer: &Peer, sent: &Sent) -> Result<Reply, Missed> {
-        self.try_ask(peer, sent).map_err(missed)
+    ///
+    /// It takes at most `longest`, so that time is left for a second question.
+    pub(super) fn ask(&self, peer: &Peer, sent: &Sent, longest: Duration) -> Result<Reply, Missed> {
+        self.try_ask(peer, sent, self.budget.at_most(longest)).map_err(missed)
     }
 
     /// As [`Manner::ask`], and says what became of the request.
-    pub(super) fn try_ask(&self, peer: &Peer, sent: &Sent) -> Result<Reply, Lost> {
+    pub(super) fn try_ask(&self, peer: &Peer, sent: &Sent, time: Budget<'_>) -> Result<Reply, Lost> {
         let name = || peer.name().to_owned();
-        let addresses = peer
-            .addresses(self.budget.at_most(self.timeout))
-            .map_err(|error| Lost::Unreachable(name(), error))?;
+        let addresses =
+            peer.addresses(time.at_most(self.timeout)).map_err(|error| Lost::Unreachable(name(), error))?;
         let mut last = Lost::NoTime(name());
         for address in addresses {
             let result = match Link::open(address) {
-                Ok(link) => self.converse(peer, &link, sent),
+                Ok(link) => self.converse(peer, &link, sent, time),
                 Err(error) => Err(Lost::Unreachable(name(), error)),
             };
             match result {
@@ -76,12 +78,13 @@ impl Manner<'_> {
         Err(last)
     }
 
-    fn converse(&self, peer: &Peer, link: &Link, sent: &Sent) -> Result<Reply, Lost> {
+    fn converse(&self, peer: &Peer, link: &Link, sent: &Sent, time: Budget<'_>) -> Result<Reply, Lost> {
+        let whole = time;
         // One byte more than a packet may have, to tell what is longer.
         let mut room = [0_u8; MAX_PACKET + 1];
         let (mut heard, mut is_sent) = (None, false);
         for round in 0..self.retries {
-            let time = self.budget.at_most(self.timeout);
+            let time = whole.at_most(self.timeout);
             // Less than a microsecond is no time-out that the system has.
             if time.remaining() < Duration::from_millis(1) {
                 break;
@@ -143,12 +146,42 @@ impl Manner<'_> {
     }
 }
 
+/// Whether there is a sign of life at an address.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Sign {
+    Alive,
+    Silent,
+}
+
+impl Manner<'_> {
+    /// Sends questions that contain nothing the user typed, and waits for any datagram of the server. Whether it is signed
+    /// does not matter: it only prevents that the server counts as down.
+    pub(super) fn is_alive(&self, peer: &Peer, questions: &[Sent], time: Budget<'_>) -> io::Result<Sign> {
+        let mut room = [0_u8; MAX_PACKET];
+        for address in peer.addresses(time)? {
+            let Ok(link) = Link::open(address) else { continue };
+            // Twice, because a datagram may be lost. The second wait has what is left.
+            for part in [2_u32, 1] {
+                let wait = time.at_most(time.remaining().checked_div(part).unwrap_or_default());
+                let sent = questions.iter().try_for_each(|question| link.send(&question.bytes, wait));
+                match sent.and_then(|()| link.receive(&mut room, wait)) {
+                    Ok(Some(_)) => return Ok(Sign::Alive),
+                    Ok(None) => {}
+                    // The port is closed, or there is no way there.
+                    Err(_) => break,
+                }
+            }
+        }
+        Ok(Sign::Silent)
+    }
+}
+
 enum Wrong {
     Network(io::Error),
     Signed(Unusable),
 }
 
-/// Sorts what became of a request into the two kinds that a provider has, and says what follows for other servers.
+/// Sorts what became of a request into the kinds that a provider has, and says whether the server may have taken it.
 fn missed(lost: Lost) -> Missed {
     let reason = match &lost {
         Lost::Unusable(_, unusable) => unusable.to_string(),
@@ -158,8 +191,7 @@ fn missed(lost: Lost) -> Missed {
         }
         Lost::Unreachable(..) | Lost::Broken(..) | Lost::NoTime(_) => "no answer".to_owned(),
     };
-    let is_down = matches!(lost, Lost::Unreachable(..) | Lost::Silent(_) | Lost::Broken(..));
-    let may_ask_next = matches!(lost, Lost::Unreachable(..));
+    let may_be_taken = !matches!(lost, Lost::Unreachable(..));
     let is_answer = matches!(lost, Lost::Unusable(..));
     let source: Option<Box<dyn std::error::Error>> = Some(Box::new(lost));
     let error = if is_answer {
@@ -167,5 +199,5 @@ fn missed(lost: Lost) -> Missed {
     } else {
         MfaError::ServiceUnreachable { reason, source }
     };
-    Missed { error, is_down, may_ask_next }
+    Missed { error, may_be_taken }
 }

@@ -11,7 +11,8 @@ use serde_json::Value;
 use self::challenge::Open;
 use self::exchange::Manner;
 use self::packet::{Authenticator, Code, Reply, Request, Sent, Unfit, kind};
-use super::servers::Turns;
+use super::outage;
+use super::servers::{Repeat, Turns};
 use super::{Answer, Factor, MfaClient, MfaError, Naming, Reason, Subject, Tools, garbled, rejected};
 use crate::config::settings::{Opt, SettingError};
 use crate::finding::Finding;
@@ -102,9 +103,10 @@ impl<'a> Radius<'a> {
                 "[radius] require_message_authenticator=no: whoever is in between can turn a reject into an accept"
             ));
         }
+        let ignore_connection_error = settings.boolean(&IGNORE_CONNECTION_ERROR)?;
         Ok(Self {
             tools,
-            turns: Turns::from_settings(tools)?,
+            turns: Turns::from_settings(tools, ignore_connection_error)?,
             peers,
             manner: Manner {
                 log: tools.log,
@@ -120,7 +122,7 @@ impl<'a> Radius<'a> {
             },
             nas_identifier,
             challenge_validity: settings.seconds(&CHALLENGE_VALIDITY, MAX_VALIDITY)?.as_secs_f64(),
-            ignore_connection_error: settings.boolean(&IGNORE_CONNECTION_ERROR)?,
+            ignore_connection_error,
             disable_echo,
         })
     }
@@ -170,10 +172,17 @@ impl<'a> Radius<'a> {
 
     /// Asks the servers in turn; the answer to a challenge goes to the server that asked, and to no other.
     fn ask(&self, open: Option<&Open>, sent: &Sent) -> Result<(String, Reply), MfaError> {
-        let ask = |peer: &Peer| Ok((peer.name().to_owned(), self.manner.ask(peer, sent)?));
-        let Some(open) = open else { return self.turns.ask(&self.peers, Peer::name, ask) };
+        let longest = if open.is_none() && self.turns.is_confirming(Repeat::Never, self.peers.len()) {
+            outage::first(self.tools.budget)
+        } else {
+            self.tools.budget.remaining()
+        };
+        let ask = |peer: &Peer| Ok((peer.name().to_owned(), self.manner.ask(peer, sent, longest)?));
+        let Some(open) = open else {
+            return self.turns.ask(Repeat::Never, &self.peers, Peer::name, ask, |peer| self.life(peer));
+        };
         match self.peers.iter().find(|peer| peer.name() == open.server) {
-            Some(peer) => ask(peer).map_err(|missed| missed.error),
+            Some(peer) => ask(peer).map_err(|missed| missed.error.not_ignored()),
             None => Err(garbled("the server of this challenge is no longer configured")),
         }
     }
@@ -250,8 +259,10 @@ impl<'a> Radius<'a> {
                 Answer::NeedInfo {
                     question: Question {
                         key: key.to_owned(),
-                        prompt: words(reply)
-                            .map_or_else(|| PROMPT_TEXT.to_owned(), |words| super::printable(&words)),
+                        prompt: words(reply).map_or_else(
+                            || PROMPT_TEXT.to_owned(),
+                            |words| secret::masked(&super::prompt_of_server(&words), &self.manner.secret),
+                        ),
                         disable_echo,
                     },
                     state: Some(Value::from(self.keep(subject, &open)?)),

@@ -2,15 +2,22 @@
 //! the secret. A server may know no such question, and one that holds another secret says nothing either; nobody can tell
 //! the two apart without asking about a person.
 
+use std::time::Duration;
+
+use data_encoding::HEXLOWER;
 use secrecy::ExposeSecret;
 
 use super::Radius;
-use super::exchange::Lost;
+use super::exchange::{Lost, Sign};
 use super::packet::{Code, Request, Sent, Unfit, Unusable, kind};
 use crate::finding::{Finding, Grade};
 use crate::logging::Chain;
+use crate::mfa::outage::{self, Life};
+use crate::net::udp::Peer;
 
 const QUESTION: &str = "Status-Server";
+/// The shortest time in which a server could answer a second question.
+const LEAST: Duration = Duration::from_millis(20);
 
 impl Radius<'_> {
     pub(super) fn look(&self) -> Vec<Finding> {
@@ -26,7 +33,7 @@ impl Radius<'_> {
                     continue;
                 }
             };
-            match self.manner.try_ask(peer, &sent) {
+            match self.manner.try_ask(peer, &sent, self.tools.budget) {
                 Ok(reply) if reply.code == Code::Accept => {
                     note(QUESTION, Grade::Ok, "the server answers, and the answer is signed with the secret");
                 }
@@ -58,6 +65,44 @@ impl Radius<'_> {
             }
         }
         findings
+    }
+
+    /// Asks a server whether it is there: by Status-Server and, because not every server knows that, by a request about
+    /// a name that nobody has, with a password that nobody typed.
+    pub(super) fn life(&self, peer: &Peer) -> Life {
+        let (Some(status), Some(stranger)) = (self.status_server(), self.stranger()) else {
+            return Life::Unknown;
+        };
+        // A server holds a reject back for a second or two.
+        let tries = self.manner.timeout.saturating_mul(self.manner.retries);
+        let time = outage::second(self.tools.budget, tries);
+        // Less than a few milliseconds is no time to answer in.
+        if time.remaining() < LEAST {
+            return Life::Unknown;
+        }
+        match self.manner.is_alive(peer, &[status, stranger], time) {
+            Ok(Sign::Alive) => Life::Up,
+            // A name that is not resolved leads nowhere.
+            Ok(Sign::Silent) | Err(_) => Life::Down,
+        }
+    }
+
+    /// Makes a request about somebody who does not exist.
+    fn stranger(&self) -> Option<Sent> {
+        let mut random = [0_u8; 49];
+        getrandom::fill(&mut random).ok()?;
+        let (head, rest) = random.split_first_chunk::<17>()?;
+        let (name, password) = rest.split_at_checked(16)?;
+        let [identifier, authenticator @ ..] = *head;
+        let secret = self.manner.secret.expose_secret().as_bytes();
+        let mut request = Request::new(identifier, authenticator);
+        let name = format!("sps-plugin-probe-{}", HEXLOWER.encode(name));
+        let added: Result<(), Unfit> = request
+            .add(kind::USER_NAME, name.as_bytes())
+            .and_then(|()| request.add_password(HEXLOWER.encode(password).as_bytes(), secret))
+            .and_then(|()| request.add(kind::NAS_IDENTIFIER, self.nas_identifier.as_bytes()));
+        added.ok()?;
+        Some(request.sign(secret))
     }
 
     fn status_server(&self) -> Option<Sent> {

@@ -13,7 +13,7 @@ use secrecy::{ExposeSecret, SecretString};
 use zeroize::Zeroizing;
 
 use self::wire::{Key, Said};
-use super::servers::{Repeat, Servers};
+use super::servers::{Harmless, Repeat, Servers};
 use super::{Answer, Factor, MfaClient, MfaError, Naming, Reason, Subject, Tools, garbled, rejected};
 use crate::config::ini::DEFAULT;
 use crate::config::settings::{At, Opt, SettingError, Settings};
@@ -92,6 +92,7 @@ impl<'a> Yubico<'a> {
     pub(super) fn from_settings(tools: Tools<'a>) -> Result<Self, SettingError> {
         let settings = tools.settings;
         let timeout = super::timeout(settings, &TIMEOUT)?;
+        let ignore_connection_error = settings.boolean(&IGNORE_CONNECTION_ERROR)?;
         let client_id = settings.required(&CLIENT_ID)?;
         if !(1..=MAX_CLIENT_ID).contains(&client_id.len()) || !client_id.bytes().all(|b| b.is_ascii_digit()) {
             return Err(settings.invalid(&CLIENT_ID, "the number that goes with api_key".to_owned()));
@@ -100,10 +101,17 @@ impl<'a> Yubico<'a> {
             .ok_or_else(|| settings.invalid(&API_KEY, "the key of client_id, in base64".to_owned()))?;
         Ok(Self {
             settings,
-            servers: Servers::from_settings(tools, (&API_URLS).into(), timeout)?,
+            // Without a code, which the server says is missing.
+            servers: Servers::from_settings(
+                tools,
+                (&API_URLS).into(),
+                timeout,
+                Harmless::get(""),
+                ignore_connection_error,
+            )?,
             client_id,
             key,
-            ignore_connection_error: settings.boolean(&IGNORE_CONNECTION_ERROR)?,
+            ignore_connection_error,
         })
     }
 
@@ -140,11 +148,6 @@ impl<'a> Yubico<'a> {
         })?;
         match reply.status {
             200 => wire::read(&reply.body, &self.key, &nonce, &otp.0),
-            // A proxy in front says so.
-            status @ 502..=504 => {
-                let reason = format!("the server answered with status {status}");
-                Err(MfaError::ServiceUnreachable { reason, source: None })
-            }
             status => Err(garbled(Reason::ours(format!("the server answered with status {status}")))),
         }
     }
