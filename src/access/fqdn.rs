@@ -76,15 +76,15 @@ impl<'a> Fqdn<'a> {
         resolver: &'a dyn Resolver,
     ) -> Result<Self, SettingError> {
         let mut hosts_for_groups = Vec::new();
-        for group in settings.ini().options(HOSTS_FOR_GROUPS) {
-            let at = At::any(HOSTS_FOR_GROUPS, group);
+        for group in settings.ini().own_options(HOSTS_FOR_GROUPS) {
+            let at = At::named(HOSTS_FOR_GROUPS, group);
             let entries = split(settings, at)?;
             let patterns = entries.iter().map(|entry| pattern(settings, at, entry));
             hosts_for_groups.push((group.to_lowercase(), patterns.collect::<Result<_, _>>()?));
         }
         let mut groups_for_hosts = Vec::new();
-        for host in settings.ini().options(GROUPS_FOR_HOSTS) {
-            let at = At::any(GROUPS_FOR_HOSTS, host);
+        for host in settings.ini().own_options(GROUPS_FOR_HOSTS) {
+            let at = At::named(GROUPS_FOR_HOSTS, host);
             groups_for_hosts.push((pattern(settings, at, host)?, split(settings, at)?));
         }
         Ok(Self { resolver, hosts_for_groups, groups_for_hosts })

@@ -34,7 +34,7 @@ impl Opt {
 
     /// Names the same option in one section of a family, for example `question_2` for `question_<n>`.
     pub fn of<'a>(&'a self, section: &'a str) -> At<'a> {
-        At { section, option: self.option, default: self.default }
+        At { section, option: self.option, default: self.default, is_own: false }
     }
 
     /// Tells whether the names in a configuration file are this option's.
@@ -67,18 +67,21 @@ pub struct At<'a> {
     section: &'a str,
     option: &'a str,
     default: &'a str,
+    /// Whether `[DEFAULT]` is left out.
+    is_own: bool,
 }
 
 impl<'a> At<'a> {
-    /// Names an option whose name comes from elsewhere, such as a user name in `[usermapping source=explicit]`.
-    pub fn any(section: &'a str, option: &'a str) -> Self {
-        Self { section, option, default: "" }
+    /// Names an option by a name that somebody may have chosen: a user, a protocol, a domain. It counts only where the
+    /// section itself has it, so that no such name reaches what `[DEFAULT]` has for others.
+    pub fn named(section: &'a str, option: &'a str) -> Self {
+        Self { section, option, default: "", is_own: true }
     }
 }
 
 impl<'a> From<&'a Opt> for At<'a> {
     fn from(opt: &'a Opt) -> Self {
-        At { section: opt.section, option: opt.option, default: opt.default }
+        At { section: opt.section, option: opt.option, default: opt.default, is_own: false }
     }
 }
 
@@ -160,7 +163,10 @@ impl<'a> Settings<'a> {
     /// As [`Settings::text`].
     pub fn secret<'o>(&self, at: impl Into<At<'o>>) -> Result<Option<SecretString>, SettingError> {
         let at = at.into();
-        let written = self.ini.get(at.section, at.option)?;
+        let written = match at.is_own {
+            true => self.ini.get_own(at.section, at.option)?,
+            false => self.ini.get(at.section, at.option)?,
+        };
         let text = match &written {
             Some(text) => text.as_ref(),
             None if at.default.is_empty() => return Ok(None),

@@ -7,7 +7,6 @@ use std::os::unix::fs::{MetadataExt, OpenOptionsExt};
 
 use crate::appliance::{Allow, Appliance, UserListPolicy};
 use crate::config::settings::{Opt, SettingError, Settings};
-use crate::names::Username;
 
 const ALLOW: Opt = Opt::new("user_list <name>", "allow", "");
 const EXCEPT: Opt = Opt::new("user_list <name>", "except", "");
@@ -58,7 +57,7 @@ pub fn matches(
     settings: &Settings<'_>,
     appliance: &Appliance,
     list: &str,
-    user: &Username,
+    user: &str,
 ) -> Result<bool, UserListError> {
     let configured;
     let policy = match appliance.user_lists.get(list) {
@@ -68,7 +67,7 @@ pub fn matches(
             &configured
         }
     };
-    Ok(policy.allow.matches(policy.except.iter().any(|name| name == user.as_str())))
+    Ok(policy.allow.matches(policy.except.iter().any(|name| name == user)))
 }
 
 fn from_settings(settings: &Settings<'_>, list: &str) -> Result<UserListPolicy, UserListError> {

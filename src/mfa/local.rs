@@ -10,7 +10,9 @@ use crate::store::{ChallengeKind, Token, TokenType};
 use crate::terms::Question;
 use crate::token::elsewhere::Reply;
 use crate::token::forward::Forwarded;
-use crate::token::four_eyes::{self, Approvals, Asking, Ballot, Demand, Distinct, First, Next, Requester};
+use crate::token::four_eyes::{
+    self, Approvals, Asking, Ballot, Demand, Distinct, First, Next, RequesterRule,
+};
 use crate::token::pin::Hashing;
 use crate::token::realms::Realms;
 use crate::token::verify::{self, Codes, Earlier, Rest, Verifier};
@@ -74,9 +76,9 @@ impl<'a> Local<'a> {
     pub(super) fn from_settings(tools: Tools<'a>, disable_echo: bool) -> Result<Self, SettingError> {
         let settings = tools.settings;
         let requester = match settings.choice(&REQUESTER, &["any", "required", "excluded"])? {
-            "required" => Requester::Required,
-            "excluded" => Requester::Excluded,
-            _ => Requester::Any,
+            "required" => RequesterRule::Required,
+            "excluded" => RequesterRule::Excluded,
+            _ => RequesterRule::Any,
         };
         let distinct = match settings.choice(&DISTINCT, &["tokens", "users"])? {
             "tokens" => Distinct::Tokens,
@@ -105,6 +107,7 @@ impl<'a> Local<'a> {
         let session = Session {
             id: subject.session_id.unwrap_or_default(),
             owner: &owner,
+            requester: subject.requester,
             challenge_validity: self.challenge_validity,
         };
         let store = self.tools.store;

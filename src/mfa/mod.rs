@@ -39,7 +39,7 @@ use crate::clock::Budget;
 use crate::config::settings::{Opt, SettingError, Settings};
 use crate::finding::Finding;
 use crate::logging::Log;
-use crate::names::MfaIdentity;
+use crate::names::{MfaIdentity, Requester};
 use crate::store::{Store, StoreError};
 use crate::terms::{self, Question};
 
@@ -97,6 +97,8 @@ pub struct Tools<'a> {
 pub struct Subject<'a> {
     /// The user as the second factor knows them.
     pub identity: &'a MfaIdentity,
+    /// Who asks, under both names.
+    pub requester: &'a Requester,
     /// What the provider's last NEEDINFO left in the cookie.
     pub state: Option<&'a Value>,
     /// The session.

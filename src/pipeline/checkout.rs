@@ -324,7 +324,7 @@ fn tools_with_path<'a>(
 
 fn trigger(context: &Context<'_>, arguments: &Arguments) -> Result<Trigger, Stop> {
     let protocol = arguments.protocol.as_deref().unwrap_or_default().to_lowercase();
-    let own = context.settings.optional_choice(At::any(TRIGGER_SECTION, &protocol), &TRIGGERS)?;
+    let own = context.settings.optional_choice(At::named(TRIGGER_SECTION, &protocol), &TRIGGERS)?;
     let word = match own {
         Some(word) => word,
         None => context.settings.choice(&TRIGGER_DEFAULT, &TRIGGERS)?,
@@ -362,7 +362,7 @@ fn assets(context: &Context<'_>, arguments: &Arguments) -> Result<Vec<Asset>, St
             "hostname" => suffixed(arguments.server_hostname.as_deref()),
             "domain" => suffixed(arguments.server_domain.as_deref()),
             "domain_asset_mapping" => match arguments.server_domain.as_deref() {
-                Some(domain) => context.settings.text(At::any(MAPPING_SECTION, domain))?,
+                Some(domain) => context.settings.text(At::named(MAPPING_SECTION, domain))?,
                 None => None,
             },
             _ => {

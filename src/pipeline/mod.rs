@@ -29,13 +29,13 @@ use crate::directory::ldap::Directories;
 use crate::directory::user_list::UserListError;
 use crate::logging::Log;
 use crate::mfa::MfaError;
-use crate::names::NameError;
+use crate::names::{self, NameError};
 use crate::protocol::cookie::CookieError;
 use crate::store::{Store, StoreError};
 use crate::terms::Question;
 
 /// The options that the pipelines read.
-pub const OPTIONS: [&[Opt]; 8] = [
+pub const OPTIONS: [&[Opt]; 9] = [
     authenticate::OPTIONS,
     authorize::OPTIONS,
     bypass::OPTIONS,
@@ -43,6 +43,7 @@ pub const OPTIONS: [&[Opt]; 8] = [
     connection_limit::OPTIONS,
     identity::OPTIONS,
     questions::OPTIONS,
+    names::Rules::OPTIONS,
     &[bypass::SKIP_CONNECTIONS],
 ];
 

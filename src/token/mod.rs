@@ -19,6 +19,7 @@ pub mod verify;
 #[cfg(test)]
 mod tests;
 
+use crate::names::Requester;
 use crate::store::{Challenge, ChallengeKind, Store, StoreError};
 
 /// Whose tokens are meant.
@@ -59,8 +60,10 @@ pub enum Outcome {
 pub struct Session<'a> {
     /// The session's id; empty where the caller has none.
     pub id: &'a str,
-    /// Who asks.
+    /// Whose tokens are asked about.
     pub owner: &'a Owner,
+    /// Who asks, under both names.
+    pub requester: &'a Requester,
     /// For how many seconds a challenge holds.
     pub challenge_validity: f64,
 }

@@ -102,7 +102,7 @@ impl<'a> Yubico<'a> {
             return Ok(name.eq_ignore_ascii_case(public_id));
         }
         let user = name.to_lowercase();
-        let at = At::any(IDS.section, &user);
+        let at = At::named(IDS.section, &user);
         let ids: Vec<_> = self.settings.list(at)?.iter().map(|id| id.to_ascii_lowercase()).collect();
         if ids.iter().any(|id| id.len() > MAX_ID || !is_modhex(id)) {
             let expected = format!("public ids of at most {MAX_ID} ModHex letters, separated by commas");

@@ -1,8 +1,9 @@
 //! What a typed password is: whose token it could be an approval with, and whether it is one.
 
 use super::Approvals;
-use super::demand::{Demand, Vote, same_person};
+use super::demand::{Demand, Vote};
 use super::elsewhere::Voter;
+use crate::names::CountKey;
 use crate::store::{Advance, Sealer, StoreError, Use};
 use crate::token::Owner;
 use crate::token::held::{Held, find_candidate_code, split};
@@ -79,15 +80,15 @@ impl Approvals<'_> {
             }
         }
         let Some((first, _)) = right.first() else { return Ok(Reading::Wrong(found.named)) };
-        let owner = first.token.user.clone();
-        if !right.iter().all(|(held, _)| same_person(&held.token.user, &owner)) {
+        let owner = CountKey::of(&first.token.user);
+        if !right.iter().all(|(held, _)| CountKey::of(&held.token.user).may_be(&owner)) {
             self.log
                 .info(format_args!("tokens of several people have this PIN and code; type user:PIN+code"));
             return Ok(Reading::Wrong(Vec::new()));
         }
         for (held, advance) in right {
             let vote = vote(&held);
-            match self.rules.objection(demand, &self.session.owner.user, votes, &vote) {
+            match self.rules.objection(demand, self.session.requester, votes, &vote) {
                 None => return Ok(Reading::Offer(Offer { uses: held.uses(advance), vote })),
                 Some(why) => self.log.info(format_args!("token {} does not count: {why}", vote.serial)),
             }
