@@ -13,7 +13,7 @@ use std::fmt;
 pub use account::AccountNames;
 pub use host::{Host, HostError, address, canonical};
 pub use person::{CountKey, Mapping, PermitKey, Person, Requester, Rules};
-pub use text::fold;
+pub use text::{check_readable, fold};
 
 /// The longest name, in bytes.
 pub const MAX_NAME: usize = 1024;

@@ -23,7 +23,8 @@ use source::{Source, all};
 const ARROWS: [(&str, &[&str]); 25] = [
     ("clock", &[]),
     ("json", &[]),
-    ("names", &[]),
+    // Reads which domains are the site's own.
+    ("names", &["config"]),
     ("secret", &[]),
     ("terminal", &[]),
     ("terms", &[]),
@@ -61,7 +62,7 @@ const ARROWS: [(&str, &[&str]); 25] = [
         ],
     ),
     // Decides by the configuration; only the resolver is asked.
-    ("access", &["clock", "config"]),
+    ("access", &["clock", "config", "names"]),
     ("locker", &["clock", "json", "logging", "names", "store", "terms", "token"]),
     (
         "credentials",

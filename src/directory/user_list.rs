@@ -7,6 +7,7 @@ use std::os::unix::fs::{MetadataExt, OpenOptionsExt};
 
 use crate::appliance::{Allow, Appliance, UserListPolicy};
 use crate::config::settings::{Opt, SettingError, Settings};
+use crate::names::CountKey;
 
 const ALLOW: Opt = Opt::new("user_list <name>", "allow", "");
 const EXCEPT: Opt = Opt::new("user_list <name>", "except", "");
@@ -49,7 +50,8 @@ pub enum UserListError {
 }
 
 /// Tells whether a user matches the named list: an exception of a list that allows nobody, or no exception of one
-/// that allows everybody. Names are compared exactly (SDK: `UserList.check_user`).
+/// that allows everybody. Names that let in are compared exactly (SDK: `UserList.check_user`); names that keep out mean
+/// every spelling.
 ///
 /// # Errors
 /// [`UserListError`].
@@ -67,7 +69,11 @@ pub fn matches(
             &configured
         }
     };
-    Ok(policy.allow.matches(policy.except.iter().any(|name| name == user)))
+    Ok(policy.allow.matches(policy.except.iter().any(|name| match policy.allow {
+        Allow::NoUser => name == user,
+        // Here the names are those who are to be kept out, however they are written.
+        Allow::AllUsers => name == user || CountKey::of(name).may_be(&CountKey::of(user)),
+    })))
 }
 
 fn from_settings(settings: &Settings<'_>, list: &str) -> Result<UserListPolicy, UserListError> {

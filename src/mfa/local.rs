@@ -6,6 +6,7 @@ use serde_json::Value;
 use super::elsewhere;
 use super::{Answer, ApprovalsBy, Factor, MfaClient, MfaError, Subject, Tools};
 use crate::config::settings::{Opt, SettingError};
+use crate::names::Rules;
 use crate::store::{ChallengeKind, Token, TokenType};
 use crate::terms::Question;
 use crate::token::elsewhere::Reply;
@@ -68,6 +69,7 @@ pub(super) struct Local<'a> {
     realm: String,
     rules: verify::Rules,
     approvals: four_eyes::Rules,
+    people: Rules,
     challenge_validity: f64,
     disable_echo: bool,
 }
@@ -86,6 +88,7 @@ impl<'a> Local<'a> {
         };
         Ok(Self {
             realm: settings.required(&REALM)?,
+            people: Rules::from_settings(settings)?,
             rules: verify::Rules {
                 challenge_response: settings.boolean(&CHALLENGE_RESPONSE)?,
                 forward_failcounter: settings.boolean(&FORWARD_FAILCOUNTER)?,
@@ -103,11 +106,12 @@ impl<'a> Local<'a> {
     }
 
     fn attempt(&self, subject: Subject<'_>, password: &str) -> Result<Answer, MfaError> {
-        let owner = Owner::parse(subject.identity.as_str(), &self.realm);
+        let owner = Owner::of_login(subject.identity.as_str(), &self.realm, &self.people);
         let session = Session {
             id: subject.session_id.unwrap_or_default(),
             owner: &owner,
             requester: subject.requester,
+            people: &self.people,
             challenge_validity: self.challenge_validity,
         };
         let store = self.tools.store;
@@ -202,8 +206,9 @@ impl<'a> Local<'a> {
             true => Vec::new(),
             false => self.tools.store.tokens_of(&owner.user, &owner.realm)?,
         };
+        let tokens = tokens.into_iter().filter(|token| owner.owns(token, &self.people));
         let (asking, own): (Vec<_>, Vec<_>) =
-            tokens.into_iter().partition(|token| token.token_type == TokenType::FourEyes);
+            tokens.partition(|token| token.token_type == TokenType::FourEyes);
         let now = self.tools.store.now();
         let asking: Vec<_> = asking.into_iter().filter(|token| token.is_usable(now)).collect();
         let demands: Vec<_> = asking.iter().cloned().map(Demand::of).collect();

@@ -64,12 +64,17 @@ impl Host {
         if let Some(address) = address(plain) {
             return Ok(Self::Address(address));
         }
-        if plain.is_ascii() {
-            return Ok(Self::Name(plain.to_owned()));
+        let name = if plain.is_ascii() {
+            plain.to_ascii_lowercase()
+        } else {
+            idna::domain_to_ascii(plain).map_err(|_| HostError::Form)?
+        };
+        if let Some(address) = address(&name) {
+            return Ok(Self::Address(address));
         }
-        let name = idna::domain_to_ascii(plain).map_err(|_| HostError::Form)?;
-        // A label of full-width digits may have become an address.
-        Ok(address(&name).map_or(Self::Name(name), Self::Address))
+        let allowed = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_' | b'.');
+        let is_name = name.bytes().all(allowed) && !name.starts_with('.') && !name.contains("..");
+        if is_name { Ok(Self::Name(name)) } else { Err(HostError::Form) }
     }
 
     /// Returns the address, where it is one.

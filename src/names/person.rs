@@ -162,9 +162,10 @@ impl fmt::Display for Person {
 }
 
 impl PermitKey {
-    /// Tells whether a stored name, such as the owner of a token, is this person's: written alike but for case.
-    pub fn is_key_of(&self, name: &str) -> bool {
-        self.0 == name || (fold(&self.0) == fold(name))
+    /// Tells whether the owner of a token has this person's name; a token's realm is not a domain, and is not looked at.
+    pub fn is_named(&self, owner: &str) -> bool {
+        let (key, owner) = (fold(&self.0), fold(owner));
+        key == owner || key.split_once('@').is_some_and(|(name, _)| name == owner)
     }
 
     /// The text, for a column of the store.

@@ -21,6 +21,14 @@ pub(super) fn readable(what: &'static str, text: &str) -> Result<String, NameErr
     Ok(normal)
 }
 
+/// Checks that all characters of a name can be read, in this form and in the one in which it is compared.
+///
+/// # Errors
+/// [`NameError`].
+pub fn check_readable(what: &'static str, text: &str) -> Result<(), NameError> {
+    readable(what, text).map(drop)
+}
+
 fn check_characters(what: &'static str, text: &str) -> Result<(), NameError> {
     check(what, text)?;
     if text.chars().any(is_hidden) {

@@ -15,7 +15,7 @@ use crate::config::settings::Opt;
 use crate::directory::ldap::LdapError;
 use crate::logging::Chain;
 use crate::mfa::{self, ApprovalsBy};
-use crate::names::{Person, Requester};
+use crate::names::{self, Person, Requester};
 use crate::protocol::cookie::Cookie;
 use crate::protocol::invocation::Arguments;
 
@@ -76,46 +76,47 @@ fn ruled(
         return Ok(Evidence::authorized());
     };
     // A directory that nobody needs shall keep nobody out.
-    let groups = if provider.looks_at_groups() { groups(context, arguments, username)? } else { Vec::new() };
-    let address = arguments.server_ip.as_deref().and_then(|text| text.parse().ok());
+    let groups = if provider.looks_at_groups() { groups(context, arguments, username)? } else { None };
+    let address = arguments.server_ip.as_deref().and_then(names::address);
     let access = Access {
-        user: username.map(Person::as_str).unwrap_or_default(),
-        groups: &groups,
+        user: username,
+        groups: groups.as_deref(),
         host: arguments.server_hostname.as_deref(),
         address,
         protocol: arguments.protocol.as_deref(),
         account: arguments.server_username.as_deref(),
         now: context.store.now(),
     };
+    let user = username.map(Person::as_str).unwrap_or_default();
     let ruling = provider.decide(&access, &mut |why| context.log.explain(format_args!("authorize: {why}")));
     match ruling {
         Ruling::Deny { by } => {
-            context.log.info(format_args!("user {} may not go there: {by}", access.user));
+            context.log.info(format_args!("user {user} may not go there: {by}"));
             Err(Stop::deny(format!("Access denied: {by}"), NOT_ALLOWED))
         }
         Ruling::Accept { by, requirement } => {
             let required = require(context, arguments, cookie, requester, requirement)?;
-            context.log.info(format_args!("user {} may go there: {by}", access.user));
+            context.log.info(format_args!("user {user} may go there: {by}"));
             Ok(Evidence::ruled(&by, required))
         }
     }
 }
 
 /// Returns the groups of the user: those that SPS knows, or those of the directory. A directory that does not know the user,
-/// or does not answer, decides nothing.
+/// or does not answer, decides nothing. `None` where they are not known.
 fn groups(
     context: &Context<'_>,
     arguments: &Arguments,
     username: Option<&Person>,
-) -> Result<Vec<String>, Stop> {
+) -> Result<Option<Vec<String>>, Stop> {
     if context.settings.choice(&GROUPS, &["ldap_server", "gateway"])? == "gateway" {
-        return Ok(arguments.gateway_groups.clone().unwrap_or_default());
+        return Ok(arguments.gateway_groups.clone());
     }
-    let Some(username) = username else { return Ok(Vec::new()) };
+    let Some(username) = username else { return Ok(None) };
     let server = context.settings.required(&LDAP_SERVER)?;
     let found = context.directories().find(&server);
     match found.and_then(|directory| directory.groups_of(username.as_str())) {
-        Ok(groups) => Ok(groups),
+        Ok(groups) => Ok(Some(groups)),
         Err(LdapError::Setting(error)) => Err(error.into()),
         Err(error) => {
             context.log.error(format_args!("the groups of {username} are not known: {}", Chain(&error)));

@@ -9,7 +9,7 @@ use super::{Context, Fault, Stop};
 use crate::config::settings::{At, Opt};
 use crate::credentials::{self, CredentialError, CredentialProvider, Provider, Providers, Session, Tools};
 use crate::logging::Chain;
-use crate::names::{Account, Asset};
+use crate::names::{Account, Asset, Host};
 use crate::protocol::cookie::{Cookie, Progress};
 use crate::protocol::invocation::{Arguments, PluginType};
 use crate::protocol::response::RemoteApp;
@@ -362,7 +362,13 @@ fn assets(context: &Context<'_>, arguments: &Arguments) -> Result<Vec<Asset>, St
             "hostname" => suffixed(arguments.server_hostname.as_deref()),
             "domain" => suffixed(arguments.server_domain.as_deref()),
             "domain_asset_mapping" => match arguments.server_domain.as_deref() {
-                Some(domain) => context.settings.text(At::named(MAPPING_SECTION, domain))?,
+                Some(domain) => {
+                    let one_form = Host::parse(domain).map_or_else(|_| domain.to_owned(), |host| host.to_string());
+                    match context.settings.text(At::named(MAPPING_SECTION, domain))? {
+                        None => context.settings.text(At::named(MAPPING_SECTION, &one_form))?,
+                        found => found,
+                    }
+                }
                 None => None,
             },
             _ => {

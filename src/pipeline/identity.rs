@@ -46,13 +46,18 @@ pub(super) fn username<P: Progress>(
 
 fn person(context: &Context<'_>, name: &str) -> Result<Person, Stop> {
     let rules = names::Rules::from_settings(context.settings)?;
-    Person::parse(name, &rules).map_err(|error| unreadable(context, &error))
+    Person::parse(name, &rules).map_err(|error| unreadable(context, error))
 }
 
 /// Denies, with a sentence for the operator that does not repeat the name.
-fn unreadable(context: &Context<'_>, error: &NameError) -> Stop {
-    context.log.error(format_args!("the session is denied: {error}"));
-    Stop::deny(error.to_string(), "")
+fn unreadable(context: &Context<'_>, error: NameError) -> Stop {
+    match error {
+        NameError::TooLong(_) | NameError::Control(_) => error.into(),
+        NameError::OuterBlank(_) | NameError::Hidden(_) | NameError::Ambiguous(_) => {
+            context.log.error(format_args!("the session is denied: {error}"));
+            Stop::deny(error.to_string(), "")
+        }
+    }
 }
 
 fn extract(context: &Context<'_>, arguments: &Arguments) -> Result<Option<String>, Stop> {
@@ -97,7 +102,7 @@ pub(super) fn requester(
     }
     let identity = identity(cookie)?;
     let rules = names::Rules::from_settings(context.settings)?;
-    let person = Person::of_identity(&identity, &rules).map_err(|error| unreadable(context, &error))?;
+    let person = Person::of_identity(&identity, &rules).map_err(|error| unreadable(context, error))?;
     let mapping = match cookie.progress.mapping_failed.clone() {
         None => Mapping::Known(person),
         Some(why) => Mapping::Failed { unmapped: person, why },
@@ -115,7 +120,12 @@ pub(super) fn identity(cookie: &Cookie<AaProgress>) -> Result<MfaIdentity, Stop>
 fn map(context: &Context<'_>, gateway: &Person) -> Result<(String, Option<String>), Stop> {
     let some = |name: &String| !name.is_empty();
     let lower = gateway.as_str().to_lowercase();
-    let explicit = context.settings.text(At::named(EXPLICIT_SECTION, &lower))?.filter(some);
+    let of = |name: &str| context.settings.text(At::named(EXPLICIT_SECTION, name));
+    // First as the SDK looks for it; one person under two spellings is mapped alike.
+    let explicit = match of(&lower)?.filter(some) {
+        None => of(gateway.permit_key().as_str())?.filter(some),
+        explicit => explicit,
+    };
     let is_explicit = explicit.is_some();
     let identity = explicit.unwrap_or_else(|| gateway.as_str().to_owned());
     let (identity, failure) = match from_directory(context, &identity)? {

@@ -210,7 +210,7 @@ impl Approvals<'_> {
             (Some(serial), None) => {
                 let owner = self.session.owner;
                 let token = self.store.token(&serial)?;
-                let own = token.filter(|token| token.user == owner.user && token.realm == owner.realm);
+                let own = token.filter(|token| owner.owns(token, self.session.people));
                 Ok(own.and_then(Demand::of))
             }
         }

@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::names::{CountKey, Person, Requester};
+use crate::names::{CountKey, Person, Requester, fold};
 use crate::store::{Token, TokenType};
 use crate::token::realms::Realms;
 
@@ -87,9 +87,7 @@ impl Vote {
 
     /// Tells whether it is an approval of the one who asks.
     fn is_by(&self, requester: &Requester) -> bool {
-        let realm = self.realm.split('@').next().unwrap_or_default();
-        let full = format!("{}@{realm}", self.user);
-        let is = |person: &Person| [&self.user, &full].iter().any(|name| person.permit_key().is_key_of(name));
+        let is = |person: &Person| person.permit_key().is_named(&self.user);
         is(&requester.gateway) || is(requester.identity())
     }
 
@@ -118,7 +116,7 @@ impl Demand {
 
     /// Returns how many approvals of which realms are still missing, in the order of the demand.
     pub(super) fn missing(&self, votes: &[Vote]) -> Vec<(String, u32)> {
-        let given = |realm: &str| votes.iter().filter(|vote| vote.realm == realm).count();
+        let given = |realm: &str| votes.iter().filter(|vote| fold(&vote.realm) == fold(realm)).count();
         let left = |(realm, count): (&str, u32)| {
             let left = count.saturating_sub(u32::try_from(given(realm)).unwrap_or(u32::MAX));
             (left > 0).then(|| (realm.to_owned(), left))

@@ -106,10 +106,12 @@ impl Approvals<'_> {
         let Some((name, rest)) = text.split_once(':') else { return Ok(None) };
         let mut held = Vec::new();
         for realm in realms {
-            let owner = Owner::parse(name, realm);
+            let people = self.session.people;
+            let owner = Owner::of_login(name, realm, people);
             // Tokens that nobody owns are not the empty name's.
-            if owner.realm == *realm && !owner.user.is_empty() {
-                for token in self.store.tokens_of(&owner.user, realm)? {
+            if people.key(&owner.realm) == people.key(realm) && !owner.user.is_empty() {
+                let tokens = self.store.tokens_of(&owner.user, realm)?;
+                for token in tokens.into_iter().filter(|token| owner.owns(token, people)) {
                     held.push(Held::new(self.store, sealer, token)?);
                 }
             }
@@ -163,6 +165,9 @@ impl Approvals<'_> {
         let mut found = Candidates::default();
         for (serial, pin, advance) in hits {
             if let Some(token) = self.store.token(&serial)?
+                && realms
+                    .iter()
+                    .any(|realm| self.session.people.key(realm) == self.session.people.key(&token.realm))
                 && let Some(held) = self.unless_damaged(Held::new(self.store, sealer, token))?
             {
                 found.tokens.push((held, pin, advance));
