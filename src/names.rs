@@ -1,19 +1,41 @@
-//! Names that come from outside, parsed once: a name inside the program is not empty, not huge, and prints on one line.
+//! Names that come from outside, parsed once: what is compared has one form, whoever wrote it and however.
+//!
+//! A [`Person`] is whoever asks or approves, a [`Host`] a machine, by name or address, [`AccountNames`] the ways to read
+//! an account. [`MfaIdentity`], [`Account`] and [`Asset`] are texts as servers and targets are asked about them.
+
+mod account;
+mod host;
+mod person;
+mod text;
 
 use std::fmt;
 
-/// The longest name, in bytes, that any of these types holds.
+pub use account::AccountNames;
+pub use host::{Host, HostError, address, canonical};
+pub use person::{CountKey, Mapping, PermitKey, Person, Requester, Rules};
+pub use text::{check_readable, fold};
+
+/// The longest name, in bytes.
 pub const MAX_NAME: usize = 1024;
 
-/// Says why a text is no name.
+/// Says why a text is rejected as a name.
 #[derive(Debug, thiserror::Error, PartialEq, Eq)]
 pub enum NameError {
     /// Over [`MAX_NAME`] bytes.
     #[error("{0} is longer than {MAX_NAME} bytes")]
     TooLong(&'static str),
     /// NUL, line ends and their like.
-    #[error("{0} holds a control character")]
+    #[error("{0} contains a control character")]
     Control(&'static str),
+    /// White space at the begin or end, of any kind.
+    #[error("{0} begins or ends with white space")]
+    OuterBlank(&'static str),
+    /// A character that is not displayed, changes the direction of the text, or is not assigned in Unicode.
+    #[error("{0} contains a character that is invisible or not assigned")]
+    Hidden(&'static str),
+    /// More than one domain, an empty name or domain, or a dot at the end.
+    #[error("{0} is ambiguous: expected name, name@domain or DOMAIN\\name")]
+    Ambiguous(&'static str),
 }
 
 pub(crate) fn check(what: &'static str, text: &str) -> Result<(), NameError> {
@@ -36,7 +58,7 @@ macro_rules! names {
             /// Takes a text as a name.
             ///
             /// # Errors
-            /// [`NameError`] for a text that is too long or holds control characters.
+            /// [`NameError`] for a text that is too long or contains control characters.
             pub fn parse(text: impl Into<String>) -> Result<Self, NameError> {
                 let text = text.into();
                 check($what, &text)?;
@@ -58,8 +80,6 @@ macro_rules! names {
 }
 
 names! {
-    /// The user at the gateway, as the SDK's `username`.
-    Username, "the user name";
     /// The name under which the second factor knows the user, as the SDK's `mfa_identity`.
     MfaIdentity, "the MFA identity";
     /// The account on the target, as the SDK's `account`.
@@ -73,16 +93,16 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_name_may_hold_anything_that_prints() {
+    fn a_name_for_a_server_may_contain_anything_that_prints() {
         for name in ["alice", "DOMAIN\\alice", "../../etc/passwd", "a b", "jöhn", "用户", ""] {
-            assert_eq!(Username::parse(name).unwrap().as_str(), name);
+            assert_eq!(MfaIdentity::parse(name).unwrap().as_str(), name);
         }
     }
 
     #[test]
-    fn control_characters_and_huge_names_are_refused() {
+    fn control_characters_and_huge_names_are_rejected() {
         for name in ["a\0b", "a\nb", "\u{1b}[31m", "\u{85}"] {
-            assert_eq!(Username::parse(name), Err(NameError::Control("the user name")));
+            assert_eq!(Account::parse(name), Err(NameError::Control("the account")));
         }
         assert_eq!(Asset::parse("x".repeat(100_000)), Err(NameError::TooLong("the asset")));
     }

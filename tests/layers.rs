@@ -23,7 +23,8 @@ use source::{Source, all};
 const ARROWS: [(&str, &[&str]); 26] = [
     ("clock", &[]),
     ("json", &[]),
-    ("names", &[]),
+    // Reads which domains are the site's own.
+    ("names", &["config"]),
     ("ownership", &[]),
     ("secret", &[]),
     ("terms", &[]),
@@ -62,7 +63,7 @@ const ARROWS: [(&str, &[&str]); 26] = [
         ],
     ),
     // Decides by the configuration; only the resolver is asked.
-    ("access", &["clock", "config"]),
+    ("access", &["clock", "config", "names"]),
     ("locker", &["clock", "json", "logging", "names", "store", "terms", "token"]),
     (
         "credentials",

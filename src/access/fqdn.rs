@@ -7,11 +7,11 @@ use std::net::{IpAddr, ToSocketAddrs};
 use std::sync::mpsc;
 use std::time::Duration;
 
-use glob::Pattern;
-
+use super::pattern::HostPattern;
 use super::{Access, AccessProvider, Requirement, Ruling};
 use crate::config::list::Entries;
 use crate::config::settings::{At, Opt, SettingError, Settings};
+use crate::names::{Host, canonical};
 
 const HOSTS_FOR_GROUPS: &str = "hosts_for_groups";
 const GROUPS_FOR_HOSTS: &str = "groups_for_hosts";
@@ -66,9 +66,9 @@ fn leads_back(name: &str, address: IpAddr) -> bool {
 pub(super) struct Fqdn<'a> {
     resolver: &'a dyn Resolver,
     /// The group in lower case, as the configuration's options are, and the hosts that it may go to.
-    hosts_for_groups: Vec<(String, Vec<Pattern>)>,
+    hosts_for_groups: Vec<(String, Vec<HostPattern>)>,
     /// The host pattern and the groups that may go there.
-    groups_for_hosts: Vec<(Pattern, Vec<String>)>,
+    groups_for_hosts: Vec<(HostPattern, Vec<String>)>,
 }
 
 impl<'a> Fqdn<'a> {
@@ -77,15 +77,15 @@ impl<'a> Fqdn<'a> {
         resolver: &'a dyn Resolver,
     ) -> Result<Self, SettingError> {
         let mut hosts_for_groups = Vec::new();
-        for group in settings.ini().options(HOSTS_FOR_GROUPS) {
-            let at = At::any(HOSTS_FOR_GROUPS, group);
+        for group in settings.ini().own_options(HOSTS_FOR_GROUPS) {
+            let at = At::named(HOSTS_FOR_GROUPS, group);
             let entries = split(settings, at)?;
             let patterns = entries.iter().map(|entry| pattern(settings, at, entry));
             hosts_for_groups.push((group.to_lowercase(), patterns.collect::<Result<_, _>>()?));
         }
         let mut groups_for_hosts = Vec::new();
-        for host in settings.ini().options(GROUPS_FOR_HOSTS) {
-            let at = At::any(GROUPS_FOR_HOSTS, host);
+        for host in settings.ini().own_options(GROUPS_FOR_HOSTS) {
+            let at = At::named(GROUPS_FOR_HOSTS, host);
             groups_for_hosts.push((pattern(settings, at, host)?, split(settings, at)?));
         }
         Ok(Self { resolver, hosts_for_groups, groups_for_hosts })
@@ -95,7 +95,7 @@ impl<'a> Fqdn<'a> {
     fn by_group(&self, hosts: &[String], groups: &[String]) -> Option<&str> {
         let is_mine =
             |group: &str| group == EVERYBODY || groups.iter().any(|mine| mine.to_lowercase() == group);
-        let fits = |patterns: &[Pattern]| {
+        let fits = |patterns: &[HostPattern]| {
             hosts.iter().any(|host| patterns.iter().any(|pattern| pattern.matches(host)))
         };
         let found = self.hosts_for_groups.iter().find(|(group, patterns)| is_mine(group) && fits(patterns));
@@ -118,20 +118,27 @@ impl AccessProvider for Fqdn<'_> {
             explain("the target's address is not known".to_owned());
             return Ruling::Deny { by: "fqdn: no address".to_owned() };
         };
-        let mut hosts: Vec<String> =
-            self.resolver.confirmed_names(address).iter().map(|name| name.to_lowercase()).collect();
+        let address = canonical(address);
+        let mut hosts: Vec<String> = self
+            .resolver
+            .confirmed_names(address)
+            .iter()
+            .filter_map(|name| Host::parse(name).ok())
+            .map(|host| host.to_string())
+            .collect();
         if hosts.is_empty() {
             explain(format!("{address} has no name in DNS that leads back to it"));
-            hosts.push(address.to_canonical().to_string());
+            hosts.push(address.to_string());
         }
         explain(format!("the target is known as {}", hosts.join(", ")));
         let accept = |by: String| Ruling::Accept { by, requirement: Requirement::Nothing };
-        if let Some(group) = self.by_group(&hosts, access.groups) {
+        let groups = access.groups.unwrap_or_default();
+        if let Some(group) = self.by_group(&hosts, groups) {
             explain(format!("[{HOSTS_FOR_GROUPS}] {group} lets in"));
             return accept(format!("{HOSTS_FOR_GROUPS} {group}"));
         }
         explain(format!("[{HOSTS_FOR_GROUPS}] has no group of the user with this target"));
-        if let Some(pattern) = self.by_host(&hosts, access.groups) {
+        if let Some(pattern) = self.by_host(&hosts, groups) {
             explain(format!("[{GROUPS_FOR_HOSTS}] {pattern} lets in"));
             return accept(format!("{GROUPS_FOR_HOSTS} {pattern}"));
         }
@@ -145,9 +152,13 @@ fn split(settings: &Settings<'_>, at: At<'_>) -> Result<Vec<String>, SettingErro
     settings.list(at.with_entries(Entries::Spaced))
 }
 
-fn pattern(settings: &Settings<'_>, at: At<'_>, text: &str) -> Result<Pattern, SettingError> {
-    Pattern::new(&text.to_lowercase())
-        .map_err(|_| settings.invalid(at, "shell patterns (*, ?, [a-z])".to_owned()))
+fn pattern(settings: &Settings<'_>, at: At<'_>, text: &str) -> Result<HostPattern, SettingError> {
+    let expected = || {
+        format!(
+            "host names, addresses or shell patterns of them (*, ?, [a-z]) without scheme and port, not '{text}'"
+        )
+    };
+    HostPattern::parse(text).ok_or_else(|| settings.invalid(at, expected()))
 }
 
 #[cfg(test)]
@@ -173,8 +184,8 @@ mod tests {
         let resolver = Names(names);
         let groups: Vec<_> = groups.iter().map(|group| (*group).to_owned()).collect();
         let access = Access {
-            user: "alice",
-            groups: &groups,
+            user: None,
+            groups: Some(&groups),
             host: Some("db1.example.org"),
             address: Some("192.0.2.7".parse().unwrap()),
             protocol: Some("ssh"),

@@ -3,6 +3,7 @@
 mod fqdn;
 mod hours;
 mod networks;
+mod pattern;
 mod rules;
 
 use std::net::IpAddr;
@@ -12,6 +13,7 @@ pub use rules::{Action, Fact, Match, Rule, Rules};
 
 use crate::clock::UnixTime;
 use crate::config::settings::{Opt, SettingError, Settings};
+use crate::names::Person;
 
 const PROVIDER: Opt = Opt::new("access", "provider", "none");
 const PROVIDERS: [&str; 3] = ["fqdn", "rules", "none"];
@@ -21,9 +23,9 @@ pub const OPTIONS: [&[Opt]; 3] = [&[PROVIDER], fqdn::OPTIONS, rules::OPTIONS];
 /// Who wants to go where. What is not known is `None`.
 pub struct Access<'a> {
     /// The user at the gateway.
-    pub user: &'a str,
+    pub user: Option<&'a Person>,
     /// The groups of that user.
-    pub groups: &'a [String],
+    pub groups: Option<&'a [String]>,
     /// The target's name, as the user gave it.
     pub host: Option<&'a str>,
     /// The target's address.

@@ -1,6 +1,8 @@
 //! Networks in CIDR notation (RFC 4632, RFC 4291).
 
-use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
+use std::net::{IpAddr, Ipv4Addr};
+
+use crate::names::canonical;
 
 /// A network. An IPv4 address that is mapped into IPv6 is that IPv4 address.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -12,7 +14,8 @@ pub(super) struct Network {
 
 impl Network {
     /// Reads `10.0.0.0/8`, `2001:db8::/32` or an address alone. The bits behind the prefix have to be zero: a network
-    /// written as `10.1.2.3/8` may have been meant otherwise.
+    /// written as `10.1.2.3/8` may have been meant otherwise. `::ffff:10.0.0.0/104` and `64:ff9b::10.0.0.0/104` are
+    /// `10.0.0.0/8`.
     pub(super) fn parse(text: &str) -> Option<Self> {
         let (address, length) = match text.split_once('/') {
             Some((address, length)) if length.bytes().all(|byte| byte.is_ascii_digit()) => {
@@ -21,23 +24,26 @@ impl Network {
             Some(_) => return None,
             None => (text, None),
         };
-        let (bits, width, is_v4) = match address.parse().ok()? {
-            IpAddr::V4(address) => (of_v4(address), 32, true),
-            IpAddr::V6(address) => (address.to_bits(), 128, false),
+        let inner = address.strip_prefix('[').and_then(|rest| rest.strip_suffix(']')).unwrap_or(address);
+        let written: IpAddr = inner.parse().ok()?;
+        let (bits, length, is_v4) = match (written, canonical(written)) {
+            (IpAddr::V4(address), _) => (of_v4(address), length.unwrap_or(32), true),
+            // Of the prefix, 96 bits say that the rest is an IPv4 address.
+            (IpAddr::V6(_), IpAddr::V4(address)) if length.is_none_or(|length| length >= 96) => {
+                (of_v4(address), length.unwrap_or(128).checked_sub(96)?, true)
+            }
+            (IpAddr::V6(address), _) => (address.to_bits(), length.unwrap_or(128), false),
         };
-        let length = length.unwrap_or(width);
+        let width = if is_v4 { 32 } else { 128 };
         let network = Self { bits, length, is_v4 };
         (length <= width && bits & !network.mask() == 0).then_some(network)
     }
 
     /// Tells whether an address lies in it.
     pub(super) fn contains(&self, address: IpAddr) -> bool {
-        let (bits, is_v4) = match address {
+        let (bits, is_v4) = match canonical(address) {
             IpAddr::V4(address) => (of_v4(address), true),
-            IpAddr::V6(address) => match to_mapped_v4(address) {
-                Some(address) => (of_v4(address), true),
-                None => (address.to_bits(), false),
-            },
+            IpAddr::V6(address) => (address.to_bits(), false),
         };
         is_v4 == self.is_v4 && bits & self.mask() == self.bits
     }
@@ -54,10 +60,6 @@ fn of_v4(address: Ipv4Addr) -> u128 {
     u128::from(address.to_bits())
 }
 
-fn to_mapped_v4(address: Ipv6Addr) -> Option<Ipv4Addr> {
-    address.to_ipv4_mapped()
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -72,6 +74,11 @@ mod tests {
             ("2001:db8::/32", "2001:db8:ffff::1", "2001:db9::1"),
             ("::/0", "2001:db8::1", "192.0.2.1"),
             ("fe80::1", "fe80::1", "fe80::2"),
+            ("::ffff:10.0.0.0/104", "10.1.2.3", "11.1.2.3"),
+            ("::ffff:10.0.0.0/104", "::ffff:10.1.2.3", "64:ff9b::11.1.2.3"),
+            ("10.1.0.0/16", "64:ff9b::10.1.2.3", "64:ff9b::10.2.2.3"),
+            ("64:ff9b::a01:0/112", "10.1.2.3", "10.2.2.3"),
+            ("[2001:db8::]/32", "2001:db8:0::1", "2001:db9::1"),
         ] {
             let network = Network::parse(network).unwrap();
             assert!(network.contains(inside.parse().unwrap()), "{network:?} {inside}");

@@ -8,9 +8,11 @@ use glob::Pattern;
 
 use super::hours::{Hours, Wrong};
 use super::networks::Network;
+use super::pattern::{self, HostPattern, Name, Reading};
 use super::{Access, AccessProvider, Requirement, Ruling};
 use crate::config::list::Entries;
 use crate::config::settings::{At, Opt, SettingError, Settings};
+use crate::names::canonical;
 
 const PREFIX: &str = "rule ";
 const USERS: Opt = Opt::new("rule <name>", "users", "");
@@ -83,12 +85,12 @@ pub enum Match {
 /// One section `[rule NAME]`. What is `None` is not looked at.
 pub struct Rule {
     name: String,
-    users: Option<Vec<Pattern>>,
-    groups: Option<Vec<Pattern>>,
-    hosts: Option<Vec<Pattern>>,
+    users: Option<Vec<Name>>,
+    groups: Option<Vec<Name>>,
+    hosts: Option<Vec<HostPattern>>,
     networks: Option<Vec<Network>>,
     protocols: Option<Vec<Pattern>>,
-    accounts: Option<Vec<Pattern>>,
+    accounts: Option<Vec<Name>>,
     time: Option<Hours>,
     requirement: Requirement,
     action: Action,
@@ -96,7 +98,6 @@ pub struct Rule {
 
 impl Rule {
     fn from_settings(settings: &Settings<'_>, section: &str) -> Result<Self, SettingError> {
-        let patterns = |opt: &Opt| patterns(settings, opt.of(section));
         let action = ACTION.of(section);
         let action = match settings.optional_choice(action, &["accept", "deny"])? {
             Some("accept") => Action::Accept,
@@ -112,14 +113,24 @@ impl Rule {
             let expected = "none, because the rule denies".to_owned();
             return Err(settings.invalid(REQUIRE.of(section), expected));
         }
+        let reading = match action {
+            Action::Accept => Reading::Exact,
+            Action::Deny => Reading::Every,
+        };
+        let names = |opt: &Opt| {
+            let expected = "names or shell patterns of them (*, ?, [a-z])";
+            patterns(settings, opt.of(section), expected, |entry| Name::parse(entry, reading))
+        };
+        let hosts = "host names, addresses or shell patterns of them (*, ?, [a-z]) without scheme and port";
+        let protocols = "protocols of SPS such as ssh, rdp, telnet, vnc, ica, http or shell patterns of them";
         Ok(Self {
             name: section.strip_prefix(PREFIX).unwrap_or(section).to_owned(),
-            users: patterns(&USERS)?,
-            groups: patterns(&GROUPS)?,
-            hosts: patterns(&HOSTS)?,
+            users: names(&USERS)?,
+            groups: names(&GROUPS)?,
+            hosts: patterns(settings, HOSTS.of(section), hosts, HostPattern::parse)?,
             networks: networks(settings, NETWORKS.of(section))?,
-            protocols: patterns(&PROTOCOLS)?,
-            accounts: patterns(&ACCOUNTS)?,
+            protocols: patterns(settings, PROTOCOLS.of(section), protocols, pattern::protocol)?,
+            accounts: names(&ACCOUNTS)?,
             time: time(settings, section)?,
             requirement,
             action,
@@ -157,30 +168,30 @@ impl Rule {
 
     /// Returns for each condition whether it holds; `None` where that cannot be known.
     fn conditions(&self, access: &Access<'_>) -> Vec<(Fact, Option<bool>)> {
-        let some = |text: Option<&'_ str>| text.filter(|text| !text.is_empty()).map(str::to_lowercase);
-        let one = |patterns: &[Pattern], text: Option<&'_ str>| {
-            some(text).map(|text| patterns.iter().any(|pattern| pattern.matches(&text)))
+        let address = access.address.map(canonical);
+        let shown = address.map(|address| address.to_string());
+        let reading = match self.action {
+            Action::Accept => Reading::Exact,
+            Action::Deny => Reading::Every,
         };
-        let address = access.address.map(|address| address.to_canonical());
-        let in_groups = |patterns: &Vec<Pattern>| {
-            Some(access.groups.iter().any(|group| one(patterns, Some(group)) == Some(true)))
-        };
-        // The address is a name of the target as well; the one that the user gave may be another.
-        let on_host = |patterns: &Vec<Pattern>| match address.map(|address| address.to_string()) {
-            Some(address) if one(patterns, Some(&address)) == Some(true) => Some(true),
-            // The dot at the end of a name in DNS does not make it another one (RFC 1034 section 3.1).
-            Some(_) | None => one(patterns, access.host.map(|host| host.trim_end_matches('.'))),
-        };
-        let in_networks = |networks: &Vec<Network>| {
-            address.map(|address| networks.iter().any(|network| network.contains(address)))
-        };
+        let protocol = access.protocol.filter(|text| !text.is_empty()).map(str::to_lowercase);
         let found = [
-            (Fact::User, self.users.as_ref().map(|patterns| one(patterns, Some(access.user)))),
-            (Fact::Groups, self.groups.as_ref().map(in_groups)),
-            (Fact::Host, self.hosts.as_ref().map(on_host)),
-            (Fact::Network, self.networks.as_ref().map(in_networks)),
-            (Fact::Protocol, self.protocols.as_ref().map(|patterns| one(patterns, access.protocol))),
-            (Fact::Account, self.accounts.as_ref().map(|patterns| one(patterns, access.account))),
+            (Fact::User, self.users.as_ref().map(|all| access.user.map(|user| pattern::user(all, user)))),
+            (Fact::Groups, self.groups.as_ref().map(|all| pattern::groups(all, access.groups))),
+            (Fact::Host, self.hosts.as_ref().map(|all| pattern::host(all, access.host, shown.as_deref()))),
+            (
+                Fact::Network,
+                self.networks
+                    .as_ref()
+                    .map(|all| address.map(|address| all.iter().any(|network| network.contains(address)))),
+            ),
+            (
+                Fact::Protocol,
+                self.protocols
+                    .as_ref()
+                    .map(|all| protocol.as_ref().map(|text| all.iter().any(|pattern| pattern.matches(text)))),
+            ),
+            (Fact::Account, self.accounts.as_ref().map(|all| pattern::account(all, access.account, reading))),
             (Fact::Time, self.time.as_ref().map(|hours| Some(hours.contain(access.now)))),
         ];
         found.into_iter().filter_map(|(fact, holds)| Some((fact, holds?))).collect()
@@ -248,14 +259,20 @@ impl AccessProvider for Rules {
     }
 }
 
-/// Reads shell patterns in lower case; `None` where the option is not there.
-fn patterns(settings: &Settings<'_>, at: At<'_>) -> Result<Option<Vec<Pattern>>, SettingError> {
+/// Reads patterns; `None` where the option is not there. One that can fit nothing is an error: it was meant to fit
+/// something, and may have been meant to keep somebody out.
+fn patterns<T>(
+    settings: &Settings<'_>,
+    at: At<'_>,
+    expected: &str,
+    parse: impl Fn(&str) -> Option<T>,
+) -> Result<Option<Vec<T>>, SettingError> {
     if settings.text(at)?.is_none() {
         return Ok(None);
     }
     let pattern = |entry: &String| {
-        Pattern::new(&entry.to_lowercase())
-            .map_err(|_| settings.bad_entry(at, entry, "is not a shell pattern (*, ?, [a-z])"))
+        let why = || format!("can match nothing; expected are {expected}");
+        parse(entry).ok_or_else(|| settings.bad_entry(at, entry, &why()))
     };
     settings.required_list(at)?.iter().map(pattern).collect::<Result<_, _>>().map(Some)
 }

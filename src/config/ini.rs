@@ -139,6 +139,26 @@ impl Ini {
         scope.find(option).map(|found| interpolation::expand(&scope, found)).transpose()
     }
 
+    /// Finds the interpolated value of an option that stands in the section itself, not in `DEFAULT`: for names that
+    /// people choose. Python has no such call.
+    ///
+    /// # Errors
+    ///
+    /// As [`Ini::get`].
+    pub fn get_own(&self, section: &str, option: &str) -> Result<Option<Cow<'_, str>>, IniError> {
+        let Some(scope) = self.scope(section) else {
+            return Ok(None);
+        };
+        scope.find_own(&lower(option)).map(|found| interpolation::expand(&scope, found)).transpose()
+    }
+
+    /// Lists the options that stand in the section itself, in their order.
+    #[must_use]
+    pub fn own_options(&self, section: &str) -> Vec<&str> {
+        let own = self.scope(section).map(|scope| scope.own.iter().map(|(name, _)| name));
+        own.into_iter().flatten().collect()
+    }
+
     fn scope(&self, section: &str) -> Option<Scope<'_>> {
         let (name, own) = match section {
             DEFAULT => (DEFAULT, &self.defaults),
@@ -198,10 +218,16 @@ struct Found<'a> {
 impl<'a> Scope<'a> {
     fn find(&self, option: &str) -> Option<Found<'a>> {
         let option = lower(option);
-        let own = self.own.get_key_value(&option).map(|found| (self.name, found));
-        let (section, (option, value)) =
-            own.or_else(|| self.defaults.get_key_value(&option).map(|found| (DEFAULT, found)))?;
-        Some(Found { section, option, value })
+        let inherited = || {
+            let (option, value) = self.defaults.get_key_value(&option)?;
+            Some(Found { section: DEFAULT, option, value })
+        };
+        self.find_own(&option).or_else(inherited)
+    }
+
+    fn find_own(&self, lower: &str) -> Option<Found<'a>> {
+        let (option, value) = self.own.get_key_value(lower)?;
+        Some(Found { section: self.name, option, value })
     }
 }
 

@@ -43,7 +43,7 @@ impl Opt {
 
     /// Names the same option in one section of a family, for example `question_2` for `question_<n>`.
     pub fn of<'a>(&'a self, section: &'a str) -> At<'a> {
-        At { section, option: self.option, default: self.default, entries: self.entries }
+        At { section, option: self.option, default: self.default, entries: self.entries, is_own: false }
     }
 
     /// Tells whether the names in a configuration file are this option's.
@@ -77,12 +77,15 @@ pub struct At<'a> {
     option: &'a str,
     default: &'a str,
     entries: Entries,
+    /// Whether `[DEFAULT]` is left out.
+    is_own: bool,
 }
 
 impl<'a> At<'a> {
-    /// Names an option whose name comes from elsewhere, such as a user name in `[usermapping source=explicit]`.
-    pub fn any(section: &'a str, option: &'a str) -> Self {
-        Self { section, option, default: "", entries: Entries::Words }
+    /// Names an option by a name that somebody may have chosen: a user, a protocol, a domain. It counts only where the
+    /// section itself has it, so that no such name reaches what `[DEFAULT]` has for others.
+    pub fn named(section: &'a str, option: &'a str) -> Self {
+        Self { section, option, default: "", entries: Entries::Words, is_own: true }
     }
 
     /// Names the same option as a list whose entries are of another kind.
@@ -93,7 +96,7 @@ impl<'a> At<'a> {
 
 impl<'a> From<&'a Opt> for At<'a> {
     fn from(opt: &'a Opt) -> Self {
-        At { section: opt.section, option: opt.option, default: opt.default, entries: opt.entries }
+        opt.of(opt.section)
     }
 }
 
@@ -175,7 +178,10 @@ impl<'a> Settings<'a> {
     /// As [`Settings::text`].
     pub fn secret<'o>(&self, at: impl Into<At<'o>>) -> Result<Option<SecretString>, SettingError> {
         let at = at.into();
-        let written = self.ini.get(at.section, at.option)?;
+        let written = match at.is_own {
+            true => self.ini.get_own(at.section, at.option)?,
+            false => self.ini.get(at.section, at.option)?,
+        };
         let text = match &written {
             Some(text) => text.as_ref(),
             None if at.default.is_empty() => return Ok(None),

@@ -18,7 +18,7 @@ use crate::names::{Account, Asset};
 use crate::store::{Store, StoreError};
 use crate::terms::{PrivateKey, TotpCode};
 
-const PROVIDER: Opt = Opt::new("credentials", "provider", "local");
+pub(crate) const PROVIDER: Opt = Opt::new("credentials", "provider", "local");
 const ON_ERROR: Opt = Opt::new("credentials", "on_error", "stop");
 /// The options that this module and its providers read.
 pub const OPTIONS: [&[Opt]; 3] = [&[PROVIDER, ON_ERROR], appliance::OPTIONS, local::OPTIONS];

@@ -8,7 +8,7 @@ use std::os::unix::fs::OpenOptionsExt;
 use crate::appliance::{Allow, Appliance, UserListPolicy};
 use crate::config::list::{self, Entries};
 use crate::config::settings::{Opt, SettingError, Settings};
-use crate::names::Username;
+use crate::names::CountKey;
 use crate::ownership::distrust;
 
 const ALLOW: Opt = Opt::new("user_list <name>", "allow", "");
@@ -66,7 +66,8 @@ pub enum UserListError {
 }
 
 /// Tells whether a user matches the named list: an exception of a list that allows nobody, or no exception of one
-/// that allows everybody. Names are compared exactly (SDK: `UserList.check_user`).
+/// that allows everybody. Names that let in are compared exactly (SDK: `UserList.check_user`); names that keep out mean
+/// every spelling.
 ///
 /// # Errors
 /// [`UserListError`].
@@ -74,7 +75,7 @@ pub fn matches(
     settings: &Settings<'_>,
     appliance: &Appliance,
     list: &str,
-    user: &Username,
+    user: &str,
 ) -> Result<bool, UserListError> {
     let configured;
     let policy = match appliance.user_lists.get(list) {
@@ -84,7 +85,11 @@ pub fn matches(
             &configured
         }
     };
-    Ok(policy.allow.matches(policy.except.iter().any(|name| name == user.as_str())))
+    Ok(policy.allow.matches(policy.except.iter().any(|name| match policy.allow {
+        Allow::NoUser => name == user,
+        // Here the names are those who are to be kept out, however they are written.
+        Allow::AllUsers => name == user || CountKey::of(name).may_be(&CountKey::of(user)),
+    })))
 }
 
 fn from_settings(settings: &Settings<'_>, list: &str) -> Result<UserListPolicy, UserListError> {

@@ -55,6 +55,8 @@ pub enum PlaceError {
 pub fn place(store: &str, account: &str, asset: &str) -> Result<CredentialName, PlaceError> {
     let (account, asset) = (Account::parse(account)?, Asset::parse(asset)?);
     crate::names::check("the store", store)?;
+    crate::names::check_readable("the account", account.as_str())?;
+    crate::names::check_readable("the asset", asset.as_str())?;
     if account.as_str().is_empty() {
         return Err(PlaceError::Empty("the account"));
     }
@@ -89,21 +91,25 @@ pub fn find(
     account: &Account,
     asset: &Asset,
 ) -> Result<Option<Found>, LockerError> {
-    let folded = pattern::folded(asset.as_str());
-    let exact = CredentialName {
+    let name = |asset: String| CredentialName {
         store: of.to_owned(),
         account: account.as_str().to_owned(),
-        asset: folded.clone(),
+        asset,
         is_pattern: false,
     };
-    let kept = match store.credential(&exact)? {
-        Some(kept) => Some(kept),
-        None => {
-            let patterns = store.credential_patterns(of, account.as_str())?;
-            let fitting = patterns.into_iter().filter(|kept| pattern::fits(&kept.name.asset, &folded));
-            fitting.max_by(|one, other| pattern::rank(&one.name.asset, &other.name.asset))
+    let mut kept = None;
+    for asset in pattern::exact(asset.as_str()) {
+        kept = store.credential(&name(asset))?;
+        if kept.is_some() {
+            break;
         }
-    };
+    }
+    if kept.is_none() && pattern::may_fit(asset.as_str()) {
+        let folded = pattern::folded(asset.as_str());
+        let patterns = store.credential_patterns(of, account.as_str())?;
+        let fitting = patterns.into_iter().filter(|kept| pattern::fits_asset(&kept.name.asset, &folded));
+        kept = fitting.max_by(|one, other| pattern::rank(&one.name.asset, &other.name.asset));
+    }
     kept.map(Found::open).transpose()
 }
 

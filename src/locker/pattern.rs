@@ -1,11 +1,32 @@
-//! Assets as they are compared: host names, so the case of A to Z does not matter; `*` stands for any characters, also
-//! none, and `?` for one.
+//! Assets as they are compared: a host in its one form, whatever its case, spelling and trailing dots; `*` stands for any
+//! characters, also none, and `?` for one.
 
 use std::cmp::Ordering;
 
-/// Returns an asset as it is compared.
+use crate::names::{Host, HostError};
+
+/// Returns an asset, or a pattern of assets, as new entries have it.
 pub(super) fn folded(asset: &str) -> String {
-    asset.to_ascii_lowercase()
+    let dots = ['.', '\u{3002}'];
+    Host::parse(asset).map_or_else(
+        |_| asset.to_ascii_lowercase().trim_end_matches(dots).to_owned(),
+        |host| host.to_string(),
+    )
+}
+
+/// Returns the names under which an exact entry may stand, the newest form first. Earlier versions kept the dot at the
+/// end of a name.
+pub(super) fn exact(asset: &str) -> Vec<String> {
+    let form = folded(asset);
+    let mut names = vec![form.clone(), format!("{form}."), asset.to_ascii_lowercase()];
+    names.dedup();
+    names
+}
+
+/// Tells whether patterns are looked at for an asset. White space and invisible characters would evade the entry that
+/// takes an asset out of a pattern.
+pub(super) fn may_fit(asset: &str) -> bool {
+    Host::parse(asset) != Err(HostError::Characters)
 }
 
 /// Tells whether an asset that somebody types is a pattern.
@@ -16,6 +37,11 @@ pub(super) fn is_pattern(asset: &str) -> bool {
 /// Compares two patterns that fit: the greater one wins. That is the longer one, else the first in the alphabet.
 pub(super) fn rank(one: &str, other: &str) -> Ordering {
     one.chars().count().cmp(&other.chars().count()).then_with(|| other.cmp(one))
+}
+
+/// Tells whether a pattern, as an entry of any version has it, fits an asset.
+pub(super) fn fits_asset(pattern: &str, folded: &str) -> bool {
+    fits(pattern.trim_end_matches('.'), folded)
 }
 
 /// Tells whether a pattern fits a whole asset. The work is at most the product of their lengths.

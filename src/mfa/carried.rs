@@ -7,7 +7,7 @@ use serde::Deserialize;
 use serde_json::{Map, Value};
 
 use super::{MfaError, Reason, garbled};
-use crate::names::Username;
+use crate::names::MfaIdentity;
 use crate::secret;
 
 /// How many groups a user may have, and how many members the metadata may add.
@@ -58,7 +58,7 @@ impl Written {
     /// A name that is no user's or group's, too much of anything, a cookie that says who is authenticated.
     pub(super) fn taken(self) -> Result<Carried, MfaError> {
         let is_name = |name: &String| {
-            !name.is_empty() && Username::parse(name.as_str()).is_ok() && super::unsteering(name) == *name
+            !name.is_empty() && MfaIdentity::parse(name.as_str()).is_ok() && super::unsteering(name) == *name
         };
         if !self.gateway_user.iter().chain(self.gateway_groups.iter().flatten()).all(is_name) {
             return Err(garbled("the service's answer names a user or a group that is not a name"));

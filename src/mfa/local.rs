@@ -7,11 +7,14 @@ use super::elsewhere;
 use super::{Answer, ApprovalsBy, Factor, MfaClient, MfaError, Subject, Tools};
 use crate::config::list::Entries;
 use crate::config::settings::{Opt, SettingError};
+use crate::names::Rules;
 use crate::store::{ChallengeKind, Token, TokenType};
 use crate::terms::Question;
 use crate::token::elsewhere::Reply;
 use crate::token::forward::Forwarded;
-use crate::token::four_eyes::{self, Approvals, Asking, Ballot, Demand, Distinct, First, Next, Requester};
+use crate::token::four_eyes::{
+    self, Approvals, Asking, Ballot, Demand, Distinct, First, Next, RequesterRule,
+};
 use crate::token::pin::Hashing;
 use crate::token::realms::Realms;
 use crate::token::verify::{self, Codes, Earlier, Rest, Verifier};
@@ -21,8 +24,8 @@ pub(crate) const REALM: Opt = Opt::new("local", "realm", "default");
 const CHALLENGE_RESPONSE: Opt = Opt::new("local", "challenge_response", "yes");
 const CHALLENGE_VALIDITY: Opt = Opt::new("local", "challenge_validity", "120");
 const FORWARD_FAILCOUNTER: Opt = Opt::new("local", "forward_failcounter", "yes");
-const REALMS: Opt = Opt::new("four_eyes", "realms", "").with_entries(Entries::Phrases);
-const CONNECTIONS: Opt = Opt::new("four_eyes", "connections", "");
+pub(crate) const REALMS: Opt = Opt::new("four_eyes", "realms", "").with_entries(Entries::Phrases);
+pub(crate) const CONNECTIONS: Opt = Opt::new("four_eyes", "connections", "");
 const SEPARATOR: Opt = Opt::new("four_eyes", "separator", "");
 const DISTINCT: Opt = Opt::new("four_eyes", "distinct", "users");
 const REQUESTER: Opt = Opt::new("four_eyes", "requester", "any");
@@ -67,6 +70,7 @@ pub(super) struct Local<'a> {
     realm: String,
     rules: verify::Rules,
     approvals: four_eyes::Rules,
+    people: Rules,
     challenge_validity: f64,
     disable_echo: bool,
 }
@@ -75,9 +79,9 @@ impl<'a> Local<'a> {
     pub(super) fn from_settings(tools: Tools<'a>, disable_echo: bool) -> Result<Self, SettingError> {
         let settings = tools.settings;
         let requester = match settings.choice(&REQUESTER, &["any", "required", "excluded"])? {
-            "required" => Requester::Required,
-            "excluded" => Requester::Excluded,
-            _ => Requester::Any,
+            "required" => RequesterRule::Required,
+            "excluded" => RequesterRule::Excluded,
+            _ => RequesterRule::Any,
         };
         let distinct = match settings.choice(&DISTINCT, &["tokens", "users"])? {
             "tokens" => Distinct::Tokens,
@@ -85,6 +89,7 @@ impl<'a> Local<'a> {
         };
         Ok(Self {
             realm: settings.required(&REALM)?,
+            people: Rules::from_settings(settings)?,
             rules: verify::Rules {
                 challenge_response: settings.boolean(&CHALLENGE_RESPONSE)?,
                 forward_failcounter: settings.boolean(&FORWARD_FAILCOUNTER)?,
@@ -102,10 +107,12 @@ impl<'a> Local<'a> {
     }
 
     fn attempt(&self, subject: Subject<'_>, password: &str) -> Result<Answer, MfaError> {
-        let owner = Owner::parse(subject.identity.as_str(), &self.realm);
+        let owner = Owner::of_login(subject.identity.as_str(), &self.realm, &self.people);
         let session = Session {
             id: subject.session_id.unwrap_or_default(),
             owner: &owner,
+            requester: subject.requester,
+            people: &self.people,
             challenge_validity: self.challenge_validity,
         };
         let store = self.tools.store;
@@ -200,8 +207,9 @@ impl<'a> Local<'a> {
             true => Vec::new(),
             false => self.tools.store.tokens_of(&owner.user, &owner.realm)?,
         };
+        let tokens = tokens.into_iter().filter(|token| owner.owns(token, &self.people));
         let (asking, own): (Vec<_>, Vec<_>) =
-            tokens.into_iter().partition(|token| token.token_type == TokenType::FourEyes);
+            tokens.partition(|token| token.token_type == TokenType::FourEyes);
         let now = self.tools.store.now();
         let asking: Vec<_> = asking.into_iter().filter(|token| token.is_usable(now)).collect();
         let demands: Vec<_> = asking.iter().cloned().map(Demand::of).collect();

@@ -24,6 +24,7 @@ mod yubico;
 
 pub use carried::Carried;
 pub(crate) use local::REALM as LOCAL_REALM;
+pub(crate) use local::{CONNECTIONS, REALMS};
 pub use outage::ConfirmedOutage;
 pub use probe::servers as ask_servers;
 /// For the fuzzer.
@@ -43,7 +44,7 @@ use crate::clock::Budget;
 use crate::config::settings::{Opt, SettingError, Settings};
 use crate::finding::Finding;
 use crate::logging::Log;
-use crate::names::MfaIdentity;
+use crate::names::{MfaIdentity, Requester};
 use crate::store::{Store, StoreError};
 use crate::terms::{self, Question};
 
@@ -106,6 +107,8 @@ pub struct Tools<'a> {
 pub struct Subject<'a> {
     /// The user as the second factor knows them.
     pub identity: &'a MfaIdentity,
+    /// Who asks, under both names.
+    pub requester: &'a Requester,
     /// What the provider's last NEEDINFO left in the cookie.
     pub state: Option<&'a Value>,
     /// The session.

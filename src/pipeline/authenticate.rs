@@ -10,7 +10,7 @@ use super::{Context, Fault, Stop, bypass, gateway, identity, questions};
 use crate::access;
 use crate::config::settings::Opt;
 use crate::mfa::{self, ApprovalsBy};
-use crate::names::{MfaIdentity, Username};
+use crate::names::Person;
 use crate::protocol::cookie::Cookie;
 use crate::protocol::invocation::Arguments;
 use crate::protocol::response::GatewayUser;
@@ -83,30 +83,27 @@ fn prove(
     context: &Context<'_>,
     arguments: &Arguments,
     cookie: &mut Cookie<AaProgress>,
-    username: &Username,
+    username: &Person,
 ) -> Result<Evidence, Stop> {
+    let rules = access::has_rules(context.settings)?;
     if cookie.progress.stage == Stage::Start {
-        if let Some(evidence) = bypass::user_list(context, username)? {
+        if let Some(evidence) = without_factor(context, arguments, username)? {
+            if rules {
+                // A rule may require an approval later, where the appliance's directory is not at hand.
+                identity::requester(context, cookie, username)?;
+            }
             return Ok(evidence);
         }
-        if let Some(evidence) = bypass::ldap_group(context, username)? {
-            return Ok(evidence);
-        }
-        if let Some(evidence) = bypass::recent_authentication(context, arguments, username)? {
-            return Ok(evidence);
-        }
-        let identity = identity::mfa_identity(context, username)?;
-        cookie.set_text("mfa_identity", Some(identity.as_str()));
         cookie.progress.stage = Stage::Identified;
     }
-    let identity = MfaIdentity::parse(cookie.text("mfa_identity")?.unwrap_or_default())?;
+    let requester = identity::requester(context, cookie, username)?;
+    let identity = identity::identity(cookie)?;
     let password = password(context, arguments, cookie)?;
     cookie.progress.stage = Stage::Factor;
     let tools = factor::tools(context);
-    let rules = access::has_rules(context.settings)?;
     let client = mfa::client(tools, context.settings.boolean(&DISABLE_ECHO)?)?;
     let approvals = if rules { ApprovalsBy::ConnectionOrRule } else { ApprovalsBy::Connection };
-    let who = Who { username, identity: &identity, approvals };
+    let who = Who { requester: &requester, identity: &identity, approvals };
     let evidence = match factor::ask(context, arguments, cookie, client.as_ref(), who, &password) {
         Err(Stop::Ask(question)) => {
             cookie.progress.answer_key = (question.key != OTP).then(|| question.key.clone());
@@ -116,6 +113,21 @@ fn prove(
     };
     cookie.progress.is_proven = rules && evidence.is_factor();
     Ok(evidence)
+}
+
+/// Finds a road without a factor.
+fn without_factor(
+    context: &Context<'_>,
+    arguments: &Arguments,
+    username: &Person,
+) -> Result<Option<Evidence>, Stop> {
+    if let Some(evidence) = bypass::user_list(context, username)? {
+        return Ok(Some(evidence));
+    }
+    if let Some(evidence) = bypass::ldap_group(context, username)? {
+        return Ok(Some(evidence));
+    }
+    bypass::recent_authentication(context, arguments, username)
 }
 
 /// Returns the one-time password, empty for a push; asks for it where somebody can answer.

@@ -15,7 +15,7 @@ use crate::config::settings::Opt;
 use crate::directory::ldap::LdapError;
 use crate::logging::Chain;
 use crate::mfa::{self, ApprovalsBy};
-use crate::names::Username;
+use crate::names::{self, Person, Requester};
 use crate::protocol::cookie::Cookie;
 use crate::protocol::invocation::Arguments;
 
@@ -40,14 +40,21 @@ pub fn run(
     cookie: &mut Cookie<AaProgress>,
 ) -> Result<Evidence, Stop> {
     let username = identity::username(context, arguments, cookie)?;
-    if !cookie.has("mfa_identity") {
-        cookie.set_text("mfa_identity", username.as_ref().map(Username::as_str));
+    let requester = match &username {
+        // What a rule requires may depend on who asks. Where another plugin authenticated, that is found out here.
+        Some(username) if access::has_rules(context.settings)? => {
+            Some(identity::requester(context, cookie, username)?)
+        }
+        Some(_) | None => None,
+    };
+    if !cookie.has(identity::IDENTITY) {
+        cookie.set_text(identity::IDENTITY, username.as_ref().map(Person::as_str));
     }
     // A connection that authenticate leaves alone may have no user name at all.
     if username.is_none() && !bypass::is_skipped(context, arguments)? {
         return Err(Stop::deny("No username identified", ""));
     }
-    let evidence = ruled(context, arguments, cookie, username.as_ref())?;
+    let evidence = ruled(context, arguments, cookie, username.as_ref(), requester.as_ref())?;
     // Last, so that whoever may not go there, or has not answered yet, takes nobody's place.
     if let Some(username) = &username {
         connection_limit::take(context, arguments, username, cookie)?;
@@ -60,7 +67,8 @@ fn ruled(
     context: &Context<'_>,
     arguments: &Arguments,
     cookie: &mut Cookie<AaProgress>,
-    username: Option<&Username>,
+    username: Option<&Person>,
+    requester: Option<&Requester>,
 ) -> Result<Evidence, Stop> {
     let resolver = SystemResolver { patience: context.budget.remaining().min(DNS_PATIENCE) };
     let Some(provider) = access::provider(context.settings, &resolver)? else {
@@ -68,46 +76,47 @@ fn ruled(
         return Ok(Evidence::authorized());
     };
     // A directory that nobody needs shall keep nobody out.
-    let groups = if provider.looks_at_groups() { groups(context, arguments, username)? } else { Vec::new() };
-    let address = arguments.server_ip.as_deref().and_then(|text| text.parse().ok());
+    let groups = if provider.looks_at_groups() { groups(context, arguments, username)? } else { None };
+    let address = arguments.server_ip.as_deref().and_then(names::address);
     let access = Access {
-        user: username.map(Username::as_str).unwrap_or_default(),
-        groups: &groups,
+        user: username,
+        groups: groups.as_deref(),
         host: arguments.server_hostname.as_deref(),
         address,
         protocol: arguments.protocol.as_deref(),
         account: arguments.server_username.as_deref(),
         now: context.store.now(),
     };
+    let user = username.map(Person::as_str).unwrap_or_default();
     let ruling = provider.decide(&access, &mut |why| context.log.explain(format_args!("authorize: {why}")));
     match ruling {
         Ruling::Deny { by } => {
-            context.log.info(format_args!("user {} may not go there: {by}", access.user));
+            context.log.info(format_args!("user {user} may not go there: {by}"));
             Err(Stop::deny(format!("Access denied: {by}"), NOT_ALLOWED))
         }
         Ruling::Accept { by, requirement } => {
-            let required = require(context, arguments, cookie, username, requirement)?;
-            context.log.info(format_args!("user {} may go there: {by}", access.user));
+            let required = require(context, arguments, cookie, requester, requirement)?;
+            context.log.info(format_args!("user {user} may go there: {by}"));
             Ok(Evidence::ruled(&by, required))
         }
     }
 }
 
 /// Returns the groups of the user: those that SPS knows, or those of the directory. A directory that does not know the user,
-/// or does not answer, decides nothing.
+/// or does not answer, decides nothing. `None` where they are not known.
 fn groups(
     context: &Context<'_>,
     arguments: &Arguments,
-    username: Option<&Username>,
-) -> Result<Vec<String>, Stop> {
+    username: Option<&Person>,
+) -> Result<Option<Vec<String>>, Stop> {
     if context.settings.choice(&GROUPS, &["ldap_server", "gateway"])? == "gateway" {
-        return Ok(arguments.gateway_groups.clone().unwrap_or_default());
+        return Ok(arguments.gateway_groups.clone());
     }
-    let Some(username) = username else { return Ok(Vec::new()) };
+    let Some(username) = username else { return Ok(None) };
     let server = context.settings.required(&LDAP_SERVER)?;
     let found = context.directories().find(&server);
     match found.and_then(|directory| directory.groups_of(username.as_str())) {
-        Ok(groups) => Ok(groups),
+        Ok(groups) => Ok(Some(groups)),
         Err(LdapError::Setting(error)) => Err(error.into()),
         Err(error) => {
             context.log.error(format_args!("the groups of {username} are not known: {}", Chain(&error)));
@@ -121,7 +130,7 @@ fn require(
     context: &Context<'_>,
     arguments: &Arguments,
     cookie: &mut Cookie<AaProgress>,
-    username: Option<&Username>,
+    requester: Option<&Requester>,
     requirement: Requirement,
 ) -> Result<Option<Evidence>, Stop> {
     let approvals = match requirement {
@@ -130,9 +139,13 @@ fn require(
         Requirement::Factor => ApprovalsBy::ConnectionOrRule,
         Requirement::FourEyes => ApprovalsBy::Rule,
     };
-    let Some(username) = username else {
+    let Some(requester) = requester else {
         return Err(Stop::deny("a rule requires more, and there is no user to ask", NOT_ALLOWED));
     };
+    if let Some(why) = requester.unknown() {
+        let reason = format!("a rule requires more, and the user cannot be mapped to an identity: {why}");
+        return Err(Stop::deny(reason, factor::UNREACHABLE));
+    }
     let answer = arguments.key_value_pairs.get(ANSWER).filter(|_| cookie.progress.has_asked).cloned();
     if !cookie.progress.has_asked {
         // What authenticate's provider remembers is of another dialogue.
@@ -148,9 +161,8 @@ fn require(
         ApprovalsBy::Rule => mfa::approvals(tools, disable_echo)?,
         ApprovalsBy::Connection | ApprovalsBy::ConnectionOrRule => mfa::client(tools, disable_echo)?,
     };
-    // Whoever was let in without a factor has not been mapped yet.
-    let identity = identity::mfa_identity(context, username)?;
-    let who = Who { username, identity: &identity, approvals };
+    let identity = identity::identity(cookie)?;
+    let who = Who { requester, identity: &identity, approvals };
     let password = answer.unwrap_or_else(SecretString::default);
     let asked = factor::ask(context, arguments, cookie, client.as_ref(), who, &password);
     // Who it is was settled by authenticate.

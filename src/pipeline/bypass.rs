@@ -9,7 +9,7 @@ use crate::config::settings::Opt;
 use crate::directory::ldap::LdapError;
 use crate::directory::user_list;
 use crate::logging::Chain;
-use crate::names::Username;
+use crate::names::{self, Person};
 use crate::protocol::invocation::Arguments;
 use crate::store::CacheLimits;
 
@@ -34,12 +34,12 @@ pub(super) fn is_skipped(context: &Context<'_>, arguments: &Arguments) -> Result
 }
 
 /// The user matches the user list that `[whitelist source=user_list] name` names.
-pub(super) fn user_list(context: &Context<'_>, username: &Username) -> Result<Option<Evidence>, Stop> {
+pub(super) fn user_list(context: &Context<'_>, username: &Person) -> Result<Option<Evidence>, Stop> {
     let Some(list) = context.settings.text(&USER_LIST)? else {
         context.log.explain(format_args!("authenticate: no whitelist is a user list"));
         return Ok(None);
     };
-    let matched = user_list::matches(context.settings, context.appliance, &list, username)?;
+    let matched = user_list::matches(context.settings, context.appliance, &list, username.as_str())?;
     let how = if matched { "lets in" } else { "does not let in" };
     context.log.explain(format_args!("authenticate: the user list {list} {how} {username} without a factor"));
     Ok(matched.then(|| Evidence::user_list(&list)))
@@ -47,7 +47,7 @@ pub(super) fn user_list(context: &Context<'_>, username: &Username) -> Result<Op
 
 /// The user is in one of the groups of `[whitelist source=ldap_server_group]`. A directory that does not know the
 /// user, or does not answer, whitelists nobody.
-pub(super) fn ldap_group(context: &Context<'_>, username: &Username) -> Result<Option<Evidence>, Stop> {
+pub(super) fn ldap_group(context: &Context<'_>, username: &Person) -> Result<Option<Evidence>, Stop> {
     let settings = context.settings;
     let allow = settings.optional_choice(&GROUP_ALLOW, &Allow::WORDS)?.map(Allow::from_word);
     let (except, server) = (settings.text(&GROUP_EXCEPT)?, settings.text(&LDAP_SERVER)?);
@@ -79,29 +79,29 @@ pub(super) fn ldap_group(context: &Context<'_>, username: &Username) -> Result<O
 pub(super) fn recent_authentication(
     context: &Context<'_>,
     arguments: &Arguments,
-    username: &Username,
+    username: &Person,
 ) -> Result<Option<Evidence>, Stop> {
     let Some(limits) = cache_limits(context)? else {
         context.log.explain(format_args!("authenticate: no authentication is remembered"));
         return Ok(None);
     };
-    let client_ip = arguments.client_ip.as_deref().unwrap_or_default();
-    let used = context.store.use_authentication(username.as_str(), client_ip, limits)?;
+    let used = context.store.use_authentication(username.permit_key(), &client_address(arguments), limits)?;
     let is = if used { "an" } else { "no" };
     context.log.explain(format_args!("authenticate: {is} authentication of a moment ago counts once more"));
     Ok(used.then(Evidence::cache))
 }
 
 /// Remembers an authentication for [`recent_authentication`].
-pub(super) fn remember(
-    context: &Context<'_>,
-    arguments: &Arguments,
-    username: &Username,
-) -> Result<(), Stop> {
+pub(super) fn remember(context: &Context<'_>, arguments: &Arguments, username: &Person) -> Result<(), Stop> {
     let Some(limits) = cache_limits(context)? else { return Ok(()) };
-    let client_ip = arguments.client_ip.as_deref().unwrap_or_default();
-    context.store.remember_authentication(username.as_str(), client_ip, limits)?;
+    context.store.remember_authentication(username.permit_key(), &client_address(arguments), limits)?;
     Ok(())
+}
+
+/// Returns the client's address in its one form; a text that is not an address as it is.
+pub(super) fn client_address(arguments: &Arguments) -> String {
+    let text = arguments.client_ip.as_deref().unwrap_or_default();
+    names::address(text).map_or_else(|| text.to_owned(), |address| address.to_string())
 }
 
 /// Reads `[authentication_cache]`; `None` where it is off.

@@ -9,7 +9,7 @@ use super::{Context, Fault, Stop};
 use crate::config::settings::{At, Opt};
 use crate::credentials::{self, CredentialError, CredentialProvider, Provider, Providers, Session, Tools};
 use crate::logging::Chain;
-use crate::names::{Account, Asset};
+use crate::names::{Account, Asset, Host};
 use crate::protocol::cookie::{Cookie, Progress};
 use crate::protocol::invocation::{Arguments, PluginType};
 use crate::protocol::response::RemoteApp;
@@ -324,7 +324,7 @@ fn tools_with_path<'a>(
 
 fn trigger(context: &Context<'_>, arguments: &Arguments) -> Result<Trigger, Stop> {
     let protocol = arguments.protocol.as_deref().unwrap_or_default().to_lowercase();
-    let own = context.settings.optional_choice(At::any(TRIGGER_SECTION, &protocol), &TRIGGERS)?;
+    let own = context.settings.optional_choice(At::named(TRIGGER_SECTION, &protocol), &TRIGGERS)?;
     let word = match own {
         Some(word) => word,
         None => context.settings.choice(&TRIGGER_DEFAULT, &TRIGGERS)?,
@@ -365,7 +365,14 @@ fn assets(context: &Context<'_>, arguments: &Arguments) -> Result<Vec<Asset>, St
             "domain" | "generate_asset_for_server_domain" => suffixed(arguments.server_domain.as_deref()),
             "domain_asset_mapping" | "generate_domain_asset_mapping" => {
                 match arguments.server_domain.as_deref() {
-                    Some(domain) => context.settings.text(At::any(MAPPING_SECTION, domain))?,
+                    Some(domain) => {
+                        let one_form =
+                            Host::parse(domain).map_or_else(|_| domain.to_owned(), |host| host.to_string());
+                        match context.settings.text(At::named(MAPPING_SECTION, domain))? {
+                            None => context.settings.text(At::named(MAPPING_SECTION, &one_form))?,
+                            found => found,
+                        }
+                    }
                     None => None,
                 }
             }

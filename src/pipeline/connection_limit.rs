@@ -1,9 +1,10 @@
 //! How many sessions a user may have open from one address.
 
+use super::bypass::client_address;
 use super::progress::AaProgress;
 use super::{Context, Fault, Stop};
 use crate::config::settings::{Opt, SettingError, Settings};
-use crate::names::Username;
+use crate::names::Person;
 use crate::protocol::cookie::Cookie;
 use crate::protocol::invocation::Arguments;
 use crate::store::ConnectionKey;
@@ -17,7 +18,7 @@ pub(super) const OPTIONS: &[Opt] = &[LIMIT, MAX_SESSION_AGE];
 pub(super) fn take(
     context: &Context<'_>,
     arguments: &Arguments,
-    username: &Username,
+    username: &Person,
     cookie: &mut Cookie<AaProgress>,
 ) -> Result<(), Stop> {
     // A negative limit refuses everybody, as in the SDK.
@@ -26,9 +27,13 @@ pub(super) fn take(
         return Ok(());
     }
     let max_age = max_session_age(context.settings)?;
+    if arguments.client_ip.is_none() {
+        return Err(Fault::Missing("client_ip").into());
+    }
+    // A limit counts whoever may be the same person, from what may be the same address.
     let key = ConnectionKey {
-        client_ip: arguments.client_ip.clone().ok_or(Fault::Missing("client_ip"))?,
-        username: username.as_str().to_owned(),
+        client_ip: client_address(arguments),
+        username: username.count_key().as_str().to_owned(),
     };
     let session_id = arguments.session_id.as_deref().unwrap_or_default();
     if !context.store.open_connection(&key, session_id, limit, max_age)? {

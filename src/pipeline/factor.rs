@@ -9,7 +9,7 @@ use super::progress::{AaProgress, Told};
 use super::{Context, Denial, Fault, Stop};
 use crate::logging::Chain;
 use crate::mfa::{Answer, ApprovalsBy, Carried, MfaClient, MfaError, Naming, Reason, Subject, Tools};
-use crate::names::{MfaIdentity, Username};
+use crate::names::{MfaIdentity, Requester};
 use crate::protocol::cookie::Cookie;
 use crate::protocol::invocation::Arguments;
 use crate::secret;
@@ -31,7 +31,7 @@ const TOO_LONG: &str = "the answer is longer than the provider takes";
 /// Whose factor it is.
 #[derive(Clone, Copy)]
 pub(super) struct Who<'a> {
-    pub(super) username: &'a Username,
+    pub(super) requester: &'a Requester,
     pub(super) identity: &'a MfaIdentity,
     pub(super) approvals: ApprovalsBy,
 }
@@ -59,7 +59,8 @@ pub(super) fn ask(
     who: Who<'_>,
     password: &SecretString,
 ) -> Result<Evidence, Stop> {
-    let Who { username, identity, approvals } = who;
+    let Who { requester, identity, approvals } = who;
+    let username = &requester.gateway;
     let push = secret::is_empty(password);
     context.log.info(format_args!(
         "authenticating user {username} as {identity} with {} by {}",
@@ -70,6 +71,7 @@ pub(super) fn ask(
     let state = cookie.value(STATE).cloned();
     let subject = Subject {
         identity,
+        requester,
         state: state.as_ref(),
         session_id: arguments.session_id.as_deref(),
         connection_name: arguments.connection_name.as_deref(),

@@ -8,7 +8,7 @@ use super::{Context, Stop, authenticate};
 use crate::config::settings::Opt;
 use crate::directory::ldap::LdapError;
 use crate::logging::Chain;
-use crate::names::Username;
+use crate::names::Person;
 use crate::protocol::cookie::Cookie;
 use crate::protocol::invocation::Arguments;
 use crate::protocol::response::GatewayUser;
@@ -70,7 +70,7 @@ pub(super) fn name_provider(
 pub(super) fn user(
     context: &Context<'_>,
     arguments: &Arguments,
-    username: &Username,
+    username: &Person,
     told: Option<&Told>,
 ) -> Result<Option<GatewayUser>, Stop> {
     let user = told.and_then(|told| told.gateway_user.as_deref());

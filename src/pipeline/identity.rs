@@ -2,11 +2,12 @@
 
 use secrecy::ExposeSecret;
 
+use super::progress::AaProgress;
 use super::{Context, Stop};
 use crate::config::settings::{At, Opt};
 use crate::directory::ldap::LdapError;
 use crate::logging::Chain;
-use crate::names::{MfaIdentity, Username};
+use crate::names::{self, Mapping, MfaIdentity, NameError, Person, Requester};
 use crate::protocol::cookie::{Cookie, CookieError, Progress};
 use crate::protocol::invocation::Arguments;
 
@@ -16,17 +17,20 @@ const EXPLICIT: Opt = Opt::new(EXPLICIT_SECTION, "<user name>", "");
 const USER_ATTRIBUTE: Opt = Opt::new("usermapping source=ldap_server", "user_attribute", "");
 pub(super) const LDAP_SERVER: Opt = Opt::new("ldap_server", "name", "");
 const APPEND_DOMAIN: Opt = Opt::new("username_transform", "append_domain", "");
+/// The member of the cookie with the identity, as the SDK has it.
+pub(super) const IDENTITY: &str = "mfa_identity";
 pub(super) const OPTIONS: &[Opt] = &[IGNORE_UPN, EXPLICIT, USER_ATTRIBUTE, LDAP_SERVER, APPEND_DOMAIN];
 
 /// Returns the user at the gateway, `None` where nobody is named, and keeps the answer in the cookie.
 ///
 /// The order is the SDK's `_extract_username`: `gateway_user`, `gu`, `server_username`, `username`. A cookie that came
-/// in says whose it is, or it is damaged: what it says was accepted is never taken for another.
+/// in says whose it is, or it is damaged: what it says was accepted is never taken for another. A name that different
+/// systems would read as different people is a denial.
 pub(super) fn username<P: Progress>(
     context: &Context<'_>,
     arguments: &Arguments,
     cookie: &mut Cookie<P>,
-) -> Result<Option<Username>, Stop> {
+) -> Result<Option<Person>, Stop> {
     if !cookie.has("username") {
         if !cookie.is_new() {
             return Err(CookieError::Damaged.into());
@@ -35,8 +39,24 @@ pub(super) fn username<P: Progress>(
         cookie.set_text("username", found.as_deref());
     }
     match cookie.text("username")?.filter(|name| !name.is_empty()) {
-        Some(name) => Ok(Some(Username::parse(name)?)),
+        Some(name) => person(context, name).map(Some),
         None => Ok(None),
+    }
+}
+
+fn person(context: &Context<'_>, name: &str) -> Result<Person, Stop> {
+    let rules = names::Rules::from_settings(context.settings)?;
+    Person::parse(name, &rules).map_err(|error| unreadable(context, error))
+}
+
+/// Denies, with a sentence for the operator that does not repeat the name.
+fn unreadable(context: &Context<'_>, error: NameError) -> Stop {
+    match error {
+        NameError::TooLong(_) | NameError::Control(_) => error.into(),
+        NameError::OuterBlank(_) | NameError::Hidden(_) | NameError::Ambiguous(_) => {
+            context.log.error(format_args!("the session is denied: {error}"));
+            Stop::deny(error.to_string(), "")
+        }
     }
 }
 
@@ -68,32 +88,92 @@ fn without_upn_suffix(
     Ok(Some(if cut { user.to_owned() } else { name }))
 }
 
+/// Returns who asks, under both names. They are found once for each session, by its first hook that needs them, and are
+/// in the cookie from then on: another hook may not have the appliance's directory.
+pub(super) fn requester(
+    context: &Context<'_>,
+    cookie: &mut Cookie<AaProgress>,
+    gateway: &Person,
+) -> Result<Requester, Stop> {
+    if !cookie.has(IDENTITY) {
+        let (identity, failure) = map(context, gateway)?;
+        cookie.set_text(IDENTITY, Some(&identity));
+        cookie.progress.mapping_failed = failure;
+    }
+    let identity = identity(cookie)?;
+    let rules = names::Rules::from_settings(context.settings)?;
+    let person = Person::of_identity(&identity, &rules).map_err(|error| unreadable(context, error))?;
+    let mapping = match cookie.progress.mapping_failed.clone() {
+        None => Mapping::Known(person),
+        Some(why) => Mapping::Failed { unmapped: person, why },
+    };
+    Ok(Requester { gateway: gateway.clone(), mapping })
+}
+
+/// Returns the identity in the cookie, as servers are asked about it.
+pub(super) fn identity(cookie: &Cookie<AaProgress>) -> Result<MfaIdentity, Stop> {
+    Ok(MfaIdentity::parse(cookie.text(IDENTITY)?.unwrap_or_default())?)
+}
+
 /// Returns the name under which the second factor knows the user: mapped explicitly, mapped by a directory, and with
-/// the domain appended.
-pub(super) fn mfa_identity(context: &Context<'_>, username: &Username) -> Result<MfaIdentity, Stop> {
+/// the domain appended. Beside it, why a mapping that is configured did not lead to a name.
+fn map(context: &Context<'_>, gateway: &Person) -> Result<(String, Option<String>), Stop> {
     let some = |name: &String| !name.is_empty();
-    let lower = username.as_str().to_lowercase();
-    let mapped = context.settings.text(At::any(EXPLICIT_SECTION, &lower))?.filter(some);
-    let identity = mapped.unwrap_or_else(|| username.as_str().to_owned());
-    let identity = from_directory(context, &identity)?.filter(some).unwrap_or(identity);
+    let lower = gateway.as_str().to_lowercase();
+    let of = |name: &str| context.settings.text(At::named(EXPLICIT_SECTION, name));
+    // First as the SDK looks for it; one person under two spellings is mapped alike.
+    let explicit = match of(&lower)?.filter(some) {
+        None => of(gateway.permit_key().as_str())?.filter(some),
+        explicit => explicit,
+    };
+    let is_explicit = explicit.is_some();
+    let identity = explicit.unwrap_or_else(|| gateway.as_str().to_owned());
+    let (identity, failure) = match from_directory(context, &identity)? {
+        Found::Nothing => (identity, None),
+        Found::Name(name) => (name, None),
+        // Somebody who is named in the configuration need not be in the directory.
+        Found::NotThere(_) if is_explicit => (identity, None),
+        Found::NotThere(why) | Found::Failed(why) => (identity, Some(why)),
+    };
     let identity = match context.settings.text(&APPEND_DOMAIN)?.filter(some) {
         Some(domain) if !identity.contains('@') => format!("{identity}@{domain}"),
         Some(_) | None => identity,
     };
-    Ok(MfaIdentity::parse(identity)?)
+    Ok((identity, failure))
 }
 
-/// Returns the first value of the configured attribute; a directory that does not answer changes nothing.
-fn from_directory(context: &Context<'_>, identity: &str) -> Result<Option<String>, Stop> {
-    let Some(server) = context.settings.text(&LDAP_SERVER)? else { return Ok(None) };
-    let Some(attribute) = context.settings.text(&USER_ATTRIBUTE)? else { return Ok(None) };
+/// What a directory says about a name.
+enum Found {
+    /// None is configured.
+    Nothing,
+    /// The name that it is mapped to.
+    Name(String),
+    /// It does not know the user, or the user has no such attribute.
+    NotThere(String),
+    /// It does not answer.
+    Failed(String),
+}
+
+/// Returns the first value of the configured attribute.
+fn from_directory(context: &Context<'_>, identity: &str) -> Result<Found, Stop> {
+    let Some(server) = context.settings.text(&LDAP_SERVER)? else { return Ok(Found::Nothing) };
+    let Some(attribute) = context.settings.text(&USER_ATTRIBUTE)? else { return Ok(Found::Nothing) };
     let found = context.directories().find(&server);
-    match found.and_then(|directory| directory.attribute(identity, &attribute)) {
-        Err(LdapError::Setting(error)) => Err(error.into()),
-        Ok(values) => Ok(values.into_iter().next()),
-        Err(error) => {
-            context.log.warning(format_args!("user mapping is not possible: {}", Chain(&error)));
-            Ok(None)
+    let found = match found.and_then(|directory| directory.attribute(identity, &attribute)) {
+        Err(LdapError::Setting(error)) => return Err(error.into()),
+        Ok(values) => match values.into_iter().next().filter(|name| !name.is_empty()) {
+            Some(name) => Found::Name(name),
+            None => {
+                Found::NotThere(format!("the user has no attribute {attribute} in the directory {server}"))
+            }
+        },
+        Err(error @ LdapError::UserNotFound(_)) => Found::NotThere(Chain(&error).to_string()),
+        Err(error @ (LdapError::Operation { .. } | LdapError::Server { .. })) => {
+            Found::Failed(Chain(&error).to_string())
         }
+    };
+    if let Found::NotThere(why) | Found::Failed(why) = &found {
+        context.log.warning(format_args!("user mapping is not possible: {why}"));
     }
+    Ok(found)
 }

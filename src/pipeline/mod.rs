@@ -34,13 +34,13 @@ use crate::directory::ldap::Directories;
 use crate::directory::user_list::UserListError;
 use crate::logging::Log;
 use crate::mfa::MfaError;
-use crate::names::NameError;
+use crate::names::{self, NameError};
 use crate::protocol::cookie::CookieError;
 use crate::store::{Store, StoreError};
 use crate::terms::Question;
 
 /// The options that the pipelines read.
-pub const OPTIONS: [&[Opt]; 9] = [
+pub const OPTIONS: [&[Opt]; 10] = [
     authenticate::OPTIONS,
     authorize::OPTIONS,
     bypass::OPTIONS,
@@ -49,6 +49,7 @@ pub const OPTIONS: [&[Opt]; 9] = [
     gateway::OPTIONS,
     identity::OPTIONS,
     questions::OPTIONS,
+    names::Rules::OPTIONS,
     &[bypass::SKIP_CONNECTIONS],
 ];
 

@@ -18,6 +18,9 @@ pub struct AaProgress {
     /// The key under which the second factor's answer comes, where it is not `otp`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(super) answer_key: Option<String>,
+    /// Why the user could not be mapped to an identity, where that is so.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(super) mapping_failed: Option<String>,
     /// The verdict that waits for the questions to be answered.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(super) accepted: Option<Evidence>,

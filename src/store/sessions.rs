@@ -6,6 +6,7 @@ use rusqlite::{OptionalExtension, params};
 
 use super::{Store, StoreError};
 use crate::clock::UnixTime;
+use crate::names::PermitKey;
 
 /// After how many seconds it is forgotten that a server was down: a day.
 const SERVER_FORGOTTEN: f64 = 86_400.0;
@@ -33,9 +34,9 @@ pub struct CacheLimits {
 /// Whose open connections are counted together.
 #[derive(Clone, Debug, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
 pub struct ConnectionKey {
-    /// The client's address.
+    /// The client's address, in its one form.
     pub client_ip: String,
-    /// The user at the gateway.
+    /// The user at the gateway, as limits count people.
     pub username: String,
 }
 
@@ -49,7 +50,7 @@ impl Store<'_> {
     /// [`StoreError`].
     pub fn use_authentication(
         &self,
-        username: &str,
+        user: &PermitKey,
         client_ip: &str,
         limits: CacheLimits,
     ) -> Result<bool, StoreError> {
@@ -63,7 +64,7 @@ impl Store<'_> {
                    AND last_authenticated >= ?4 AND last_used >= ?5 AND last_used <= ?3
                    AND (?6 < 0 OR reuse_count < ?6)",
                 params![
-                    username,
+                    user.as_str(),
                     client_ip,
                     now.as_micros(),
                     now.plus_seconds(-limits.hard_timeout).as_micros(),
@@ -81,7 +82,7 @@ impl Store<'_> {
     /// [`StoreError`].
     pub fn remember_authentication(
         &self,
-        username: &str,
+        user: &PermitKey,
         client_ip: &str,
         limits: CacheLimits,
     ) -> Result<(), StoreError> {
@@ -94,7 +95,7 @@ impl Store<'_> {
                 transaction.execute(
                     "INSERT OR REPLACE INTO authentication_cache VALUES (?1, ?2, ?3, ?3, 0, ?4)",
                     params![
-                        username,
+                        user.as_str(),
                         client_ip,
                         now.as_micros(),
                         now.plus_seconds(limits.hard_timeout).as_micros()

@@ -11,6 +11,7 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use rusqlite::config::DbConfig;
+use rusqlite::functions::FunctionFlags;
 use rusqlite::{Connection, OpenFlags, TransactionBehavior};
 
 use super::{STATE_FILE, StoreError};
@@ -127,6 +128,14 @@ pub(super) const STATE: &[&str] = &[
         PRIMARY KEY (owner, entry, session_id, account, asset)
     ) STRICT, WITHOUT ROWID;
     CREATE INDEX leases_session ON leases (session_id);
+",
+    // Owners are found without regard to case: folded by `names::fold`, which SQLite's own functions cannot do.
+    "
+    ALTER TABLE tokens ADD COLUMN user_key TEXT NOT NULL DEFAULT '';
+    ALTER TABLE tokens ADD COLUMN realm_key TEXT NOT NULL DEFAULT '';
+    UPDATE tokens SET user_key = fold(user), realm_key = fold(realm);
+    CREATE INDEX tokens_owner ON tokens (realm_key, user_key);
+    CREATE INDEX tokens_serial ON tokens (serial COLLATE NOCASE);
 ",
 ];
 
@@ -291,6 +300,10 @@ fn migrate(
 /// Takes the steps that a database has not taken yet.
 pub(super) fn take_steps(connection: &Connection, migrations: &[&str]) -> rusqlite::Result<()> {
     let found = version(connection)?;
+    let flags = FunctionFlags::SQLITE_UTF8 | FunctionFlags::SQLITE_DETERMINISTIC;
+    connection.create_scalar_function("fold", 1, flags, |arguments| {
+        Ok(crate::names::fold(&arguments.get::<String>(0)?))
+    })?;
     for step in migrations.iter().skip(found) {
         connection.execute_batch(step)?;
     }

@@ -5,6 +5,7 @@ use rusqlite::{OptionalExtension, Row, ToSql, params};
 use super::tokens::{Algorithm, Candidate, Token, TokenType};
 use super::{Database, Store, StoreError};
 use crate::clock::UnixTime;
+use crate::names::fold;
 
 const COLUMNS: &str =
     "serial, type, user, realm, description, enabled, algorithm, digits, period, window, counter,
@@ -82,22 +83,36 @@ impl Database {
 }
 
 impl Store<'_> {
-    /// Returns the tokens of a user, in the order of their serials. The empty name is that of nobody: a token that
-    /// was not assigned yet has it.
+    /// Returns the tokens of a user, in the order of their serials, however the names are written. The empty name is not
+    /// a person's: a token that was not assigned yet has it.
+    ///
+    /// A store of an earlier version may have tokens of two people whose names differ in case only. There the names are
+    /// compared exactly, so that neither gets the other's tokens.
     ///
     /// # Errors
     /// [`StoreError`].
     pub fn tokens_of(&self, user: &str, realm: &str) -> Result<Vec<Token>, StoreError> {
-        self.persistent()?
-            .select("WHERE realm = ?1 AND user = ?2 AND user <> '' ORDER BY serial", &[&realm, &user])
+        let (user_key, realm_key) = (fold(user), fold(realm));
+        let condition = "WHERE realm_key = ?1 AND user_key = ?2 AND user <> '' ORDER BY serial";
+        let mut tokens = self.persistent()?.select(condition, &[&realm_key, &user_key])?;
+        let is_clash = tokens
+            .iter()
+            .zip(tokens.iter().skip(1))
+            .any(|(one, other)| (&one.user, &one.realm) != (&other.user, &other.realm));
+        if is_clash {
+            tokens.retain(|token| token.user == user && token.realm == realm);
+        }
+        Ok(tokens)
     }
 
-    /// Returns a token by its serial.
+    /// Returns a token by its serial, in whatever case it is written.
     ///
     /// # Errors
     /// [`StoreError`].
     pub fn token(&self, serial: &str) -> Result<Option<Token>, StoreError> {
-        Ok(self.persistent()?.select("WHERE serial = ?1", &[&serial])?.pop())
+        // A store of an earlier version may have two serials that differ in case only.
+        let condition = "WHERE serial = ?1 COLLATE NOCASE ORDER BY serial <> ?1 LIMIT 1";
+        Ok(self.persistent()?.select(condition, &[&serial])?.pop())
     }
 
     /// Returns all tokens, of one user or realm where these are given, by realm, user and serial.
@@ -105,9 +120,27 @@ impl Store<'_> {
     /// # Errors
     /// [`StoreError`].
     pub fn tokens(&self, user: Option<&str>, realm: Option<&str>) -> Result<Vec<Token>, StoreError> {
-        let condition =
-            "WHERE (?1 IS NULL OR realm = ?1) AND (?2 IS NULL OR user = ?2) ORDER BY realm, user, serial";
-        self.persistent()?.select(condition, &[&realm, &user])
+        let condition = "WHERE (?1 IS NULL OR realm_key = ?1) AND (?2 IS NULL OR user_key = ?2)
+            ORDER BY realm, user, serial";
+        self.persistent()?.select(condition, &[&realm.map(fold), &user.map(fold)])
+    }
+
+    /// Lists the owners that are written in several ways, by realm and user.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    pub fn owner_clashes(&self) -> Result<Vec<(String, String)>, StoreError> {
+        let sql = "SELECT DISTINCT user, realm FROM tokens WHERE user <> '' AND (realm_key, user_key) IN (
+                       SELECT realm_key, user_key FROM tokens WHERE user <> ''
+                       GROUP BY realm_key, user_key
+                       HAVING min(user) <> max(user) OR min(realm) <> max(realm))
+                   ORDER BY realm, user";
+        let database = self.persistent()?;
+        let read = || -> rusqlite::Result<_> {
+            let mut statement = database.connection.prepare(sql)?;
+            statement.query_map([], |row| Ok((row.get(0)?, row.get(1)?)))?.collect()
+        };
+        read().map_err(database.failed())
     }
 
     /// Returns the forward tokens that lead to a token.
@@ -115,7 +148,7 @@ impl Store<'_> {
     /// # Errors
     /// [`StoreError`].
     pub fn forwards_to(&self, serial: &str) -> Result<Vec<Token>, StoreError> {
-        self.persistent()?.select("WHERE target = ?1 ORDER BY serial", &[&serial])
+        self.persistent()?.select("WHERE target = ?1 COLLATE NOCASE ORDER BY serial", &[&serial])
     }
 
     /// Shows every usable token of a realm (of one user, if given) that somebody owns and that makes one-time codes of
@@ -133,12 +166,13 @@ impl Store<'_> {
         let sql = format!(
             "SELECT serial, user, type, algorithm, digits, period, window, counter, skew, sealed_pin IS NOT NULL,
                     sealed_secret
-             FROM tokens WHERE {USABLE} AND realm = ?2 AND (?3 IS NULL OR user = ?3) AND user <> ''
-                           AND user <> '' AND type IN ('hotp', 'totp', 'paper')"
+             FROM tokens WHERE {USABLE} AND realm_key = ?2 AND (?3 IS NULL OR user_key = ?3) AND user <> ''
+                           AND type IN ('hotp', 'totp', 'paper')"
         );
         let failed = database.failed();
         let mut statement = database.connection.prepare(&sql).map_err(failed)?;
-        let mut rows = statement.query(params![self.now().as_micros(), realm, user]).map_err(failed)?;
+        let mut rows =
+            statement.query(params![self.now().as_micros(), fold(realm), user.map(fold)]).map_err(failed)?;
         while let Some(row) = rows.next().map_err(failed)? {
             if let Ok(Some(candidate)) = candidate(row) {
                 visit(&candidate)?;
@@ -231,8 +265,8 @@ impl Store<'_> {
             lead_nowhere(&transaction, &token.serial).map_err(database.failed())?;
         }
         for (token, used) in tokens {
-            let added = insert(&transaction, token).map_err(database.failed())?;
-            if !added {
+            let is_taken = self.token(&token.serial)?.is_some();
+            if is_taken || !insert(&transaction, token).map_err(database.failed())? {
                 return Err(StoreError::Exists(token.serial.clone()).into());
             }
             self.note_used(&token.serial, used)?;
@@ -254,9 +288,10 @@ impl Store<'_> {
         let transaction = database.begin()?;
         self.check_key()?;
         let Some(mut token) = self.token(serial)? else { return Ok(None) };
+        let stored = token.serial.clone();
         change(&mut token)?;
         let write = || -> rusqlite::Result<()> {
-            transaction.execute("DELETE FROM tokens WHERE serial = ?1", params![serial])?;
+            transaction.execute("DELETE FROM tokens WHERE serial = ?1", params![stored])?;
             insert(&transaction, &token)?;
             transaction.commit()
         };
@@ -286,9 +321,9 @@ impl Store<'_> {
         let Some(token) = self.token(serial)? else { return Ok(None) };
         check(&token)?;
         let delete = || -> rusqlite::Result<()> {
-            transaction.execute("DELETE FROM used_codes WHERE serial = ?1", params![serial])?;
-            transaction.execute("DELETE FROM tokens WHERE serial = ?1", params![serial])?;
-            lead_nowhere(&transaction, serial)?;
+            transaction.execute("DELETE FROM used_codes WHERE serial = ?1", params![token.serial])?;
+            transaction.execute("DELETE FROM tokens WHERE serial = ?1", params![token.serial])?;
+            lead_nowhere(&transaction, &token.serial)?;
             transaction.commit()
         };
         delete().map_err(database.failed())?;
@@ -326,8 +361,8 @@ fn lead_nowhere(connection: &rusqlite::Connection, serial: &str) -> rusqlite::Re
 
 fn insert(connection: &rusqlite::Connection, token: &Token) -> rusqlite::Result<bool> {
     let sql = format!(
-        "INSERT INTO tokens ({COLUMNS}) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15,
-             ?16, ?17, ?18, ?19, ?20, ?21, ?22, ?23) ON CONFLICT (serial) DO NOTHING"
+        "INSERT INTO tokens ({COLUMNS}, user_key, realm_key) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15,
+             ?16, ?17, ?18, ?19, ?20, ?21, ?22, ?23, ?24, ?25) ON CONFLICT (serial) DO NOTHING"
     );
     let changed = connection.prepare_cached(&sql)?.execute(params![
         token.serial,
@@ -353,6 +388,8 @@ fn insert(connection: &rusqlite::Connection, token: &Token) -> rusqlite::Result<
         token.separator,
         token.sealed_secret,
         token.sealed_pin,
+        fold(&token.user),
+        fold(&token.realm),
     ])?;
     Ok(changed > 0)
 }

@@ -10,7 +10,7 @@ use serde_json::Value;
 use super::elsewhere::{Enquiry, Reply, Target};
 use super::held::Held;
 use super::verify::{Verifier, mark};
-use super::{Outcome, Session};
+use super::{Outcome, Session, is_of};
 use crate::store::{Advance, Challenge, ChallengeKind, ChallengeStep, Settlement, StoreError, Token};
 
 /// A right PIN, or an answer to a server's question; the server has not been asked yet.
@@ -117,9 +117,10 @@ impl Verifier<'_> {
         let Ok(asked) = serde_json::from_str::<Asked>(&challenge.data) else {
             return self.deny(Vec::new(), "the challenge is damaged").map(Err);
         };
-        let token = self.store.token(&asked.serial)?.filter(|token| {
-            token.user == challenge.user && token.realm == challenge.realm && mark(token) == asked.mark
-        });
+        let token = self
+            .store
+            .token(&asked.serial)?
+            .filter(|token| is_of(challenge, token) && mark(token) == asked.mark);
         let held = token.map(|token| Held::new(self.store, sealer, token)).transpose()?;
         let held = held.filter(|one| one.is_usable(self.store.now()));
         let Some((held, target)) = held.and_then(|one| {

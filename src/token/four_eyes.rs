@@ -12,7 +12,7 @@ mod reading;
 use serde::{Deserialize, Serialize};
 
 use demand::Vote;
-pub use demand::{Asking, Demand, Distinct, Requester, Rules};
+pub use demand::{Asking, Demand, Distinct, RequesterRule, Rules};
 pub use elsewhere::Ballot;
 use reading::{Found, Offer, Reading};
 
@@ -20,6 +20,7 @@ use super::pin::Hashing;
 use super::reasons::tell_locks;
 use super::{Outcome, Session};
 use crate::logging::Log;
+use crate::names::CountKey;
 use crate::store::{
     Advance, Challenge, ChallengeKind, ChallengeStep, GuessStep, Guesses, Sealer, Settlement, Store,
     StoreError, Use,
@@ -210,7 +211,7 @@ impl Approvals<'_> {
             (Some(serial), None) => {
                 let owner = self.session.owner;
                 let token = self.store.token(&serial)?;
-                let own = token.filter(|token| token.user == owner.user && token.realm == owner.realm);
+                let own = token.filter(|token| owner.owns(token, self.session.people));
                 Ok(own.and_then(Demand::of))
             }
         }
@@ -250,8 +251,15 @@ impl Approvals<'_> {
             settlement.uses.extend(offer.uses);
             votes.push(offer.vote);
         }
+        // Who asks decides which approvals count, so it has to be known.
+        if let Some(why) = self.session.requester.unknown() {
+            self.log.warning(format_args!(
+                "approvals are not counted, the user is not mapped to an identity: {why}"
+            ));
+            return self.deny(demand, Vec::new(), "the user cannot be mapped to an identity");
+        }
         let complete =
-            demand.count_missing(&votes) == 0 && self.rules.is_content(&self.session.owner.user, &votes);
+            demand.count_missing(&votes) == 0 && self.rules.is_content(self.session.requester, &votes);
         let asking = match &demand.asking {
             Asking::Token(token) => Some(token.serial.clone()),
             Asking::Policy { max_fail } => {
@@ -307,7 +315,7 @@ impl Approvals<'_> {
             let token = self.store.token(&vote.serial)?;
             let is_theirs = token
                 .is_some_and(|token| token.enabled && token.user == vote.user && token.realm == vote.realm);
-            let requester = &self.session.owner.user;
+            let requester = self.session.requester;
             match self.rules.objection(demand, requester, &standing, &vote) {
                 // A server's approval was used up there and cannot be asked for again.
                 None if is_theirs || vote.is_elsewhere() => standing.push(vote),
@@ -343,8 +351,8 @@ impl Approvals<'_> {
         Guesses { subject: self.subject(), forget_after: self.rules.forget_after, step }
     }
 
-    /// Whose guesses are counted. A name in capitals is not another person's.
+    /// Whose guesses are counted: the name alone, however it is written and whatever the realm.
     fn subject(&self) -> String {
-        format!("{}@{}", self.session.owner.user, self.session.owner.realm).to_lowercase()
+        CountKey::of(&self.session.owner.user).as_str().to_owned()
     }
 }

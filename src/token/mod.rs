@@ -22,7 +22,8 @@ pub mod verify;
 #[cfg(test)]
 mod tests;
 
-use crate::store::{Challenge, ChallengeKind, Store, StoreError};
+use crate::names::{Requester, Rules, fold};
+use crate::store::{Challenge, ChallengeKind, Store, StoreError, Token};
 
 /// Whose tokens are meant.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -38,6 +39,32 @@ impl Owner {
     pub fn parse(identity: &str, default_realm: &str) -> Self {
         let (user, realm) = identity.rsplit_once('@').unwrap_or((identity, default_realm));
         Self { user: user.to_owned(), realm: realm.to_owned() }
+    }
+
+    /// Reads the identity of a login: a name in one of the site's own domains is the name in the default realm.
+    pub fn of_login(identity: &str, default_realm: &str, rules: &Rules) -> Self {
+        let bare = match (identity.split_once('\\'), identity.rsplit_once('@')) {
+            (Some((domain, name)), None) | (None, Some((name, domain))) if rules.is_own(domain) => name,
+            _ => return Self::parse(identity, default_realm),
+        };
+        Self { user: bare.to_owned(), realm: default_realm.to_owned() }
+    }
+
+    /// Returns the owner as tokens in the store have them written, so that one person is not there in two spellings.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    pub fn as_written_before(self, store: &Store<'_>, rules: &Rules) -> Result<Self, StoreError> {
+        if rules.case_sensitive {
+            return Ok(self);
+        }
+        let known = store.tokens_of(&self.user, &self.realm)?.into_iter().next();
+        Ok(known.map_or(self, |token| Self { user: token.user, realm: token.realm }))
+    }
+
+    /// Tells whether a token is this owner's, as far as case matters under these rules.
+    pub fn owns(&self, token: &Token, rules: &Rules) -> bool {
+        rules.key(&token.user) == rules.key(&self.user) && rules.key(&token.realm) == rules.key(&self.realm)
     }
 }
 
@@ -62,8 +89,12 @@ pub enum Outcome {
 pub struct Session<'a> {
     /// The session's id; empty where the caller has none.
     pub id: &'a str,
-    /// Who asks.
+    /// Whose tokens are asked about.
     pub owner: &'a Owner,
+    /// Who asks, under both names.
+    pub requester: &'a Requester,
+    /// How names are read.
+    pub people: &'a Rules,
     /// For how many seconds a challenge holds.
     pub challenge_validity: f64,
 }
@@ -108,4 +139,9 @@ impl Session<'_> {
                 && challenge.realm == self.owner.realm
         }))
     }
+}
+
+/// Tells whether a token still belongs to the owner for whom a challenge was made.
+fn is_of(challenge: &Challenge, token: &Token) -> bool {
+    fold(&token.user) == fold(&challenge.user) && fold(&token.realm) == fold(&challenge.realm)
 }

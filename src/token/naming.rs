@@ -66,8 +66,8 @@ pub fn owner(user: &str, realm: Option<&str>, default_realm: &str) -> Result<Own
         Some(realm) => Owner { user: user.to_owned(), realm: realm.to_owned() },
         None => Owner::parse(user, default_realm),
     };
-    names::check("the user", &owner.user)?;
-    names::check("the realm", &owner.realm)?;
+    names::check_readable("the user", &owner.user)?;
+    names::check_readable("the realm", &owner.realm)?;
     if owner.user.is_empty() {
         return Err(NamingError::NoUser);
     }

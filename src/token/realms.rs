@@ -8,6 +8,7 @@ use serde::de::{Deserialize, Deserializer, Error as _, MapAccess, Visitor};
 use serde_json::{Map, Value};
 
 use super::elsewhere::is_service;
+use crate::names::fold;
 
 /// How many realms there may be.
 pub const MAX_REALMS: usize = 20;
@@ -80,9 +81,7 @@ impl Realms {
         if !is_name || name != name.trim() || !service.is_none_or(is_service) {
             return Err(RealmsError::Name);
         }
-        // Servers do not tell realms in capitals apart.
-        let same = |known: &str| known == realm || (service.is_some() && known.eq_ignore_ascii_case(realm));
-        if self.0.iter().any(|(known, _)| same(known)) {
+        if self.0.iter().any(|(known, _)| fold(known) == fold(realm)) {
             return Err(RealmsError::Twice);
         }
         if !(1..=MAX_COUNT).contains(&count) || self.0.len() >= MAX_REALMS {

@@ -10,7 +10,7 @@ use sha2::{Digest, Sha256};
 
 use super::held::{Held, Match};
 use super::pin::{Hashing, Stretched};
-use super::{Outcome, Session};
+use super::{Outcome, Session, is_of};
 use crate::logging::Log;
 use crate::store::{
     Advance, Challenge, ChallengeKind, ChallengeStep, Sealer, Settlement, Store, StoreError, Token, TokenType,
@@ -205,9 +205,7 @@ impl Verifier<'_> {
         let mut tokens = Vec::new();
         for one in &opened.tokens {
             // A token that went to somebody else, or got another PIN or secret, was not opened by this challenge.
-            let still = |token: &Token| {
-                token.user == challenge.user && token.realm == challenge.realm && mark(token) == one.mark
-            };
+            let still = |token: &Token| is_of(challenge, token) && mark(token) == one.mark;
             tokens.extend(self.store.token(&one.serial)?.filter(still));
         }
         let held = self.hold(sealer, &tokens)?;

@@ -164,7 +164,7 @@ def _not_a_number(case: Case) -> bool:
 
 
 def _control_character(case: Case) -> bool:
-    return _says(case, "holds a control character")
+    return _says(case, "contains a control character")
 
 
 def _stricter_about_percent(case: Case) -> bool:

@@ -213,7 +213,7 @@ fn what_is_no_token_is_refused() {
         ),
         ("hotp --realms a:1", "a hotp token has no realms to approve"),
         ("hotp --realm a@b", "a realm is not empty and has no '@'"),
-        ("hotp --description a\nb", "the description holds a control character"),
+        ("hotp --description a\nb", "the description contains a control character"),
         (
             "hotp --valid-from 2026-01-02T00:00:00Z --valid-until 2026-01-01T00:00:00Z",
             "the end of the validity has to be after its beginning",
@@ -223,7 +223,7 @@ fn what_is_no_token_is_refused() {
     }
     for (user, sentence) in [
         ("@realm1", "the user is empty"),
-        ("a\u{1b}b", "the user holds a control character"),
+        ("a\u{1b}b", "the user contains a control character"),
         ("alice@", "a realm is not empty and has no '@'"),
     ] {
         desk.refused(&format!("enroll --type hotp --user {user}"), sentence);

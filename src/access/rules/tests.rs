@@ -4,6 +4,7 @@ use super::*;
 use crate::clock::UnixTime;
 use crate::config::ini::Ini;
 use crate::config::reference::NothingElse;
+use crate::names::Person;
 
 fn rules(text: &str) -> Result<Rules, String> {
     let mut ini = Ini::new();
@@ -11,10 +12,14 @@ fn rules(text: &str) -> Result<Rules, String> {
     Rules::from_settings(&Settings::new(ini, &NothingElse)).map_err(|error| error.to_string())
 }
 
+fn person(name: &str) -> &'static Person {
+    Box::leak(Box::new(Person::parse(name, &crate::names::Rules::default()).unwrap()))
+}
+
 fn access<'a>(groups: &'a [String]) -> Access<'a> {
     Access {
-        user: "alice",
-        groups,
+        user: Some(person("alice")),
+        groups: Some(groups),
         host: Some("db1.example.org"),
         address: Some("10.1.2.3".parse().unwrap()),
         protocol: Some("ssh"),
@@ -43,8 +48,8 @@ fn the_first_rule_that_matches_decides_and_without_one_nobody_may() {
     let text =
         "[rule a]\nusers=bob\naction=accept\n[rule b]\nusers=a*\naction=deny\n[rule c]\naction=accept\n";
     assert_eq!(decide(text, |_| {}), denied("rule b"));
-    assert_eq!(decide(text, |access| access.user = "bob"), accepted("rule a"));
-    assert_eq!(decide(text, |access| access.user = "carol"), accepted("rule c"));
+    assert_eq!(decide(text, |access| access.user = Some(person("bob"))), accepted("rule a"));
+    assert_eq!(decide(text, |access| access.user = Some(person("carol"))), accepted("rule c"));
     assert_eq!(decide("[rule a]\nusers=bob\naction=accept\n", |_| {}), denied("no rule matches"));
 }
 
@@ -54,8 +59,8 @@ fn every_condition_of_a_rule_has_to_hold() {
                  protocols=SSH\naccounts=root\ndays=mon\nhours=08:00-17:00\naction=accept\n";
     assert_eq!(decide(whole, |_| {}), accepted("rule a"));
     let other: [fn(&mut Access<'_>); 7] = [
-        |access| access.user = "bob",
-        |access| access.groups = &[],
+        |access| access.user = Some(person("bob")),
+        |access| access.groups = Some(&[]),
         |access| access.host = Some("db10.example.org"),
         |access| access.address = Some("11.0.0.1".parse().unwrap()),
         |access| access.protocol = Some("rdp"),
@@ -215,8 +220,8 @@ fn for_random_rules_the_first_match_is_what_a_model_says() {
         let address = [Some(0), Some(1), Some(2), None][random.below(4)];
         let groups: Vec<_> = group.into_iter().map(str::to_owned).collect();
         let access = Access {
-            user,
-            groups: &groups,
+            user: Some(person(user)),
+            groups: Some(&groups),
             host,
             address: address.map(|number| ADDRESSES[number].parse().unwrap()),
             protocol,

@@ -17,6 +17,7 @@ use super::failure::Failure;
 use super::rekey;
 use crate::logging::Short;
 use crate::mfa::{LOCAL_REALM, SERVICES};
+use crate::names;
 use crate::store::Token;
 use crate::token::Owner;
 use crate::token::elsewhere::Target;
@@ -90,7 +91,9 @@ fn dispatch(command: Command, admin: &mut Admin<'_>) -> Result<Text, Failure> {
 impl Admin<'_> {
     /// Takes the owner that the command line names.
     fn owner(&self, user: &str, realm: Option<&str>) -> Result<Owner, Failure> {
-        Ok(naming::owner(user, realm, &self.settings.required(&LOCAL_REALM)?)?)
+        let owner = naming::owner(user, realm, &self.settings.required(&LOCAL_REALM)?)?;
+        let people = names::Rules::from_settings(self.settings)?;
+        Ok(owner.as_written_before(self.store, &people)?)
     }
 
     /// Says what became of a token: its members with `--json`, else a sentence.

@@ -69,7 +69,7 @@ fn is_modhex(text: &str) -> bool {
 
 /// Reads the public ids of a user, in lower case.
 fn ids_of(settings: &Settings<'_>, user: &str) -> Result<Vec<String>, SettingError> {
-    let at = At::any(IDS.section, user);
+    let at = At::named(IDS.section, user);
     let ids: Vec<_> = settings.list(at)?.iter().map(|id| id.to_ascii_lowercase()).collect();
     match ids.iter().find(|id| id.len() > MAX_ID || !is_modhex(id)) {
         Some(id) => Err(settings.bad_entry(at, id, "is not a public id of at most 16 ModHex letters")),

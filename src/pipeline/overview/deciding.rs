@@ -5,7 +5,8 @@ use super::Overview;
 use crate::access::{Action, Requirement, Rule};
 use crate::config::ini::Ini;
 use crate::config::reference;
-use crate::config::settings::{At, Settings};
+use crate::config::settings::{Opt, Settings};
+use crate::mfa::{CONNECTIONS, REALMS};
 
 /// The conditions of a rule, in the order in which they are looked at.
 const CONDITIONS: [&str; 9] =
@@ -37,8 +38,8 @@ pub(super) fn names(settings: &Settings<'_>, overview: &mut Overview) {
 
 /// Says on which connection policies approvals are demanded.
 pub(super) fn approvals(settings: &Settings<'_>, overview: &mut Overview) {
-    let entries = |option| settings.list(At::any("four_eyes", option)).unwrap_or_default().join(", ");
-    let (connections, realms) = (entries("connections"), entries("realms"));
+    let entries = |option: &Opt| settings.list(option).unwrap_or_default().join(", ");
+    let (connections, realms) = (entries(&CONNECTIONS), entries(&REALMS));
     if !connections.is_empty() && !realms.is_empty() {
         overview.authenticate.push(format!(
             "connection policies {connections}, and those without a name: only with the approvals {realms}"

@@ -1,7 +1,8 @@
 //! Sections that are written and that no provider of the configuration reads.
 
-use crate::config::settings::{At, Settings};
-use crate::mfa;
+use crate::config::settings::Settings;
+use crate::credentials::PROVIDER as PROVIDERS;
+use crate::mfa::{self, REALMS};
 
 /// The sections of the providers of second factors, each with the word that `[mfa] provider` has for it.
 const FACTORS: [(&str, &str); 8] = [
@@ -46,7 +47,7 @@ const OTHERS: [&str; 13] = [
 pub(super) fn idle(settings: &Settings<'_>, factors: &[&str]) -> Vec<String> {
     let ini = settings.ini();
     let is_written = |section: &&str| ini.has_own_options(section);
-    let realms = settings.text(At::any("four_eyes", "realms")).ok().flatten().unwrap_or_default();
+    let realms = settings.text(&REALMS).ok().flatten().unwrap_or_default();
     let leads_there = |word: &str| realms.contains(&format!("@{word}"));
     let mut warnings = Vec::new();
     for (section, word) in FACTORS {
@@ -57,11 +58,11 @@ pub(super) fn idle(settings: &Settings<'_>, factors: &[&str]) -> Vec<String> {
             ));
         }
     }
-    let providers = settings.list(At::any("credentials", "provider")).unwrap_or_default();
+    let providers = settings.list(&PROVIDERS).unwrap_or_default();
     let is_vault = |word: &String| word.eq_ignore_ascii_case("vault");
     let is_store_of_vault =
         ini.sections().filter(|name| name.starts_with("credential_store ")).any(|section| {
-            settings.text(At::any(section, "provider")).ok().flatten().is_some_and(|word| is_vault(&word))
+            settings.text(PROVIDERS.of(section)).ok().flatten().is_some_and(|word| is_vault(&word))
         });
     if !providers.iter().any(is_vault) && !is_store_of_vault {
         for section in VAULT.iter().filter(|section| is_written(section)) {

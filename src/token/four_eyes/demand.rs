@@ -2,12 +2,13 @@
 
 use serde::{Deserialize, Serialize};
 
+use crate::names::{CountKey, Person, Requester, fold};
 use crate::store::{Token, TokenType};
 use crate::token::realms::Realms;
 
 /// Whether the one who asks may, must or must not be among those who approve.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Requester {
+pub enum RequesterRule {
     /// May be.
     Any,
     /// Must be.
@@ -28,8 +29,8 @@ pub enum Distinct {
 /// How approvals are counted.
 #[derive(Clone, Copy, Debug)]
 pub struct Rules {
-    /// See [`Requester`].
-    pub requester: Requester,
+    /// See [`RequesterRule`].
+    pub requester: RequesterRule,
     /// See [`Distinct`].
     pub distinct: Distinct,
     /// Whether a token without PIN counts although nobody said whose it is.
@@ -74,21 +75,26 @@ pub(super) struct Vote {
 }
 
 impl Vote {
-    /// Tells whether a user is among the persons of this approval. The empty name is nobody's.
-    fn is_by(&self, user: &str) -> bool {
-        self.is_by_person(user, self.is_elsewhere())
+    /// The people of this approval: the owner of the token, and whoever has the device in hand.
+    fn people(&self) -> [CountKey; 2] {
+        [CountKey::of(&self.user), CountKey::of(&self.holder)]
     }
 
-    fn is_by_person(&self, user: &str, by_core: bool) -> bool {
-        let same = |name: &str| if by_core { core(name) == core(user) } else { same_person(name, user) };
-        let is = |name: &str| !name.is_empty() && same(name);
-        is(&self.user) || is(&self.holder)
+    /// Tells whether the one who asks may be among the people of this approval, under either name.
+    fn may_be_by(&self, requester: &Requester) -> bool {
+        self.people().iter().any(|person| requester.may_be(person))
     }
 
-    /// Tells whether a person of this approval is a person of the other one.
+    /// Tells whether it is an approval of the one who asks.
+    fn is_by(&self, requester: &Requester) -> bool {
+        let is = |person: &Person| person.permit_key().is_named(&self.user);
+        is(&requester.gateway) || is(requester.identity())
+    }
+
+    /// Tells whether a person of this approval may be a person of the other one.
     fn shares_a_person_with(&self, other: &Self) -> bool {
-        let by_core = self.is_elsewhere() || other.is_elsewhere();
-        self.is_by_person(&other.user, by_core) || self.is_by_person(&other.holder, by_core)
+        let others = other.people();
+        self.people().iter().any(|person| others.iter().any(|other| person.may_be(other)))
     }
 
     /// Tells whether a server gave it. Only a server's realm has an `@` in its name.
@@ -110,7 +116,7 @@ impl Demand {
 
     /// Returns how many approvals of which realms are still missing, in the order of the demand.
     pub(super) fn missing(&self, votes: &[Vote]) -> Vec<(String, u32)> {
-        let given = |realm: &str| votes.iter().filter(|vote| vote.realm == realm).count();
+        let given = |realm: &str| votes.iter().filter(|vote| fold(&vote.realm) == fold(realm)).count();
         let left = |(realm, count): (&str, u32)| {
             let left = count.saturating_sub(u32::try_from(given(realm)).unwrap_or(u32::MAX));
             (left > 0).then(|| (realm.to_owned(), left))
@@ -137,7 +143,7 @@ impl Rules {
     pub(super) fn objection(
         &self,
         demand: &Demand,
-        requester: &str,
+        requester: &Requester,
         votes: &[Vote],
         vote: &Vote,
     ) -> Option<&'static str> {
@@ -153,35 +159,23 @@ impl Rules {
         if self.distinct == Distinct::Users && votes.iter().any(|other| vote.shares_a_person_with(other)) {
             return Some("its owner has approved already");
         }
-        if self.requester == Requester::Excluded && vote.is_by(requester) {
+        if self.requester == RequesterRule::Excluded && vote.may_be_by(requester) {
             return Some("its owner is the one who asks");
         }
         let last = demand.count_missing(votes) == 1;
-        let asked = vote.user == requester || votes.iter().any(|other| other.user == requester);
-        if self.requester == Requester::Required && last && !asked {
+        let asked = vote.is_by(requester) || votes.iter().any(|other| other.is_by(requester));
+        if self.requester == RequesterRule::Required && last && !asked {
             return Some("the one who asks has to be among those who approve");
         }
         None
     }
 
     /// Tells whether the one who asks has approved, has not, or may do either, as the rule wants it.
-    pub(super) fn is_content(&self, requester: &str, votes: &[Vote]) -> bool {
+    pub(super) fn is_content(&self, requester: &Requester, votes: &[Vote]) -> bool {
         match self.requester {
-            Requester::Any => true,
-            Requester::Required => votes.iter().any(|vote| vote.user == requester),
-            Requester::Excluded => !votes.iter().any(|vote| vote.is_by(requester)),
+            RequesterRule::Any => true,
+            RequesterRule::Required => votes.iter().any(|vote| vote.is_by(requester)),
+            RequesterRule::Excluded => !votes.iter().any(|vote| vote.may_be_by(requester)),
         }
     }
-}
-
-/// The part of a name at a server that decides whose it is: servers take `bob@realm2` for `bob`, whatever realm is
-/// asked for, and know people by their mail addresses too.
-pub(super) fn core(name: &str) -> String {
-    let name = name.rsplit_once('\\').map_or(name, |(_, name)| name);
-    name.split('@').next().unwrap_or_default().to_lowercase()
-}
-
-/// Tells whether two user names may be one person's: directories do not tell `alice` and `Alice` apart.
-pub(super) fn same_person(one: &str, other: &str) -> bool {
-    one.to_lowercase() == other.to_lowercase()
 }

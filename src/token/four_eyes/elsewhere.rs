@@ -4,9 +4,10 @@
 //! it uses up nobody's code. The server's yes is one for the name that was asked about, so that the name alone tells
 //! whose approval it is. A name in which a server might see somebody else than this program does is refused.
 
-use super::demand::{Demand, Vote, core};
+use super::demand::{Demand, Vote};
 use super::reading::Offer;
 use super::{Approvals, Outcome};
+use crate::names::{CountKey, fold};
 use crate::store::{Challenge, StoreError};
 use crate::token::elsewhere::{Enquiry, Target};
 
@@ -99,7 +100,7 @@ impl Approvals<'_> {
             // An empty password would ring somebody's phone.
             let objection = if voter.password.is_empty() { Some("there is no PIN or code") } else { None };
             let vote = voter.vote();
-            let requester = &self.session.owner.user;
+            let requester = self.session.requester;
             if let Some(why) = objection.or_else(|| self.rules.objection(demand, requester, &counted, &vote))
             {
                 self.log.info(format_args!("{}@{} does not count: {why}", vote.user, vote.realm));
@@ -135,7 +136,7 @@ impl Approvals<'_> {
                 _ => format!("{}:{}", vote.service(), serials.join(",")),
             };
             let vote = Vote { serial: device.clone(), device, ..vote.clone() };
-            let requester = &self.session.owner.user;
+            let requester = self.session.requester;
             if let Some(why) = self.rules.objection(&ballot.demand, requester, &counted, &vote) {
                 self.log.info(format_args!("{} does not count: {why}", vote.serial));
                 return self.refuse(&ballot);
@@ -165,7 +166,7 @@ impl Vote {
     /// What stands for the device where the server does not say which it was: there is only one for each person.
     pub(super) fn without_device(&self) -> String {
         let (realm, service) = self.realm.split_once('@').unwrap_or((&self.realm, ""));
-        format!("{service}:{}@{}", core(&self.user), realm.to_lowercase())
+        format!("{service}:{}@{}", CountKey::of(&self.user).as_str(), fold(realm))
     }
 
     fn service(&self) -> &str {
@@ -185,7 +186,7 @@ fn strip_realm<'n>(name: &'n str, realm: &str) -> Option<&'n str> {
 fn is_clear(user: &str) -> bool {
     let is_known =
         |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'.' | b'_' | b'-' | b'+' | b'@');
-    user.len() <= MAX_USER && !core(user).is_empty() && user.bytes().all(is_known)
+    user.len() <= MAX_USER && !CountKey::of(user).as_str().is_empty() && user.bytes().all(is_known)
 }
 
 #[cfg(test)]

@@ -1,8 +1,9 @@
 //! What a typed password is: whose token it could be an approval with, and whether it is one.
 
 use super::Approvals;
-use super::demand::{Demand, Vote, same_person};
+use super::demand::{Demand, Vote};
 use super::elsewhere::Voter;
+use crate::names::CountKey;
 use crate::store::{Advance, Sealer, StoreError, Use};
 use crate::token::Owner;
 use crate::token::code::code_part;
@@ -80,15 +81,15 @@ impl Approvals<'_> {
             }
         }
         let Some((first, _)) = right.first() else { return Ok(Reading::Wrong(found.named)) };
-        let owner = first.token.user.clone();
-        if !right.iter().all(|(held, _)| same_person(&held.token.user, &owner)) {
+        let owner = CountKey::of(&first.token.user);
+        if !right.iter().all(|(held, _)| CountKey::of(&held.token.user).may_be(&owner)) {
             self.log
                 .info(format_args!("tokens of several people have this PIN and code; type user:PIN+code"));
             return Ok(Reading::Wrong(Vec::new()));
         }
         for (held, advance) in right {
             let vote = vote(&held);
-            match self.rules.objection(demand, &self.session.owner.user, votes, &vote) {
+            match self.rules.objection(demand, self.session.requester, votes, &vote) {
                 None => return Ok(Reading::Offer(Offer { uses: held.uses(advance), vote })),
                 Some(why) => self.log.info(format_args!("token {} does not count: {why}", vote.serial)),
             }
@@ -106,10 +107,12 @@ impl Approvals<'_> {
         let Some((name, rest)) = text.split_once(':') else { return Ok(None) };
         let mut held = Vec::new();
         for realm in realms {
-            let owner = Owner::parse(name, realm);
+            let people = self.session.people;
+            let owner = Owner::of_login(name, realm, people);
             // Tokens that nobody owns are not the empty name's.
-            if owner.realm == *realm && !owner.user.is_empty() {
-                for token in self.store.tokens_of(&owner.user, realm)? {
+            if people.key(&owner.realm) == people.key(realm) && !owner.user.is_empty() {
+                let tokens = self.store.tokens_of(&owner.user, realm)?;
+                for token in tokens.into_iter().filter(|token| owner.owns(token, people)) {
                     held.push(Held::new(self.store, sealer, token)?);
                 }
             }
@@ -165,6 +168,9 @@ impl Approvals<'_> {
         for (serial, digits, advance) in hits {
             if let Some(part) = code_part(text, digits)
                 && let Some(token) = self.store.token(&serial)?
+                && realms
+                    .iter()
+                    .any(|realm| self.session.people.key(realm) == self.session.people.key(&token.realm))
                 && let Some(held) = self.unless_damaged(Held::new(self.store, sealer, token))?
             {
                 let pin = held.pin_of(&part);

@@ -43,7 +43,7 @@ use crate::config::reference::NothingElse;
 use crate::config::settings::Settings;
 use crate::logging::Log;
 use crate::mfa::{self, Answer, MfaError, Subject, Tools};
-use crate::names::MfaIdentity;
+use crate::names::{Mapping, MfaIdentity, Person, Requester};
 use crate::store::{Algorithm, KeySource, Places, Store, StoreError, Token, TokenType};
 
 /// When every test begins.
@@ -364,7 +364,12 @@ impl Place<'_> {
         let tools = Tools { settings: &settings, http_proxy: None, log: &site.log, budget, store: &store };
         let client = mfa::client(tools, false)?;
         let identity = MfaIdentity::parse(identity).unwrap();
+        let rules = crate::names::Rules::from_settings(&settings).unwrap();
+        let person = Person::of_identity(&identity, &rules)
+            .unwrap_or_else(|_| Person::parse("nobody", &rules).unwrap());
+        let requester = Requester { gateway: person.clone(), mapping: Mapping::Known(person) };
         let subject = Subject {
+            requester: &requester,
             naming: crate::mfa::Naming::User,
             approvals: crate::mfa::ApprovalsBy::Connection,
             identity: &identity,

@@ -1,0 +1,167 @@
+//! Patterns of rules, and what they are compared with.
+//!
+//! A rule that accepts compares exactly, but for case. A rule that denies means every spelling of what it names, so it
+//! compares all forms of a name, and a part of them that is not known may be just what it denies.
+
+use glob::Pattern;
+
+use crate::names::{AccountNames, CountKey, Host, Person, fold};
+
+/// What SPS calls the protocols that it proxies.
+const PROTOCOLS: [&str; 17] = [
+    "ftp", "http", "https", "ica", "mssql", "rdp", "scp", "sftp", "ssh", "tds", "telnet", "tn3270", "tn5250",
+    "tsg", "vnc", "x11", "rlogin",
+];
+const GLOB: [char; 5] = ['*', '?', '[', ']', '!'];
+
+/// How strictly a rule compares.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Reading {
+    /// As written, for a rule that accepts.
+    Exact,
+    /// Every spelling, for a rule that denies.
+    Every,
+}
+
+/// A pattern of names: of users, groups or accounts.
+#[derive(Debug)]
+pub(super) struct Name {
+    /// As written, in lower case.
+    written: Pattern,
+    /// Without domain, accents and case, where a rule denies.
+    bare: Option<Pattern>,
+}
+
+impl Name {
+    pub(super) fn parse(text: &str, reading: Reading) -> Option<Self> {
+        let is_quoted = text.contains(['"', ';', '#']) || text.starts_with('\'');
+        let has_hidden = crate::names::check_readable("the pattern", text).is_err();
+        if is_quoted || has_hidden {
+            return None;
+        }
+        let written = Pattern::new(&fold(text)).ok()?;
+        let name = text.rsplit_once('\\').map_or(text, |(_, name)| name);
+        let name = name.split('@').next().unwrap_or_default();
+        // "*@example.org" is about a domain; without it, it would be about everybody.
+        let names_one = name.contains(|character: char| character.is_alphanumeric());
+        let has_domain = name.len() != text.len();
+        let bare = match reading {
+            Reading::Exact => None,
+            Reading::Every if has_domain && (!names_one || name.contains(GLOB)) => None,
+            Reading::Every => Some(Pattern::new(CountKey::of(name).as_str()).ok()?),
+        };
+        Some(Self { written, bare })
+    }
+
+    fn fits(&self, written: &[&str], bare: &str) -> bool {
+        written.iter().any(|name| self.written.matches(name))
+            || self.bare.as_ref().is_some_and(|pattern| !bare.is_empty() && pattern.matches(bare))
+    }
+}
+
+/// Tells whether one of the patterns fits a person.
+pub(super) fn user(patterns: &[Name], person: &Person) -> bool {
+    let (lower, bare) = (fold(person.as_str()), person.count_key().as_str());
+    patterns.iter().any(|pattern| pattern.fits(&[&lower, &fold(person.permit_key().as_str())], bare))
+}
+
+/// Tells whether one of the patterns fits one of the groups; `None` where the groups are not known.
+pub(super) fn groups(patterns: &[Name], groups: Option<&[String]>) -> Option<bool> {
+    let groups = groups?;
+    let fits = |group: &String| {
+        patterns.iter().any(|pattern| pattern.fits(&[&fold(group)], CountKey::of(group).as_str()))
+    };
+    let is_unknown = |group: &String| CountKey::of(group).as_str().is_empty();
+    if groups.iter().filter(|group| !group.is_empty()).any(fits) {
+        return Some(true);
+    }
+    (!groups.iter().any(is_unknown)).then_some(false)
+}
+
+/// Tells whether one of the patterns fits an account; `None` where it is not known or cannot be read.
+pub(super) fn account(patterns: &[Name], text: Option<&str>, reading: Reading) -> Option<bool> {
+    let names = AccountNames::read(text.filter(|text| !text.is_empty())?)?;
+    Some(patterns.iter().any(|pattern| match reading {
+        Reading::Exact => pattern.fits(&[names.written()], ""),
+        Reading::Every => names.all().any(|name| pattern.fits(&[name], CountKey::of(name).as_str())),
+    }))
+}
+
+/// A pattern of hosts, in the form in which hosts are compared.
+#[derive(Debug)]
+pub(super) struct HostPattern {
+    pattern: Pattern,
+    /// Whether it can only fit an address.
+    is_address: bool,
+}
+
+impl HostPattern {
+    /// Reads a host, or a pattern of hosts; `None` for what can fit no host.
+    pub(super) fn parse(text: &str) -> Option<Self> {
+        if let Ok(host) = Host::parse(text) {
+            let pattern = Pattern::new(&host.to_string()).ok()?;
+            return Some(Self { pattern, is_address: host.address().is_some() });
+        }
+        if !text.contains(GLOB) {
+            return None;
+        }
+        let text = fold(text).replace('\u{3002}', ".");
+        let labels: Option<Vec<String>> = text.trim_end_matches('.').split('.').map(label).collect();
+        let text = labels?.join(".");
+        // Colons are an address's: no name has one.
+        let is_v6 = text.contains(':');
+        let of_v6 =
+            |character: char| character.is_ascii_hexdigit() || character == ':' || GLOB.contains(&character);
+        if text.is_empty() || text.starts_with('.') || (is_v6 && !text.chars().all(of_v6)) {
+            return None;
+        }
+        let of_v4 =
+            |character: char| character.is_ascii_digit() || character == '.' || GLOB.contains(&character);
+        let has_digit = text.contains(|character: char| character.is_ascii_digit());
+        let is_address = is_v6 || (has_digit && text.contains('.') && text.chars().all(of_v4));
+        Some(Self { pattern: Pattern::new(&text).ok()?, is_address })
+    }
+
+    pub(super) fn matches(&self, host: &str) -> bool {
+        self.pattern.matches(host)
+    }
+
+    pub(super) fn as_str(&self) -> &str {
+        self.pattern.as_str()
+    }
+}
+
+/// Returns a label of a host pattern; one of another script as its A-label, which has no place for wildcards.
+fn label(text: &str) -> Option<String> {
+    if !text.is_ascii() {
+        return if text.contains(GLOB) { None } else { idna::domain_to_ascii(text).ok() };
+    }
+    let allowed = |character: char| {
+        character.is_ascii_alphanumeric() || matches!(character, '-' | '_' | ':') || GLOB.contains(&character)
+    };
+    text.chars().all(allowed).then(|| text.to_owned())
+}
+
+/// Tells whether one of the patterns fits a target; `None` where that is not known. The address is a name of the target
+/// as well; the name that the user gave may be another.
+pub(super) fn host(patterns: &[HostPattern], host: Option<&str>, address: Option<&str>) -> Option<bool> {
+    let host = host.and_then(|host| Host::parse(host).ok());
+    let fits = |text: &str| patterns.iter().any(|pattern| pattern.matches(text));
+    if address.is_some_and(fits) || host.as_ref().is_some_and(|host| fits(&host.to_string())) {
+        return Some(true);
+    }
+    match host {
+        Some(Host::Name(_)) => Some(false),
+        // A target that was given by its address may have any name.
+        Some(Host::Address(_)) | None => {
+            let is_known = address.is_some() && patterns.iter().all(|pattern| pattern.is_address);
+            is_known.then_some(false)
+        }
+    }
+}
+
+/// Reads a pattern of protocols; `None` for what fits no protocol that SPS proxies.
+pub(super) fn protocol(text: &str) -> Option<Pattern> {
+    let pattern = Pattern::new(&text.to_lowercase()).ok()?;
+    PROTOCOLS.iter().any(|known| pattern.matches(known)).then_some(pattern)
+}

@@ -1,0 +1,118 @@
+//! Machines, by name or address, in the one form in which they are compared.
+
+use std::fmt;
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
+
+use super::MAX_NAME;
+use super::text::{is_hidden, nfkc};
+
+/// The prefix that NAT64 puts before an IPv4 address (RFC 6052), `64:ff9b::/96`.
+const NAT64: [u16; 6] = [0x64, 0xff9b, 0, 0, 0, 0];
+
+/// A machine: an address, or a name in lower case, with A-labels and without the dot at its end.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub enum Host {
+    /// By address; one that contains an IPv4 address is that address.
+    Address(IpAddr),
+    /// By name.
+    Name(String),
+}
+
+/// Says why a text is rejected as a host.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum HostError {
+    /// Nothing, or only dots.
+    #[error("the host is empty")]
+    Empty,
+    /// Over [`MAX_NAME`] bytes.
+    #[error("the host is longer than {MAX_NAME} bytes")]
+    TooLong,
+    /// White space, control characters, or characters that are not displayed.
+    #[error("the host contains white space or an invisible character")]
+    Characters,
+    /// A label that has no form in DNS, or brackets without an address in them.
+    #[error("the host is not a name or an address")]
+    Form,
+}
+
+impl Host {
+    /// Reads a host name or an address.
+    ///
+    /// # Errors
+    /// [`HostError`].
+    pub fn parse(text: &str) -> Result<Self, HostError> {
+        if text.len() > MAX_NAME {
+            return Err(HostError::TooLong);
+        }
+        if text
+            .chars()
+            .any(|character| character.is_whitespace() || character.is_control() || is_hidden(character))
+        {
+            return Err(HostError::Characters);
+        }
+        let plain = if text.is_ascii() { text.to_ascii_lowercase() } else { nfkc(text) };
+        let plain = plain.replace('\u{3002}', ".");
+        let plain = plain.trim_end_matches('.');
+        if plain.is_empty() {
+            return Err(HostError::Empty);
+        }
+        if plain.starts_with('[') || plain.ends_with(']') {
+            let inner = plain.strip_prefix('[').and_then(|rest| rest.strip_suffix(']'));
+            let address = inner.and_then(|inner| inner.parse::<Ipv6Addr>().ok()).ok_or(HostError::Form)?;
+            return Ok(Self::Address(canonical(address.into())));
+        }
+        if let Some(address) = address(plain) {
+            return Ok(Self::Address(address));
+        }
+        let name = if plain.is_ascii() {
+            plain.to_ascii_lowercase()
+        } else {
+            idna::domain_to_ascii(plain).map_err(|_| HostError::Form)?
+        };
+        if let Some(address) = address(&name) {
+            return Ok(Self::Address(address));
+        }
+        let allowed = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_' | b'.');
+        let is_name = name.bytes().all(allowed) && !name.starts_with('.') && !name.contains("..");
+        if is_name { Ok(Self::Name(name)) } else { Err(HostError::Form) }
+    }
+
+    /// Returns the address, where it is one.
+    pub fn address(&self) -> Option<IpAddr> {
+        match self {
+            Self::Address(address) => Some(*address),
+            Self::Name(_) => None,
+        }
+    }
+}
+
+/// Writes the one form.
+impl fmt::Display for Host {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Address(address) => address.fmt(f),
+            Self::Name(name) => f.write_str(name),
+        }
+    }
+}
+
+/// Reads an address, with or without brackets, in its one form.
+pub fn address(text: &str) -> Option<IpAddr> {
+    let inner = text.strip_prefix('[').and_then(|rest| rest.strip_suffix(']')).unwrap_or(text);
+    inner.parse().ok().map(canonical)
+}
+
+/// Returns an address in its one form: an IPv4 address that is mapped into IPv6, or translated by NAT64, is that
+/// address.
+pub fn canonical(address: IpAddr) -> IpAddr {
+    match address.to_canonical() {
+        IpAddr::V6(address) => match address.segments() {
+            [a, b, c, d, e, f, high, low] if [a, b, c, d, e, f] == NAT64 => {
+                let (high, low) = (u32::from(high), u32::from(low));
+                Ipv4Addr::from_bits((high << 16) | low).into()
+            }
+            _ => address.into(),
+        },
+        address => address,
+    }
+}
