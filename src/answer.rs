@@ -20,7 +20,7 @@ use crate::config::unknown;
 use crate::finding::Finding;
 use crate::logging::{Chain, Log};
 use crate::pipeline::checkout::{self, CheckoutProgress};
-use crate::pipeline::evidence::Evidence;
+use crate::pipeline::demand::Accepted;
 use crate::pipeline::online::{self, Plugins};
 use crate::pipeline::overview::{self, Overview};
 use crate::pipeline::{AaProgress, Context, Fault, Stop, authenticate, authorize, session_ended};
@@ -308,17 +308,17 @@ fn aa(context: &Context<'_>, invocation: &Invocation) -> Answer {
     let arguments = &invocation.arguments;
     with_cookies::<AaProgress>(context, invocation, |cookie, session_cookie| match invocation.hook {
         Hook::Authenticate => {
-            let (evidence, username) = authenticate::run(context, arguments, cookie, session_cookie)?;
+            let (accepted, username) = authenticate::run(context, arguments, cookie, session_cookie)?;
             let known = arguments.gateway_username.as_deref() == Some(username.as_str());
             let gateway = (!known).then(|| GatewayUser {
                 user: username.as_str().to_owned(),
                 groups: arguments.gateway_groups.clone().unwrap_or_default(),
             });
-            Ok(accept(&evidence, gateway))
+            Ok(accept(accepted, gateway))
         }
         Hook::Authorize => {
-            let evidence = authorize::run(context, arguments, cookie)?;
-            Ok(accept(&evidence, None))
+            let accepted = authorize::run(context, arguments, cookie)?;
+            Ok(accept(accepted, None))
         }
         Hook::SessionEnded => {
             session_ended::of_aa(context, arguments, cookie)?;
@@ -373,8 +373,8 @@ fn credential_store(context: &Context<'_>, invocation: &Invocation) -> Answer {
 /// Makes the response once the cookies are closed.
 type Finish = Box<dyn FnOnce(Cookies) -> Response>;
 
-fn accept(evidence: &Evidence, gateway: Option<GatewayUser>) -> Finish {
-    let metadata = evidence.metadata();
+fn accept(accepted: Accepted, gateway: Option<GatewayUser>) -> Finish {
+    let metadata = accepted.into_metadata();
     Box::new(|cookies| Response::Verdict(Verdict::Accept { metadata, gateway }, cookies))
 }
 

@@ -9,7 +9,7 @@ use secrecy::SecretString;
 use super::{Answer, Factor, MfaError, Naming, Subject, Tools, garbled};
 use crate::names::MfaIdentity;
 use crate::terms::Question;
-use crate::token::elsewhere::{Enquiry, Reply};
+use crate::token::elsewhere::{Enquiry, Given, Reply};
 
 /// Asks a server, on behalf of `on_behalf_of`. Where the server has a question, it comes along with the reply.
 ///
@@ -37,7 +37,7 @@ pub(super) fn ask(
         client.otp_authenticate(subject, &secret)
     };
     Ok(match answer? {
-        Answer::Accepted(Factor { serials, .. }) => (Reply::Yes(serials), None),
+        Answer::Accepted(Factor { serials, code, .. }) => (Reply::Yes(Given { serials, code }), None),
         Answer::Rejected => {
             tools.log.info(format_args!("{identity} is rejected by {}", client.branded_name()));
             (Reply::No, None)

@@ -9,12 +9,14 @@ pub mod authorize;
 mod bypass;
 pub mod checkout;
 mod connection_limit;
+pub mod demand;
 pub mod evidence;
 mod factor;
 mod identity;
 pub mod online;
 pub mod overview;
 mod progress;
+mod proof;
 mod questions;
 pub mod session_ended;
 

@@ -5,6 +5,7 @@
 use serde::{Deserialize, Serialize};
 
 use super::evidence::Evidence;
+use super::proof::Proof;
 use crate::protocol::cookie::Progress;
 use crate::protocol::invocation::PluginType;
 use crate::store::ConnectionKey;
@@ -20,6 +21,9 @@ pub struct AaProgress {
     /// Why the user could not be mapped to an identity, where that is so.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(super) mapping_failed: Option<String>,
+    /// What the provider accepted, while the approvals of others are asked for.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(super) awaits_approvals: Option<Evidence>,
     /// The verdict that waits for the questions to be answered.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(super) accepted: Option<Evidence>,
@@ -32,9 +36,9 @@ pub struct AaProgress {
     /// Whether the connection limit was passed.
     #[serde(default)]
     pub(super) counted: bool,
-    /// Whether a second factor held, where an access rule may ask for that.
-    #[serde(default, skip_serializing_if = "is_false")]
-    pub(super) is_proven: bool,
+    /// What `authenticate` proved, where an access rule may ask for that.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(super) proof: Option<Proof>,
     /// Whether `authorize` has asked what an access rule requires.
     #[serde(default, skip_serializing_if = "is_false")]
     pub(super) has_asked: bool,
@@ -56,10 +60,14 @@ pub(super) enum Stage {
     Identified,
     /// The second factor was asked.
     Factor,
+    /// The second factor was accepted, and the approvals of others are asked for.
+    Approvals,
     /// Accepted and cached; questions remain.
     Questions,
     /// Done.
     Complete,
+    /// This plugin was not asked to authenticate the session.
+    Elsewhere,
 }
 
 impl Progress for AaProgress {

@@ -7,7 +7,7 @@ use serde::Deserialize;
 use crate::json::Object;
 use crate::mfa::dialogue::{Accepted, Challenge, Push, Verdict};
 use crate::mfa::envelope::{self, Refusal};
-use crate::mfa::{MfaError, Reason, garbled, printable};
+use crate::mfa::{MfaError, Reason, garbled, kinds, printable};
 use crate::net::Reply;
 
 #[derive(Default, Deserialize)]
@@ -20,8 +20,9 @@ struct Detail {
     challenges: Option<BTreeMap<String, Object<Entry>>>,
     /// By id; of `/validate/check_status` only.
     transactions: Option<BTreeMap<String, Object<Transaction>>>,
-    /// Of a success, where the policy `detail_on_success` allows it.
+    /// Of a success, where the policy `detail_on_success` allows it, as the next one.
     serial: Option<String>,
+    tokentype: Option<String>,
     /// Of a failure, where the policy `detail_on_fail` allows it. A challenge has "challenge created".
     error: Option<String>,
 }
@@ -59,7 +60,8 @@ pub(super) fn verdict(reply: &Reply) -> Result<Verdict, MfaError> {
     match (value, answer.detail.is_challenge()) {
         (true, false) if answer.authentication.is_none() => {
             let serial = answer.detail.serial.map(envelope::serial_of).transpose()?;
-            Ok(Verdict::Accepted(Accepted { serial, way: None }))
+            let code = kinds::of_type(answer.detail.tokentype.as_deref());
+            Ok(Verdict::Accepted(Accepted { serial, way: None, code }))
         }
         (true, _) => Err(garbled("the server's value and its detail contradict each other")),
         (false, true) => challenge(answer.detail).map(Verdict::Challenge),
