@@ -308,11 +308,11 @@ fn aa(context: &Context<'_>, invocation: &Invocation) -> Answer {
     with_cookies::<AaProgress>(context, invocation, |cookie, session_cookie| match invocation.hook {
         Hook::Authenticate => {
             let accepted = authenticate::run(context, arguments, cookie, session_cookie)?;
-            Ok(accept(accepted.evidence.metadata().with_told(accepted.told), accepted.gateway))
+            Ok(accept(accepted.verdict.into_metadata().with_told(accepted.told), accepted.gateway))
         }
         Hook::Authorize => {
-            let evidence = authorize::run(context, arguments, cookie)?;
-            Ok(accept(evidence.metadata(), None))
+            let accepted = authorize::run(context, arguments, cookie)?;
+            Ok(accept(accepted.into_metadata(), None))
         }
         Hook::SessionEnded => {
             session_ended::of_aa(context, arguments, cookie)?;

@@ -8,6 +8,8 @@
 #![expect(clippy::panic, reason = "a test that cannot go on has failed")]
 #![expect(clippy::indexing_slicing, reason = "a JSON value that lacks a member is null, and a test may fail")]
 
+#[path = "roads_in/demands.rs"]
+mod demands;
 #[path = "roads_in/factors.rs"]
 mod factors;
 #[path = "roads_in/ldap.rs"]

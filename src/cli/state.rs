@@ -32,6 +32,17 @@ enum Command {
         #[arg(long)]
         replace: bool,
     },
+    /// Forget what the hooks remember of people: authentications that are good for another session, and counts of wrong
+    /// approvals
+    #[command(group(clap::ArgGroup::new("whose").required(true)))]
+    Forget {
+        /// Of this user, under whatever domain or realm
+        #[arg(long, value_name = "NAME", group = "whose")]
+        user: Option<String>,
+        /// Of all, with the counts of addresses and of demands
+        #[arg(long, group = "whose")]
+        all: bool,
+    },
 }
 
 /// Does what the command says.
@@ -40,6 +51,7 @@ pub(super) fn run(edge: Edge<'_>, options: StateOptions) -> Outcome {
     admin::run(edge, common, |admin| match command {
         Command::Backup { file } => backup(&file, admin),
         Command::Restore { file, replace } => restore(&file, replace, admin),
+        Command::Forget { user, all: _ } => forget(user.as_deref(), admin),
     })
 }
 
@@ -65,4 +77,18 @@ fn restore(file: &std::path::Path, replace: bool, admin: &Admin<'_>) -> Result<T
         return line(&members.collect());
     }
     Ok(format!("the state is that of the backup, with {} tokens\n", restored.tokens).into())
+}
+
+fn forget(user: Option<&str>, admin: &Admin<'_>) -> Result<Text, Failure> {
+    let authentications = admin.store.forget_authentications(user)?;
+    let approvals = admin.store.forget_guesses(user)?;
+    if admin.json {
+        let members = [("authentications", authentications), ("wrong_approvals", approvals)];
+        let members = members.into_iter().map(|(name, count)| (name.to_owned(), Value::from(count)));
+        return line(&members.collect());
+    }
+    Ok(format!(
+        "forgotten: {authentications} remembered authentications, {approvals} counts of wrong approvals\n"
+    )
+    .into())
 }

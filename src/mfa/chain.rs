@@ -32,10 +32,13 @@ pub(super) struct Chain<'a> {
 #[derive(Default, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 struct Progress {
-    /// The names of the factors that held; there are as many as links are done.
+    /// The names of the factors that were accepted; there are as many as links are done.
     held: Vec<String>,
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     serials: Vec<String>,
+    /// The realms of the approvals that were given.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    approvals: Vec<String>,
     /// What the provider of the next link keeps.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     state: Option<Value>,
@@ -53,13 +56,15 @@ impl Chain<'_> {
             return Ok(foreign());
         };
         match ask(link.client.as_ref(), Subject { state: progress.state.as_ref(), ..subject })? {
-            Answer::Accepted(Factor { name, serials }) => {
+            Answer::Accepted(Factor { name, serials, code, approvals, by_fallback }) => {
                 progress.held.push(name);
                 progress.serials.extend(serials);
+                progress.approvals.extend(approvals);
                 progress.state = None;
                 let Some(next) = rest.first() else {
-                    let Progress { held, serials, .. } = progress;
-                    return Ok(Answer::Accepted(Factor { name: held.join(" + "), serials }));
+                    let Progress { held, serials, approvals, .. } = progress;
+                    let name = held.join(" + ");
+                    return Ok(Answer::Accepted(Factor { name, serials, code, approvals, by_fallback }));
                 };
                 let question = Question {
                     key: KEY.to_owned(),

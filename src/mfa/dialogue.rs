@@ -15,6 +15,7 @@ use crate::logging::{Chain, Level, Log};
 use crate::names::MfaIdentity;
 use crate::secret;
 use crate::terms::Question;
+use crate::token::elsewhere::CodeKind;
 
 /// The longest pause between two questions whether a push is confirmed, in seconds.
 const MAX_POLL_INTERVAL: f64 = 60.0;
@@ -66,6 +67,8 @@ pub(super) struct Accepted {
     pub(super) serial: Option<String>,
     /// How it came about, where that is not what the user did.
     pub(super) way: Option<&'static str>,
+    /// What was accepted.
+    pub(super) code: CodeKind,
 }
 
 /// Something that the user, or the user's device, has to answer.
@@ -261,7 +264,7 @@ impl<'a> Dialogue<'a> {
                 Verdict::Accepted(accepted) => {
                     let name = format!("{} {}", server.name(), accepted.way.unwrap_or(way));
                     let serials = accepted.serial.into_iter().collect();
-                    return Ok(Answer::Accepted(Factor { name, serials }));
+                    return Ok(Answer::Accepted(Factor::new(name, serials, accepted.code)));
                 }
                 Verdict::Rejected(reason) => return Ok(rejected(reason)),
                 Verdict::Challenge(_) if round == MAX_ROUNDS => break,

@@ -10,7 +10,7 @@ use super::{Answer, Factor, MfaError, Naming, Subject, Tools, garbled};
 use crate::names::MfaIdentity;
 use crate::secret;
 use crate::terms::Question;
-use crate::token::elsewhere::{Enquiry, Reply};
+use crate::token::elsewhere::{Enquiry, Given, Reply};
 
 /// Asks a server, on behalf of `on_behalf_of`. Where the server has a question, it comes along with the reply.
 ///
@@ -43,7 +43,7 @@ pub(super) fn ask(
     };
     // A PIN was typed, or an approval is at stake.
     Ok(match answer.map_err(MfaError::not_ignored)? {
-        Answer::Accepted(Factor { serials, .. }) => (Reply::Yes(serials), None),
+        Answer::Accepted(Factor { serials, code, .. }) => (Reply::Yes(Given { serials, code }), None),
         Answer::Rejected => {
             tools.log.info(format_args!("{identity} is rejected by {}", client.branded_name()));
             (Reply::No, None)

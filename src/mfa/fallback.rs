@@ -5,7 +5,7 @@
 use secrecy::SecretString;
 use serde_json::{Map, Value};
 
-use super::{Answer, Carried, ConfirmedOutage, MfaClient, MfaError, Subject};
+use super::{Answer, Carried, ConfirmedOutage, Factor, MfaClient, MfaError, Subject};
 use crate::logging::{Chain, Log};
 
 /// The member of the cookie's state that says whose state it is.
@@ -26,7 +26,8 @@ impl WithFallback<'_> {
     ) -> Result<Answer, MfaError> {
         // A dialogue that the fallback began is the fallback's to the end, even if the service is back.
         if let Some(state) = subject.state.and_then(|state| state.get(MINE)) {
-            return ask(self.fallback.as_ref(), Subject { state: Some(state), ..subject }).map(wrap);
+            return ask(self.fallback.as_ref(), Subject { state: Some(state), approvals: None, ..subject })
+                .map(wrap);
         }
         match ask(self.service.as_ref(), subject) {
             Err(MfaError::Outage(confirmed)) => self.fall_back(&confirmed, subject, ask),
@@ -43,15 +44,23 @@ impl WithFallback<'_> {
     ) -> Result<Answer, MfaError> {
         let service = self.service.branded_name();
         self.log.warning(format_args!("{service}: {}; asking the local tokens", Chain(confirmed)));
-        ask(self.fallback.as_ref(), Subject { state: None, ..subject }).map(wrap)
+        ask(self.fallback.as_ref(), Subject { state: None, approvals: None, ..subject }).map(wrap)
     }
 }
 
-/// Marks the state of the fallback's question as the fallback's.
+/// Marks the fallback's answer, and the state of its question, as the fallback's. Approvals that a connection demands are
+/// asked for after the factor, as they are after the service's.
 fn wrap(answer: Answer) -> Answer {
-    let Answer::NeedInfo { question, state: Some(state) } = answer else { return answer };
-    let state = Value::Object(Map::from_iter([(MINE.to_owned(), state)]));
-    Answer::NeedInfo { question, state: Some(state) }
+    match answer {
+        Answer::Accepted(factor) => Answer::Accepted(Factor { by_fallback: true, ..factor }),
+        Answer::NeedInfo { question, state: Some(state) } => {
+            let state = Value::Object(Map::from_iter([(MINE.to_owned(), state)]));
+            Answer::NeedInfo { question, state: Some(state) }
+        }
+        other @ (Answer::NeedInfo { state: None, .. }
+        | Answer::Rejected
+        | Answer::AuthenticationFailure { .. }) => other,
+    }
 }
 
 impl MfaClient for WithFallback<'_> {

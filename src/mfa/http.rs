@@ -17,6 +17,7 @@ use crate::json;
 use crate::net::{self, Body, Reply, Request};
 use crate::secret;
 use crate::terms::Question;
+use crate::token::elsewhere::CodeKind;
 
 const SERVER_URL: Opt = Opt::new("http", "server_url", "");
 const TOKEN: Opt = Opt::new("http", "token", "");
@@ -117,7 +118,7 @@ impl<'a> Http<'a> {
             answer.reason.map(|reason| Reason::of_server(&reason)).filter(|reason| !reason.is_empty());
         match (answer.result.as_str(), reason, answer.question) {
             ("ACCEPT", _, _) => {
-                Ok(Answer::Accepted(Factor { name: format!("http {path}"), serials: Vec::new() }))
+                Ok(Answer::Accepted(Factor::new(format!("http {path}"), Vec::new(), CodeKind::Unknown)))
             }
             ("DENY", None, _) => Ok(Answer::Rejected),
             ("DENY", Some(reason), _) => Ok(Answer::AuthenticationFailure {

@@ -10,6 +10,7 @@ use crate::clock::Budget;
 use crate::config::settings::{Opt, SettingError};
 use crate::ldap::{Outcome, Server, ServerError};
 use crate::logging::{Log, Short};
+use crate::token::elsewhere::CodeKind;
 
 const SERVER: Opt = Opt::new("ldap", "server", "");
 const BIND_NAME: Opt = Opt::new("ldap", "bind_name", "");
@@ -102,7 +103,7 @@ impl<'a> Ldap<'a> {
     fn decide(&self, dn: &str, outcome: &Outcome) -> Result<Answer, MfaError> {
         // Whoever has to change the password first is not yet let in, as Active Directory has it.
         if outcome.is_success() && outcome.policy.is_none() {
-            return Ok(Answer::Accepted(Factor { name: "ldap".to_owned(), serials: Vec::new() }));
+            return Ok(Answer::Accepted(Factor::new("ldap", Vec::new(), CodeKind::Static)));
         }
         if outcome.is_success() || outcome.code.is_refusal() {
             self.log.info(format_args!("ldap: the bind as {} is refused: {outcome}", Short(dn)));

@@ -4,48 +4,26 @@ use secrecy::{ExposeSecret, SecretString};
 use serde_json::Value;
 
 use super::elsewhere;
-use super::{Answer, ApprovalsBy, Factor, MfaClient, MfaError, Subject, Tools};
-use crate::config::list::Entries;
+use super::{Answer, Factor, MfaClient, MfaError, Subject, Tools};
 use crate::config::settings::{Opt, SettingError};
-use crate::names::Rules;
-use crate::store::{ChallengeKind, Token, TokenType};
+use crate::names::{self, Rules};
+use crate::store::{ChallengeKind, Charge, Token, TokenType};
 use crate::terms::Question;
-use crate::token::elsewhere::Reply;
+use crate::token::elsewhere::{CodeKind, Reply};
 use crate::token::forward::Forwarded;
-use crate::token::four_eyes::{
-    self, Approvals, Asking, Ballot, Demand, Distinct, First, Next, RequesterRule,
-};
+use crate::token::four_eyes::{self, Approvals, Ballot, Demand, First, Next};
 use crate::token::pin::Hashing;
-use crate::token::realms::Realms;
-use crate::token::verify::{self, Codes, Earlier, Rest, Verifier};
+use crate::token::verify::{self, Blame, Codes, Earlier, Rest, Verifier};
 use crate::token::{Outcome, Owner, Session};
 
 pub(crate) const REALM: Opt = Opt::new("local", "realm", "default");
 const CHALLENGE_RESPONSE: Opt = Opt::new("local", "challenge_response", "yes");
 const CHALLENGE_VALIDITY: Opt = Opt::new("local", "challenge_validity", "120");
 const FORWARD_FAILCOUNTER: Opt = Opt::new("local", "forward_failcounter", "yes");
-pub(crate) const REALMS: Opt = Opt::new("four_eyes", "realms", "").with_entries(Entries::Phrases);
-pub(crate) const CONNECTIONS: Opt = Opt::new("four_eyes", "connections", "");
-const SEPARATOR: Opt = Opt::new("four_eyes", "separator", "");
-const DISTINCT: Opt = Opt::new("four_eyes", "distinct", "users");
-const REQUESTER: Opt = Opt::new("four_eyes", "requester", "any");
-const PINLESS: Opt = Opt::new("four_eyes", "pinless", "no");
-const MAX_FAIL: Opt = Opt::new("four_eyes", "max_fail", "10");
-const UNLOCK_AFTER: Opt = Opt::new("four_eyes", "unlock_after", "900");
-pub(super) const OPTIONS: &[Opt] = &[
-    REALM,
-    CHALLENGE_RESPONSE,
-    CHALLENGE_VALIDITY,
-    FORWARD_FAILCOUNTER,
-    REALMS,
-    CONNECTIONS,
-    SEPARATOR,
-    DISTINCT,
-    REQUESTER,
-    PINLESS,
-    MAX_FAIL,
-    UNLOCK_AFTER,
-];
+/// How much of the limit of a forward token's target the forward's owner may use up with wrong codes.
+const FORWARD_SHARE: Opt = Opt::new("local", "forward_share", "50");
+pub(super) const OPTIONS: &[Opt] =
+    &[REALM, CHALLENGE_RESPONSE, CHALLENGE_VALIDITY, FORWARD_FAILCOUNTER, FORWARD_SHARE];
 
 /// The longest password that is looked at, in bytes: all passwords of a four-eyes token at once.
 const MAX_PASSWORD: usize = 4096;
@@ -78,28 +56,16 @@ pub(super) struct Local<'a> {
 impl<'a> Local<'a> {
     pub(super) fn from_settings(tools: Tools<'a>, disable_echo: bool) -> Result<Self, SettingError> {
         let settings = tools.settings;
-        let requester = match settings.choice(&REQUESTER, &["any", "required", "excluded"])? {
-            "required" => RequesterRule::Required,
-            "excluded" => RequesterRule::Excluded,
-            _ => RequesterRule::Any,
-        };
-        let distinct = match settings.choice(&DISTINCT, &["tokens", "users"])? {
-            "tokens" => Distinct::Tokens,
-            _ => Distinct::Users,
-        };
+        let share = u32::try_from(settings.integer(&FORWARD_SHARE, 0, 100)?).unwrap_or(0);
+        let forward_failcounter = settings.boolean(&FORWARD_FAILCOUNTER)?;
         Ok(Self {
             realm: settings.required(&REALM)?,
             people: Rules::from_settings(settings)?,
             rules: verify::Rules {
                 challenge_response: settings.boolean(&CHALLENGE_RESPONSE)?,
-                forward_failcounter: settings.boolean(&FORWARD_FAILCOUNTER)?,
+                forward_share: if forward_failcounter { share } else { 0 },
             },
-            approvals: four_eyes::Rules {
-                requester,
-                distinct,
-                pinless: settings.boolean(&PINLESS)?,
-                forget_after: settings.seconds(&UNLOCK_AFTER, MAX_VALIDITY)?.as_secs_f64(),
-            },
+            approvals: super::four_eyes::rules(settings)?,
             challenge_validity: settings.seconds(&CHALLENGE_VALIDITY, MAX_VALIDITY)?.as_secs_f64(),
             disable_echo,
             tools,
@@ -108,11 +74,15 @@ impl<'a> Local<'a> {
 
     fn attempt(&self, subject: Subject<'_>, password: &str) -> Result<Answer, MfaError> {
         let owner = Owner::of_login(subject.identity.as_str(), &self.realm, &self.people);
+        let client_ip = subject.client_ip.unwrap_or_default();
+        let client_ip =
+            names::address(client_ip).map_or_else(|| client_ip.to_owned(), |address| address.to_string());
         let session = Session {
             id: subject.session_id.unwrap_or_default(),
             owner: &owner,
             requester: subject.requester,
             people: &self.people,
+            client_ip: &client_ip,
             challenge_validity: self.challenge_validity,
         };
         let store = self.tools.store;
@@ -122,11 +92,11 @@ impl<'a> Local<'a> {
         let approvals = Approvals { store, log, hashing: &hashing, rules: self.approvals, session };
         let step = match subject.state {
             _ if password.len() > MAX_PASSWORD => {
-                Step::Settled(verifier.deny(Vec::new(), "the password is too long")?)
+                Step::Settled(verifier.deny(Blame::default(), "the password is too long")?)
             }
             None => self.first(subject, &verifier, &approvals, password)?,
             Some(Value::String(id)) => self.answer(subject, &verifier, &approvals, id, password)?,
-            Some(_) => Step::Settled(verifier.deny(Vec::new(), "the cookie's state is no challenge")?),
+            Some(_) => Step::Settled(verifier.deny(Blame::default(), "the cookie's state is no challenge")?),
         };
         match step {
             Step::Settled(outcome) => Ok(self.told(outcome, None)),
@@ -157,7 +127,7 @@ impl<'a> Local<'a> {
         let mut yes = Vec::new();
         for enquiry in &ballot.enquiries {
             match elsewhere::ask(self.tools, self.disable_echo, subject, enquiry)?.0 {
-                Reply::Yes(serials) => yes.push(serials),
+                Reply::Yes(given) => yes.push(given),
                 // A question is for whoever approves, who does not sit here for long: PIN and code, or nothing.
                 Reply::No | Reply::Asks(_) => return Ok(self.told(approvals.refuse(&ballot)?, None)),
             }
@@ -167,7 +137,12 @@ impl<'a> Local<'a> {
 
     fn told(&self, outcome: Outcome, servers: Option<Question>) -> Answer {
         match outcome {
-            Outcome::Accepted(serials) => Answer::Accepted(Factor { name: "local".to_owned(), serials }),
+            // The log says which kind of token it was; nobody decides by it.
+            Outcome::Accepted(serials) => Answer::Accepted(Factor::new("local", serials, CodeKind::Unknown)),
+            Outcome::Approved { serials, realms } => Answer::Accepted(Factor {
+                approvals: realms,
+                ..Factor::new("local", serials, CodeKind::OneTime)
+            }),
             Outcome::Denied => super::rejected(DENIED),
             Outcome::Challenge { id, prompt } => Answer::NeedInfo {
                 question: servers.unwrap_or_else(|| Question {
@@ -189,15 +164,15 @@ impl<'a> Local<'a> {
         approvals: &Approvals<'_>,
         password: &'p str,
     ) -> Result<Step<'p>, MfaError> {
-        if let Some(demand) = self.policy(subject)? {
+        if let Some(demand) = subject.approvals {
             if password.is_empty() {
-                return Ok(Step::Settled(approvals.begin(&demand)?));
+                return Ok(Step::Settled(approvals.begin(demand)?));
             }
-            return Ok(match approvals.first(&demand, password)? {
+            return Ok(match approvals.first(demand, password)? {
                 First::Settled(outcome) => Step::Settled(outcome),
                 First::Ask(ballot) => Step::Approve(ballot),
-                First::Nothing(named) | First::Wrong(named) => {
-                    Step::Settled(approvals.deny(&demand, named, "no approval")?)
+                First::Nothing(pays) | First::Wrong(pays) => {
+                    Step::Settled(approvals.deny(demand, pays, "no approval")?)
                 }
             });
         }
@@ -216,9 +191,9 @@ impl<'a> Local<'a> {
         let earlier = match verifier.with_code(&own, password)? {
             Codes::Settled(outcome) => return Ok(Step::Settled(outcome)),
             Codes::WrongPin(charges) if asking.is_empty() && !leads_out(&own) => {
-                return Ok(Step::Settled(verifier.deny_pin(&own, password, charges)?));
+                return Ok(Step::Settled(verifier.deny_pin(&own, password, charges.into())?));
             }
-            Codes::WrongPin(charges) => Earlier { matched: true, charges },
+            Codes::WrongPin(charges) => Earlier { matched: true, blame: charges.into() },
             Codes::None => Earlier::default(),
         };
         if let Some(forwarded) = verifier.with_server(&own, &asking, password, true)? {
@@ -248,7 +223,7 @@ impl<'a> Local<'a> {
                 Rest::Settled(outcome) => outcome,
                 Rest::Asks(number) => match demands.get(number).and_then(Option::as_ref) {
                     Some(demand) => approvals.begin(demand)?,
-                    None => verifier.deny(Vec::new(), "the four-eyes token's realms make no sense")?,
+                    None => verifier.deny(Blame::default(), "the four-eyes token's realms make no sense")?,
                 },
             },
         ))
@@ -262,8 +237,8 @@ impl<'a> Local<'a> {
         id: &str,
         password: &'p str,
     ) -> Result<Step<'p>, MfaError> {
-        let policy = self.policy(subject)?;
-        let deny = |why| verifier.deny(Vec::new(), why).map(Step::Settled);
+        let policy = subject.approvals.cloned();
+        let deny = |why| verifier.deny(Blame::default(), why).map(Step::Settled);
         let Some(challenge) = approvals.session.find(self.tools.store, id)? else {
             return Ok(deny("there is no such challenge for this session")?);
         };
@@ -286,45 +261,6 @@ impl<'a> Local<'a> {
             },
         })
     }
-
-    /// Returns the approvals that `[four_eyes]` demands for a connection policy, or that an access rule demands.
-    fn policy(&self, subject: Subject<'_>) -> Result<Option<Demand>, SettingError> {
-        let settings = self.tools.settings;
-        let (text, patterns) = (settings.text(&REALMS)?, settings.patterns(&CONNECTIONS)?);
-        let by = subject.approvals;
-        if patterns.is_empty()
-            && by != ApprovalsBy::Rule
-            && (text.is_none() || by == ApprovalsBy::ConnectionOrRule)
-        {
-            return Ok(None);
-        }
-        // Half a demand is a slip of the pen. Taken for none, it would let people in with less than was meant.
-        if patterns.is_empty() && by == ApprovalsBy::Connection {
-            return Err(settings.invalid(&CONNECTIONS, "shell patterns, because realms is set".to_owned()));
-        }
-        let realms = Realms::from_entries(&settings.list(&REALMS)?).map_err(|_| {
-            settings.invalid(&REALMS, "realms and counts such as realm1:2,realm2:1".to_owned())
-        })?;
-        if let Some(unknown) = realms.services().find(|name| !super::SERVICES.contains(name)) {
-            let known = super::SERVICES.join(", ");
-            return Err(settings.invalid(&REALMS, format!("behind an @ one of {known}, not {unknown}")));
-        }
-        // Without a name nobody can tell that the approvals are not demanded.
-        let name = subject.connection_name;
-        let named = name.is_none_or(|name| patterns.iter().any(|pattern| pattern.matches(name)));
-        if by != ApprovalsBy::Rule && !named {
-            return Ok(None);
-        }
-        let separator = settings.text(&SEPARATOR)?.unwrap_or_default();
-        let mut characters = separator.chars();
-        let separator = match (characters.next(), characters.next()) {
-            (None, None) => ' ',
-            (Some(separator), None) => separator,
-            _ => return Err(settings.invalid(&SEPARATOR, "one character".to_owned())),
-        };
-        let max_fail = u32::try_from(settings.integer(&MAX_FAIL, 1, 1000)?).unwrap_or(1);
-        Ok(Some(Demand { realms, separator, asking: Asking::Policy { max_fail } }))
-    }
 }
 
 /// Reads a first password as approvals for one four-eyes token after the other, and returns what else it may be.
@@ -344,14 +280,14 @@ fn approvals_of<'d, 'p>(
         match approvals.first(demand, password)? {
             First::Settled(outcome) => return Ok(Ok(Step::Settled(outcome))),
             First::Ask(ballot) => return Ok(Ok(Step::Approve(ballot))),
-            First::Wrong(mut charges) => {
-                charges.push(token.serial.clone());
-                return Ok(Err(Earlier { matched: true, charges }));
+            First::Wrong(guesses) => {
+                let charges = vec![Charge::own(&token.serial)];
+                return Ok(Err(Earlier { matched: true, blame: Blame { charges, guesses } }));
             }
-            First::Nothing(named) => {
-                earlier.charges.extend(named);
+            First::Nothing(guesses) => {
+                earlier.blame.guesses.extend(guesses);
                 if own_code {
-                    earlier.charges.push(token.serial.clone());
+                    earlier.blame.charges.push(Charge::own(&token.serial));
                 }
             }
         }

@@ -9,7 +9,9 @@ mod dialogue;
 mod elsewhere;
 mod envelope;
 mod fallback;
+mod four_eyes;
 mod http;
+mod kinds;
 mod ldap;
 mod linotp;
 mod local;
@@ -23,8 +25,9 @@ mod servers;
 mod yubico;
 
 pub use carried::Carried;
+pub(crate) use four_eyes::REALMS;
+pub use four_eyes::{approvals_as_written, approvals_of_connection, approvals_of_rule, except_whitelisted};
 pub(crate) use local::REALM as LOCAL_REALM;
-pub(crate) use local::{CONNECTIONS, REALMS};
 pub use outage::ConfirmedOutage;
 pub use probe::servers as ask_servers;
 /// For the fuzzer.
@@ -47,6 +50,8 @@ use crate::logging::Log;
 use crate::names::{MfaIdentity, Requester};
 use crate::store::{Store, StoreError};
 use crate::terms::{self, Question};
+use crate::token::elsewhere::CodeKind;
+use crate::token::four_eyes::Demand;
 
 const PROVIDER: Opt = Opt::new("mfa", "provider", "local");
 /// What the user reads before a password; a provider may have one of its own.
@@ -66,9 +71,10 @@ const PROMPTS: [Opt; 8] = [
 const FALLBACK: Opt = Opt::new("mfa", "fallback", "none");
 const RETRY_AFTER: Opt = Opt::new("mfa", "retry_after", "30");
 /// The options that this module and its providers read.
-pub const OPTIONS: [&[Opt]; 10] = [
+pub const OPTIONS: [&[Opt]; 11] = [
     &[PROVIDER, FALLBACK, RETRY_AFTER, PROMPT],
     &PROMPTS,
+    four_eyes::OPTIONS,
     http::OPTIONS,
     ldap::OPTIONS,
     linotp::OPTIONS,
@@ -121,8 +127,8 @@ pub struct Subject<'a> {
     pub typed: &'a BTreeMap<String, SecretString>,
     /// What the identity is.
     pub naming: Naming,
-    /// What demands the approvals of others.
-    pub approvals: ApprovalsBy,
+    /// The approvals of others that are demanded with this factor, where it can collect them.
+    pub approvals: Option<&'a Demand>,
 }
 
 /// What an identity is, where a service knows people and tokens by name.
@@ -134,17 +140,6 @@ pub enum Naming {
     Person,
     /// Where a forward token leads: a token's serial, where the service has such, or a person if there is an `@`.
     Target,
-}
-
-/// What demands the approvals of `[four_eyes]`.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum ApprovalsBy {
-    /// The connection policy's name alone.
-    Connection,
-    /// That, and an access rule later on.
-    ConnectionOrRule,
-    /// An access rule, now.
-    Rule,
 }
 
 /// What a provider found out.
@@ -167,12 +162,25 @@ pub enum Answer {
     },
 }
 
-/// Which factor held.
+/// Which factor was accepted, and what it proves.
 pub struct Factor {
     /// The provider's name in the configuration, and `push` or `otp`.
     pub name: String,
     /// The serials of the tokens, where the provider knows them.
     pub serials: Vec<String>,
+    /// What was accepted.
+    pub code: CodeKind,
+    /// The realms of the approvals that were given, each as often as it gave one.
+    pub approvals: Vec<String>,
+    /// Whether the local tokens answered in the place of a service that cannot be reached.
+    pub by_fallback: bool,
+}
+
+impl Factor {
+    /// Makes a factor without approvals. There is no default of `code`: each provider says what it knows.
+    fn new(name: impl Into<String>, serials: Vec<String>, code: CodeKind) -> Self {
+        Self { name: name.into(), serials, code, approvals: Vec::new(), by_fallback: false }
+    }
 }
 
 /// Says why a provider found out nothing.
@@ -267,6 +275,14 @@ pub trait MfaClient {
 /// The sections that describe a server, each with its line in `service`. A forward token may lead to one, and a
 /// four-eyes realm may be one's.
 pub const SERVICES: [&str; 6] = ["http", "edumfa", "privacyidea", "linotp", "radius", "yubico"];
+
+/// Tells whether the section of a server can be used.
+///
+/// # Errors
+/// An option of the section that is unusable.
+pub fn check_service(name: &str, tools: Tools<'_>) -> Result<(), SettingError> {
+    service(name, tools, false).map(|_| ())
+}
 
 /// Makes the client of a server from the section of this name; `None` where no provider has such a section.
 fn service<'a>(
@@ -410,6 +426,14 @@ pub fn password_keys(settings: &Settings<'_>) -> &'static [&'static str] {
 /// Options of the local tokens that are unusable.
 pub fn approvals<'a>(tools: Tools<'a>, disable_echo: bool) -> Result<Box<dyn MfaClient + 'a>, SettingError> {
     Ok(Box::new(local::Local::from_settings(tools, disable_echo)?))
+}
+
+/// Returns the providers as a remembered authentication is bound to them: their names in their order.
+///
+/// # Errors
+/// A provider that is unknown.
+pub fn provider_names(settings: &Settings<'_>) -> Result<String, SettingError> {
+    Ok(providers(settings)?.join(" + "))
 }
 
 /// Tells whether the local tokens answer for a service that cannot be reached.

@@ -4,6 +4,7 @@ use secrecy::SecretString;
 
 use super::{Answer, Factor, MfaClient, MfaError, Subject};
 use crate::logging::Log;
+use crate::token::elsewhere::CodeKind;
 
 /// Accepts everybody.
 pub(super) struct NoFactor;
@@ -29,7 +30,7 @@ impl MfaClient for NoFactor {
     }
 
     fn push_authenticate(&self, _: Subject<'_>) -> Result<Answer, MfaError> {
-        Ok(Answer::Accepted(Factor { name: "none".to_owned(), serials: Vec::new() }))
+        Ok(Answer::Accepted(Factor::new("none", Vec::new(), CodeKind::Unknown)))
     }
 
     fn otp_authenticate(&self, subject: Subject<'_>, _: &SecretString) -> Result<Answer, MfaError> {

@@ -3,13 +3,14 @@
 use secrecy::SecretString;
 use serde_json::{Map, Value};
 
+use super::demand::{self, Demand, Lack};
 use super::evidence::Evidence;
 use super::factor::{self, Who};
 use super::progress::{AaProgress, Stage};
 use super::{Context, Fault, Stop, bypass, gateway, identity, questions};
 use crate::access;
 use crate::config::settings::Opt;
-use crate::mfa::{self, ApprovalsBy};
+use crate::mfa;
 use crate::names::Person;
 use crate::protocol::cookie::Cookie;
 use crate::protocol::invocation::Arguments;
@@ -22,11 +23,13 @@ pub(super) const OPTIONS: &[Opt] = &[DISABLE_ECHO, INTERACTIVE_PROTOCOLS];
 
 /// The key of the one-time password.
 const OTP: &str = "otp";
+/// The key of the approvals that are asked for after the factor.
+const APPROVAL: &str = "approval";
 
 /// What an accepted authentication tells SPS.
 pub struct Accepted {
-    /// Why.
-    pub evidence: Evidence,
+    /// That it is an ACCEPT, and why.
+    pub verdict: demand::Accepted,
     /// Who it is, where SPS does not know it yet.
     pub gateway: Option<GatewayUser>,
     /// What a service adds to the metadata.
@@ -53,42 +56,46 @@ pub fn run(
     let Some(username) = identity::username(context, arguments, cookie)? else {
         return Err(gateway::ask_name(context, arguments, cookie, was_asked)?);
     };
+    let demand = Demand::of_connection(context, arguments)?;
     let evidence = match cookie.progress.stage {
-        Stage::Complete => return Err(Fault::Complete.into()),
+        Stage::Complete | Stage::Elsewhere => return Err(Fault::Complete.into()),
         Stage::Questions => cookie.progress.accepted.clone().ok_or(Fault::Complete)?,
-        Stage::Start | Stage::Unnamed | Stage::Identified | Stage::Factor => {
-            let proved = prove(context, arguments, cookie, &username);
+        Stage::Start | Stage::Unnamed | Stage::Identified | Stage::Factor | Stage::Approvals => {
+            let proved = prove(context, arguments, cookie, &username, &demand);
             session_cookie.extend(std::mem::take(&mut cookie.progress.session_cookie));
             let evidence = proved?;
             context.log.info(format_args!("user {username} is authenticated by {}", evidence.road()));
-            if !evidence.is_from_cache() {
-                bypass::remember(context, arguments, &username)?;
-            }
+            let identity = cookie.text(identity::IDENTITY)?.unwrap_or_else(|| username.as_str()).to_owned();
+            bypass::remember(context, arguments, &username, &identity, &evidence)?;
+            cookie.progress.proof = access::has_rules(context.settings)?.then(|| evidence.proof().clone());
             cookie.progress.stage = Stage::Questions;
             cookie.progress.accepted = Some(evidence.clone());
             evidence
         }
     };
+    // The configuration may demand more by now than when a question was asked.
+    let verdict = demand.accept(context, &evidence)?;
     questions::ask(context, arguments, cookie, session_cookie)?;
     let told = cookie.progress.told.take();
     let gateway = gateway::user(context, arguments, &username, told.as_ref())?;
     gateway::name_provider(context, session_cookie)?;
     cookie.progress.stage = Stage::Complete;
     cookie.progress.accepted = None;
-    Ok(Accepted { evidence, gateway, told: told.map(|told| told.metadata).unwrap_or_default() })
+    Ok(Accepted { verdict, gateway, told: told.map(|told| told.metadata).unwrap_or_default() })
 }
 
-/// Finds evidence: a road without a factor, else the factor.
+/// Finds evidence of what is demanded: by a road without a factor where one is taken, else by the factor, and by the
+/// approvals that the factor did not bring along.
 fn prove(
     context: &Context<'_>,
     arguments: &Arguments,
     cookie: &mut Cookie<AaProgress>,
     username: &Person,
+    demand: &Demand,
 ) -> Result<Evidence, Stop> {
-    let rules = access::has_rules(context.settings)?;
     if cookie.progress.stage == Stage::Start {
-        if let Some(evidence) = without_factor(context, arguments, username)? {
-            if rules {
+        if let Some(evidence) = without_factor(context, arguments, username, demand)? {
+            if access::has_rules(context.settings)? {
                 // A rule may require an approval later, where the appliance's directory is not at hand.
                 identity::requester(context, cookie, username)?;
             }
@@ -98,36 +105,84 @@ fn prove(
     }
     let requester = identity::requester(context, cookie, username)?;
     let identity = identity::identity(cookie)?;
-    let password = password(context, arguments, cookie)?;
-    cookie.progress.stage = Stage::Factor;
-    let tools = factor::tools(context);
-    let client = mfa::client(tools, context.settings.boolean(&DISABLE_ECHO)?)?;
-    let approvals = if rules { ApprovalsBy::ConnectionOrRule } else { ApprovalsBy::Connection };
-    let who = Who { requester: &requester, identity: &identity, approvals };
-    let evidence = match factor::ask(context, arguments, cookie, client.as_ref(), who, &password) {
-        Err(Stop::Ask(question)) => {
-            cookie.progress.answer_key = (question.key != OTP).then(|| question.key.clone());
-            return Err(Stop::Ask(question));
-        }
-        result => result?,
+    let who = Who {
+        requester: &requester,
+        identity: &identity,
+        approvals: demand.approvals(None),
+        takes_no_factor: demand.takes_no_factor(),
     };
-    cookie.progress.is_proven = rules && evidence.is_factor();
-    Ok(evidence)
+    let (evidence, answer) = match cookie.progress.awaits_approvals.clone() {
+        Some(evidence) if cookie.progress.stage == Stage::Approvals => {
+            (evidence, password(context, arguments, cookie)?)
+        }
+        Some(_) | None => {
+            let evidence = by_factor(context, arguments, cookie, who)?;
+            if demand.lacks(evidence.proof()) != Some(Lack::Approvals) {
+                return Ok(evidence);
+            }
+            // What the provider remembers is of another dialogue.
+            cookie.remove(factor::STATE);
+            cookie.progress.stage = Stage::Approvals;
+            cookie.progress.awaits_approvals = Some(evidence.clone());
+            (evidence, SecretString::default())
+        }
+    };
+    let client = mfa::approvals(factor::tools(context), context.settings.boolean(&DISABLE_ECHO)?)?;
+    match factor::ask(context, arguments, cookie, client.as_ref(), who, &answer) {
+        Err(Stop::Ask(mut question)) => {
+            APPROVAL.clone_into(&mut question.key);
+            cookie.progress.answer_key = Some(APPROVAL.to_owned());
+            Err(Stop::Ask(question))
+        }
+        result => {
+            let approvals = result?;
+            cookie.progress.awaits_approvals = None;
+            Ok(Evidence::approved(evidence, approvals))
+        }
+    }
 }
 
-/// Finds a road without a factor.
+/// Looks at the roads without a factor, as far as they are taken where this is demanded.
 fn without_factor(
     context: &Context<'_>,
     arguments: &Arguments,
     username: &Person,
+    demand: &Demand,
 ) -> Result<Option<Evidence>, Stop> {
-    if let Some(evidence) = bypass::user_list(context, username)? {
-        return Ok(Some(evidence));
+    if demand.takes_whitelist() {
+        if let Some(evidence) = bypass::user_list(context, username)? {
+            return Ok(Some(evidence));
+        }
+        if let Some(evidence) = bypass::ldap_group(context, username)? {
+            return Ok(Some(evidence));
+        }
     }
-    if let Some(evidence) = bypass::ldap_group(context, username)? {
-        return Ok(Some(evidence));
+    if demand.takes_no_factor() {
+        return bypass::recent_authentication(context, arguments, username);
     }
-    bypass::recent_authentication(context, arguments, username)
+    context.log.explain(format_args!(
+        "authenticate: approvals are demanded, so no authentication of a moment ago is used"
+    ));
+    Ok(None)
+}
+
+/// Asks the provider.
+fn by_factor(
+    context: &Context<'_>,
+    arguments: &Arguments,
+    cookie: &mut Cookie<AaProgress>,
+    who: Who<'_>,
+) -> Result<Evidence, Stop> {
+    let password = password(context, arguments, cookie)?;
+    cookie.progress.stage = Stage::Factor;
+    let client = mfa::client(factor::tools(context), context.settings.boolean(&DISABLE_ECHO)?)?;
+    match factor::ask(context, arguments, cookie, client.as_ref(), who, &password) {
+        Err(Stop::Ask(question)) => {
+            cookie.progress.answer_key = (question.key != OTP).then(|| question.key.clone());
+            Err(Stop::Ask(question))
+        }
+        result => result,
+    }
 }
 
 /// Returns the one-time password, empty for a push; asks for it where somebody can answer.
@@ -140,13 +195,14 @@ fn password(
     let password = match (cookie.progress.answer_key.as_deref(), cookie.progress.stage) {
         (Some(key), _) => typed(key),
         // An answer comes under the key that was asked for, and under no other.
-        (None, Stage::Factor) => typed(OTP),
+        (None, Stage::Factor | Stage::Approvals) => typed(OTP),
         (None, _) => mfa::password_keys(context.settings).iter().copied().chain([OTP]).find_map(typed),
     };
     if let Some(password) = password {
         return Ok(password.clone());
     }
-    if cookie.progress.stage == Stage::Factor || !can_answer(context, arguments)? {
+    let has_asked = matches!(cookie.progress.stage, Stage::Factor | Stage::Approvals);
+    if has_asked || !can_answer(context, arguments)? {
         return Ok(SecretString::default());
     }
     Err(Stop::Ask(question(context, OTP)?))

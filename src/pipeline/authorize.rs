@@ -5,16 +5,17 @@ use std::time::Duration;
 use secrecy::SecretString;
 
 use super::authenticate::{self, DISABLE_ECHO};
+use super::demand::{Accepted, Demand, Lack};
 use super::evidence::Evidence;
 use super::factor::{self, Who};
 use super::identity::LDAP_SERVER;
-use super::progress::AaProgress;
+use super::progress::{AaProgress, Stage};
 use super::{Context, Stop, bypass, connection_limit, identity};
 use crate::access::{self, Access, Requirement, Ruling, SystemResolver};
 use crate::config::settings::Opt;
 use crate::directory::ldap::LdapError;
 use crate::logging::Chain;
-use crate::mfa::{self, ApprovalsBy};
+use crate::mfa;
 use crate::names::{self, Person, Requester};
 use crate::protocol::cookie::Cookie;
 use crate::protocol::invocation::Arguments;
@@ -38,7 +39,19 @@ pub fn run(
     context: &Context<'_>,
     arguments: &Arguments,
     cookie: &mut Cookie<AaProgress>,
-) -> Result<Evidence, Stop> {
+) -> Result<Accepted, Stop> {
+    match cookie.progress.stage {
+        Stage::Complete | Stage::Elsewhere => {}
+        Stage::Start if cookie.is_new() => cookie.progress.stage = Stage::Elsewhere,
+        Stage::Start
+        | Stage::Unnamed
+        | Stage::Identified
+        | Stage::Factor
+        | Stage::Approvals
+        | Stage::Questions => {
+            return Err(Stop::deny("the authentication of this session did not end in ACCEPT", NOT_ALLOWED));
+        }
+    }
     let username = identity::username(context, arguments, cookie)?;
     let requester = match &username {
         // What a rule requires may depend on who asks. Where another plugin authenticated, that is found out here.
@@ -54,12 +67,12 @@ pub fn run(
     if username.is_none() && !bypass::is_skipped(context, arguments)? {
         return Err(Stop::deny("No username identified", ""));
     }
-    let evidence = ruled(context, arguments, cookie, username.as_ref(), requester.as_ref())?;
+    let accepted = ruled(context, arguments, cookie, username.as_ref(), requester.as_ref())?;
     // Last, so that whoever may not go there, or has not answered yet, takes nobody's place.
     if let Some(username) = &username {
         connection_limit::take(context, arguments, username, cookie)?;
     }
-    Ok(evidence)
+    Ok(accepted)
 }
 
 /// Asks `[access] provider`, and for what it requires.
@@ -69,11 +82,12 @@ fn ruled(
     cookie: &mut Cookie<AaProgress>,
     username: Option<&Person>,
     requester: Option<&Requester>,
-) -> Result<Evidence, Stop> {
+) -> Result<Accepted, Stop> {
     let resolver = SystemResolver { patience: context.budget.remaining().min(DNS_PATIENCE) };
     let Some(provider) = access::provider(context.settings, &resolver)? else {
         context.log.explain(format_args!("authorize: no [access] provider, so everybody may"));
-        return Ok(Evidence::authorized());
+        let demand = Demand::of_rule(context, arguments, Requirement::Nothing, None)?;
+        return demand.accept(context, &Evidence::authorized());
     };
     // A directory that nobody needs shall keep nobody out.
     let groups = if provider.looks_at_groups() { groups(context, arguments, username)? } else { None };
@@ -95,9 +109,13 @@ fn ruled(
             Err(Stop::deny(format!("Access denied: {by}"), NOT_ALLOWED))
         }
         Ruling::Accept { by, requirement } => {
-            let required = require(context, arguments, cookie, requester, requirement)?;
+            let session = cookie.progress.proof.clone();
+            let demand = Demand::of_rule(context, arguments, requirement, session.as_ref())?;
+            let required = require(context, arguments, cookie, requester, requirement, &demand)?;
+            let evidence = Evidence::ruled(&by, session.as_ref(), required);
+            let accepted = demand.accept(context, &evidence)?;
             context.log.info(format_args!("user {user} may go there: {by}"));
-            Ok(Evidence::ruled(&by, required))
+            Ok(accepted)
         }
     }
 }
@@ -125,20 +143,26 @@ fn groups(
     }
 }
 
-/// Sees to what a rule requires; `None` where that is nothing more.
+/// Asks for what a rule requires and the session has not proved; `None` where that is nothing more.
 fn require(
     context: &Context<'_>,
     arguments: &Arguments,
     cookie: &mut Cookie<AaProgress>,
     requester: Option<&Requester>,
     requirement: Requirement,
+    demand: &Demand,
 ) -> Result<Option<Evidence>, Stop> {
-    let approvals = match requirement {
-        Requirement::Nothing => return Ok(None),
-        Requirement::Factor if cookie.progress.is_proven => return Ok(None),
-        Requirement::Factor => ApprovalsBy::ConnectionOrRule,
-        Requirement::FourEyes => ApprovalsBy::Rule,
+    let session = cookie.progress.proof.clone();
+    let lack = match &session {
+        Some(proof) => demand.lacks(proof),
+        // Nothing is known of the session, so what the rule requires is asked for.
+        None => match requirement {
+            Requirement::Nothing => None,
+            Requirement::Factor => Some(Lack::Factor),
+            Requirement::FourEyes => Some(Lack::Approvals),
+        },
     };
+    let Some(lack) = lack else { return Ok(None) };
     let Some(requester) = requester else {
         return Err(Stop::deny("a rule requires more, and there is no user to ask", NOT_ALLOWED));
     };
@@ -151,26 +175,25 @@ fn require(
         // What authenticate's provider remembers is of another dialogue.
         cookie.remove(factor::STATE);
         cookie.progress.has_asked = true;
-        if requirement == Requirement::Factor && authenticate::can_answer(context, arguments)? {
+        if lack == Lack::Factor && authenticate::can_answer(context, arguments)? {
             return Err(Stop::Ask(authenticate::question(context, ANSWER)?));
         }
     }
     let disable_echo = context.settings.boolean(&DISABLE_ECHO)?;
     let tools = factor::tools(context);
-    let client = match approvals {
-        ApprovalsBy::Rule => mfa::approvals(tools, disable_echo)?,
-        ApprovalsBy::Connection | ApprovalsBy::ConnectionOrRule => mfa::client(tools, disable_echo)?,
+    let client = match lack {
+        Lack::Approvals => mfa::approvals(tools, disable_echo)?,
+        Lack::Factor => mfa::client(tools, disable_echo)?,
     };
     let identity = identity::identity(cookie)?;
-    let who = Who { requester, identity: &identity, approvals };
+    let approvals = demand.approvals(session.as_ref());
+    let who = Who { requester, identity: &identity, approvals, takes_no_factor: false };
     let password = answer.unwrap_or_else(SecretString::default);
     let asked = factor::ask(context, arguments, cookie, client.as_ref(), who, &password);
     // Who it is was settled by authenticate.
     cookie.progress.told = None;
     match asked {
-        Ok(evidence) if evidence.is_factor() => Ok(Some(evidence)),
-        // An outage that is ignored elsewhere, or a provider that accepts everybody, is not what the rule requires.
-        Ok(_) => Err(Stop::deny("a rule requires a second factor, and none was asked", factor::UNREACHABLE)),
+        Ok(evidence) => Ok(Some(evidence)),
         Err(Stop::Ask(mut question)) => {
             ANSWER.clone_into(&mut question.key);
             Err(Stop::Ask(question))

@@ -9,9 +9,10 @@ use crate::config::settings::Opt;
 use crate::directory::ldap::LdapError;
 use crate::directory::user_list;
 use crate::logging::Chain;
-use crate::names::{self, Person};
+use crate::mfa;
+use crate::names::{self, CountKey, Person};
 use crate::protocol::invocation::Arguments;
-use crate::store::CacheLimits;
+use crate::store::{CacheKey, CacheLimits, CacheScope};
 
 pub(super) const SKIP_CONNECTIONS: Opt = Opt::new("auth", "skip_connections", "");
 pub(super) const USER_LIST: Opt = Opt::new("whitelist source=user_list", "name", "");
@@ -21,10 +22,19 @@ pub(super) const GROUP_EXCEPT: Opt =
 const REUSE_LIMIT: Opt = Opt::new("authentication_cache", "reuse_limit", "0");
 const SOFT_TIMEOUT: Opt = Opt::new("authentication_cache", "soft_timeout", "15");
 const HARD_TIMEOUT: Opt = Opt::new("authentication_cache", "hard_timeout", "90");
+pub(super) const SHARE_CONNECTIONS: Opt = Opt::new("authentication_cache", "share_connections", "");
 /// Read by the SDK; here the cache is a table, so the option is known and has no effect.
 const CACHE_DIR: Opt = Opt::new("authentication_cache", "cache_dir", "auth_cache");
-pub(super) const OPTIONS: &[Opt] =
-    &[USER_LIST, GROUP_ALLOW, GROUP_EXCEPT, REUSE_LIMIT, SOFT_TIMEOUT, HARD_TIMEOUT, CACHE_DIR];
+pub(super) const OPTIONS: &[Opt] = &[
+    USER_LIST,
+    GROUP_ALLOW,
+    GROUP_EXCEPT,
+    REUSE_LIMIT,
+    SOFT_TIMEOUT,
+    HARD_TIMEOUT,
+    SHARE_CONNECTIONS,
+    CACHE_DIR,
+];
 
 /// Tells whether the configuration keeps this plugin out of a connection policy.
 pub(super) fn is_skipped(context: &Context<'_>, arguments: &Arguments) -> Result<bool, Stop> {
@@ -75,7 +85,8 @@ pub(super) fn ldap_group(context: &Context<'_>, username: &Person) -> Result<Opt
     }
 }
 
-/// The user authenticated from the same address a moment ago.
+/// The user authenticated a moment ago: from the same address, with the same provider, under the same connection policy or
+/// one that shares with it.
 pub(super) fn recent_authentication(
     context: &Context<'_>,
     arguments: &Arguments,
@@ -85,16 +96,31 @@ pub(super) fn recent_authentication(
         context.log.explain(format_args!("authenticate: no authentication is remembered"));
         return Ok(None);
     };
-    let used = context.store.use_authentication(username.permit_key(), &client_address(arguments), limits)?;
+    let provider = mfa::provider_names(context.settings)?;
+    let client_ip = client_address(arguments);
+    let key = cache_key(context, arguments, username, &client_ip, &provider)?;
+    let used = context.store.use_authentication(&key, limits)?;
     let is = if used { "an" } else { "no" };
     context.log.explain(format_args!("authenticate: {is} authentication of a moment ago counts once more"));
     Ok(used.then(Evidence::cache))
 }
 
-/// Remembers an authentication for [`recent_authentication`].
-pub(super) fn remember(context: &Context<'_>, arguments: &Arguments, username: &Person) -> Result<(), Stop> {
+/// Remembers an authentication for [`recent_authentication`], if it is one that may be remembered.
+pub(super) fn remember(
+    context: &Context<'_>,
+    arguments: &Arguments,
+    username: &Person,
+    identity: &str,
+    evidence: &Evidence,
+) -> Result<(), Stop> {
+    if !evidence.is_rememberable() {
+        return Ok(());
+    }
     let Some(limits) = cache_limits(context)? else { return Ok(()) };
-    context.store.remember_authentication(username.permit_key(), &client_address(arguments), limits)?;
+    let provider = mfa::provider_names(context.settings)?;
+    let client_ip = client_address(arguments);
+    let key = cache_key(context, arguments, username, &client_ip, &provider)?;
+    context.store.remember_authentication(&key, &CountKey::of(identity), limits)?;
     Ok(())
 }
 
@@ -102,6 +128,22 @@ pub(super) fn remember(context: &Context<'_>, arguments: &Arguments, username: &
 pub(super) fn client_address(arguments: &Arguments) -> String {
     let text = arguments.client_ip.as_deref().unwrap_or_default();
     names::address(text).map_or_else(|| text.to_owned(), |address| address.to_string())
+}
+
+fn cache_key<'a>(
+    context: &Context<'_>,
+    arguments: &Arguments,
+    username: &'a Person,
+    client_ip: &'a str,
+    provider: &'a str,
+) -> Result<CacheKey<'a>, Stop> {
+    let shared = context.settings.patterns(&SHARE_CONNECTIONS)?;
+    let scope = match arguments.connection_name.as_deref() {
+        None => CacheScope::Unnamed,
+        Some(name) if shared.iter().any(|pattern| pattern.matches(name)) => CacheScope::Shared,
+        Some(name) => CacheScope::Policy(name.to_owned()),
+    };
+    Ok(CacheKey { user: username.permit_key(), client_ip, scope, provider })
 }
 
 /// Reads `[authentication_cache]`; `None` where it is off.

@@ -1,11 +1,15 @@
-//! Why somebody is let in. Each way to make an [`Evidence`] is a road in, and `tests/roads_in.rs` walks each.
+//! Why somebody is let in, and what that proves. Each way to make an [`Evidence`] is a road in, and `tests/roads_in.rs`
+//! walks each.
+
+use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
+use super::proof::{FactorProof, Proof};
 use crate::mfa::{ConfirmedOutage, Factor};
 use crate::protocol::response::Metadata;
 
-/// The proof that becomes an ACCEPT. Its fields are private: whoever holds one went through a constructor below.
+/// What becomes an ACCEPT if it proves what is demanded. Its fields are private: it is made by a constructor below.
 #[must_use]
 #[derive(Clone, Debug, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -14,69 +18,96 @@ pub struct Evidence {
     road: String,
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     serials: Vec<String>,
-    from_cache: bool,
-    /// Whether a factor was really asked; not kept, because only the step that found it wants to know.
-    #[serde(skip)]
-    is_factor: bool,
+    proof: Proof,
 }
 
 impl Evidence {
-    fn new(road: impl Into<String>, reason: impl Into<String>) -> Self {
-        let (reason, road) = (reason.into(), road.into());
-        Self { reason, road, serials: Vec::new(), from_cache: false, is_factor: false }
+    fn new(road: impl Into<String>, reason: impl Into<String>, proof: Proof) -> Self {
+        Self { reason: reason.into(), road: road.into(), serials: Vec::new(), proof }
     }
 
     /// The user is on the whitelist that is a user list.
     pub(super) fn user_list(name: &str) -> Self {
-        Self::new(format!("user_list {name}"), "User whitelisted based on user list")
+        let proof = Proof::of(FactorProof::Whitelisted);
+        Self::new(format!("user_list {name}"), "User whitelisted based on user list", proof)
     }
 
     /// The user is whitelisted by a group.
     pub(super) fn ldap_group() -> Self {
-        Self::new("ldap_server_group", "User whitelisted based on ldap group")
+        let proof = Proof::of(FactorProof::Whitelisted);
+        Self::new("ldap_server_group", "User whitelisted based on ldap group", proof)
     }
 
-    /// The user authenticated a moment ago, from the same address.
+    /// The user authenticated a moment ago, from the same address, with the same provider.
     pub(super) fn cache() -> Self {
-        Self {
-            from_cache: true,
-            ..Self::new("authentication_cache", "User allowed based on cached authentication")
-        }
+        let proof = Proof::of(FactorProof::Remembered);
+        Self::new("authentication_cache", "User allowed based on cached authentication", proof)
     }
 
-    /// A second factor held. `proves` is whether the provider looks at anything.
+    /// A provider accepted the user. `proves` is whether the provider looks at anything.
     pub(super) fn factor(factor: Factor, proves: bool) -> Self {
-        Self { serials: factor.serials, is_factor: proves, ..Self::new(factor.name, "") }
+        let Factor { name, serials, code: _, approvals: realms, by_fallback } = factor;
+        let mut approvals = BTreeMap::<String, u32>::new();
+        for realm in realms {
+            let given = approvals.entry(realm).or_default();
+            *given = given.saturating_add(1);
+        }
+        let factor = match (proves, by_fallback) {
+            (true, false) => FactorProof::Proven,
+            (true, true) => FactorProof::ProvenByFallback,
+            (false, _) => FactorProof::NoneConfigured,
+        };
+        Self { serials, ..Self::new(name, "", Proof { factor, approvals }) }
+    }
+
+    /// The approvals that are demanded were given, after a provider accepted the user.
+    pub(super) fn approved(factor: Self, approvals: Self) -> Self {
+        let serials = factor.serials.into_iter().chain(approvals.serials).collect();
+        let road = format!("{}, approvals by {}", factor.road, approvals.road);
+        Self { serials, ..Self::new(road, factor.reason, factor.proof.and(&approvals.proof)) }
     }
 
     /// The service is down, which a second question confirmed, and `ignore_connection_error=yes` says that this is good
     /// enough.
     pub(super) fn connection_error_ignored(branded_name: &str, _: &ConfirmedOutage) -> Self {
         let reason = format!("{branded_name} is not reachable, fallback enabled");
-        Self::new("ignore_connection_error", reason)
+        Self::new("ignore_connection_error", reason, Proof::of(FactorProof::OutageIgnored))
     }
 
     /// Nothing forbids the access: the answer of `authorize` where no rule is configured.
     pub(super) fn authorized() -> Self {
-        Self::new("authorize", "")
+        Self::new("authorize", "", Proof::of(FactorProof::NoneConfigured))
     }
 
-    /// A rule or table lets in, with what it requires, if anything.
-    pub(super) fn ruled(by: &str, required: Option<Self>) -> Self {
+    /// A rule or table lets in. `session` is what `authenticate` proved, and `required` what the rule asked for.
+    pub(super) fn ruled(by: &str, session: Option<&Proof>, required: Option<Self>) -> Self {
+        let session = session.cloned().unwrap_or_else(|| Proof::of(FactorProof::NoneConfigured));
         match required {
-            None => Self::new(by, ""),
-            Some(Self { road, serials, .. }) => Self { serials, ..Self::new(format!("{by}, {road}"), "") },
+            None => Self::new(by, "", session),
+            Some(Self { road, serials, proof, .. }) => {
+                let is_new =
+                    proof.factor == FactorProof::Proven || proof.factor == FactorProof::ProvenByFallback;
+                let (first, second) = if is_new { (proof, session) } else { (session, proof) };
+                Self { serials, ..Self::new(format!("{by}, {road}"), "", first.and(&second)) }
+            }
         }
     }
 
-    /// Whether a second factor held.
-    pub(super) fn is_factor(&self) -> bool {
-        self.is_factor
+    /// What it proves.
+    pub(super) fn proof(&self) -> &Proof {
+        &self.proof
     }
 
-    /// Whether this is a cached authentication, which must not refresh itself.
-    pub(super) fn is_from_cache(&self) -> bool {
-        self.from_cache
+    /// Whether it may be remembered for the next session: what a provider accepted without the approvals of others.
+    pub(super) fn is_rememberable(&self) -> bool {
+        let is_by_provider = match self.proof.factor {
+            FactorProof::Proven | FactorProof::NoneConfigured => true,
+            FactorProof::ProvenByFallback
+            | FactorProof::OutageIgnored
+            | FactorProof::Whitelisted
+            | FactorProof::Remembered => false,
+        };
+        is_by_provider && self.proof.approvals.is_empty()
     }
 
     /// The road, for the log.
@@ -85,7 +116,7 @@ impl Evidence {
     }
 
     /// What SPS stores beside the session.
-    pub fn metadata(&self) -> Metadata {
+    pub(super) fn metadata(&self) -> Metadata {
         let metadata = Metadata::reason(&self.reason).with("by", &self.road);
         if self.serials.is_empty() { metadata } else { metadata.with("serial", &self.serials.join(",")) }
     }

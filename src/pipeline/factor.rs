@@ -8,11 +8,12 @@ use super::evidence::Evidence;
 use super::progress::{AaProgress, Told};
 use super::{Context, Denial, Fault, Stop};
 use crate::logging::Chain;
-use crate::mfa::{Answer, ApprovalsBy, Carried, MfaClient, MfaError, Naming, Reason, Subject, Tools};
+use crate::mfa::{Answer, Carried, MfaClient, MfaError, Naming, Reason, Subject, Tools};
 use crate::names::{MfaIdentity, Requester};
 use crate::protocol::cookie::Cookie;
 use crate::protocol::invocation::Arguments;
 use crate::secret;
+use crate::token::four_eyes::Demand as Approvals;
 
 /// Where a provider's state stands in the cookie.
 pub(super) const STATE: &str = "state";
@@ -33,7 +34,10 @@ const TOO_LONG: &str = "the answer is longer than the provider takes";
 pub(super) struct Who<'a> {
     pub(super) requester: &'a Requester,
     pub(super) identity: &'a MfaIdentity,
-    pub(super) approvals: ApprovalsBy,
+    /// The approvals that the provider is to ask for, if it can.
+    pub(super) approvals: Option<&'a Approvals>,
+    /// Whether an outage may be ignored, where the provider's section says so.
+    pub(super) takes_no_factor: bool,
 }
 
 /// What a provider may use.
@@ -59,7 +63,7 @@ pub(super) fn ask(
     who: Who<'_>,
     password: &SecretString,
 ) -> Result<Evidence, Stop> {
-    let Who { requester, identity, approvals } = who;
+    let Who { requester, identity, approvals, takes_no_factor } = who;
     let username = &requester.gateway;
     let push = secret::is_empty(password);
     context.log.info(format_args!(
@@ -124,7 +128,7 @@ pub(super) fn ask(
             }
             Err(Stop::Ask(question))
         }
-        Err(error) => without_answer(context, client, error),
+        Err(error) => without_answer(context, client, takes_no_factor, error),
     }
 }
 
@@ -138,14 +142,19 @@ fn typed(arguments: &Arguments) -> impl Iterator<Item = &SecretString> {
 }
 
 /// Makes of a provider's error what SPS gets: a denial, or ACCEPT where the configuration ignores an outage.
-fn without_answer(context: &Context<'_>, client: &dyn MfaClient, error: MfaError) -> Result<Evidence, Stop> {
+fn without_answer(
+    context: &Context<'_>,
+    client: &dyn MfaClient,
+    takes_no_factor: bool,
+    error: MfaError,
+) -> Result<Evidence, Stop> {
     let brand = client.branded_name();
     match &error {
         MfaError::CommunicationError { reason, .. } => {
             context.log.error(format_args!("{brand}: {}", Chain(&error)));
             Err(Stop::deny(reason.to_string(), COMMUNICATION_ERROR))
         }
-        MfaError::Outage(confirmed) if client.ignore_connection_error() => {
+        MfaError::Outage(confirmed) if takes_no_factor && client.ignore_connection_error() => {
             context
                 .log
                 .warning(format_args!("{brand}: {}; accepted without a second factor", Chain(confirmed)));

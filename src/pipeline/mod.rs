@@ -9,6 +9,7 @@ pub mod authorize;
 mod bypass;
 pub mod checkout;
 mod connection_limit;
+pub mod demand;
 pub mod evidence;
 mod factor;
 pub mod gateway;
@@ -16,6 +17,7 @@ mod identity;
 pub mod online;
 pub mod overview;
 mod progress;
+mod proof;
 mod questions;
 pub mod session_ended;
 

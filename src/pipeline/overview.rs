@@ -8,7 +8,7 @@ use std::time::Duration;
 use super::{
     Context, Stop, authenticate, bypass, checkout, connection_limit, factor, gateway, identity, questions,
 };
-use crate::access::{self, Rules, SystemResolver};
+use crate::access::{self, Requirement, Rules, SystemResolver};
 use crate::appliance::Allow;
 use crate::config::reference::{self, ReferenceError};
 use crate::config::settings::SettingError;
@@ -103,11 +103,16 @@ fn is_of_the_appliance(fault: &super::Fault) -> bool {
 pub fn of_aa(context: &Context<'_>) -> Overview {
     let mut overview = of_both(context);
     overview.take(credentials::check_servers(checkout::tools_without_session(context), false));
-    roads_without_a_factor(context, &mut overview);
+    let demands = demands(context, &mut overview);
+    roads_without_a_factor(context, &mut overview, demands.as_deref());
     deciding::names(context.settings, &mut overview);
-    deciding::approvals(context.settings, &mut overview);
     overview.warnings.extend(sections::idle(context.settings, &sections::factors(context.settings)));
     roads_with_a_factor(context, &mut overview);
+    if let Some(connections) = demands {
+        overview.authenticate.push(format!(
+            "on connection policies {connections}, and where there is no name: after that, who has the approvals too"
+        ));
+    }
     rules(context, &mut overview);
     overview
 }
@@ -146,7 +151,48 @@ fn state_directory(context: &Context<'_>, overview: &mut Overview) {
     }
 }
 
-fn roads_without_a_factor(context: &Context<'_>, overview: &mut Overview) {
+/// Reads what connections demand, and whether it can be proved; returns the patterns of those that demand approvals.
+fn demands(context: &Context<'_>, overview: &mut Overview) -> Option<String> {
+    let settings = context.settings;
+    let has_rules = access::has_rules(settings).unwrap_or_default();
+    let demanded = overview.take(mfa::approvals_of_connection(settings, None, has_rules)).flatten();
+    let is_excepted = overview.take(mfa::except_whitelisted(settings)).unwrap_or_default();
+    let written = overview.take(mfa::approvals_as_written(settings)).flatten();
+    let requires = |requirement| {
+        let rules = has_rules.then(|| Rules::from_settings(settings).ok()).flatten();
+        rules.is_some_and(|rules| rules.in_order().iter().any(|rule| rule.requirement() == requirement))
+    };
+    let by_rule =
+        requires(Requirement::FourEyes).then(|| overview.take(mfa::approvals_of_rule(settings))).flatten();
+    let tools = factor::tools(context);
+    let mut seen: Vec<String> = Vec::new();
+    for service in demanded.iter().chain(&by_rule).flat_map(|demand| demand.realms.services()) {
+        if !seen.iter().any(|name| name == service) {
+            seen.push(service.to_owned());
+            // Without the server's section its realms approve nothing, and the connection is closed.
+            overview.take(mfa::check_service(service, tools));
+        }
+    }
+    if requires(Requirement::Factor) && mfa::provider_names(settings).is_ok_and(|name| name == "none") {
+        overview.errors.push(
+            "[mfa] provider is none, and an access rule has require = mfa: it denies everybody".to_owned(),
+        );
+    }
+    if is_excepted && (demanded.is_some() || by_rule.is_some()) {
+        overview.warnings.push(
+            "[four_eyes] except_whitelisted = yes: users of a whitelist need no approvals where they are demanded"
+                .to_owned(),
+        );
+    }
+    let (connections, realms) = written.filter(|_| demanded.is_some())?;
+    let whitelists = if is_excepted { "" } else { ", and no whitelist lets in" };
+    overview.authenticate.push(format!(
+        "connection policies {connections}, and where there is no name: the approvals of {realms} are demanded{whitelists}; no authentication is remembered, no outage ignored"
+    ));
+    Some(connections)
+}
+
+fn roads_without_a_factor(context: &Context<'_>, overview: &mut Overview, demands: Option<&str>) {
     let settings = context.settings;
     if overview
         .take(settings.patterns(&bypass::SKIP_CONNECTIONS))
@@ -182,8 +228,14 @@ fn roads_without_a_factor(context: &Context<'_>, overview: &mut Overview) {
             limit if limit < 0 => "as often as they like".to_owned(),
             limit => format!("at most {limit} times"),
         };
+        let shared = overview.take(settings.text(&bypass::SHARE_CONNECTIONS)).flatten().unwrap_or_default();
+        let policies = match shared.as_str() {
+            "" => "under the same connection policy".to_owned(),
+            shared => format!("under the same connection policy, or under any two of {shared}"),
+        };
+        let except = demands.map_or(String::new(), |names| format!(", except on {names}"));
         overview.authenticate.push(format!(
-            "whoever authenticated from the same address in the last {} s, {times}: without a factor",
+            "who authenticated with the same provider from the same address {policies} in the last {} s, {times}: without a factor{except}",
             limits.hard_timeout
         ));
     }

@@ -6,6 +6,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
 use super::evidence::Evidence;
+use super::proof::Proof;
 use crate::protocol::cookie::Progress;
 use crate::protocol::invocation::PluginType;
 use crate::store::ConnectionKey;
@@ -21,6 +22,9 @@ pub struct AaProgress {
     /// Why the user could not be mapped to an identity, where that is so.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(super) mapping_failed: Option<String>,
+    /// What the provider accepted, while the approvals of others are asked for.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(super) awaits_approvals: Option<Evidence>,
     /// The verdict that waits for the questions to be answered.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(super) accepted: Option<Evidence>,
@@ -33,9 +37,9 @@ pub struct AaProgress {
     /// Whether the connection limit was passed.
     #[serde(default)]
     pub(super) counted: bool,
-    /// Whether a second factor held, where an access rule may ask for that.
-    #[serde(default, skip_serializing_if = "is_false")]
-    pub(super) is_proven: bool,
+    /// What `authenticate` proved, where an access rule may ask for that.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(super) proof: Option<Proof>,
     /// What the service said of the user whom it accepted, until the questions are answered.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(super) told: Option<Told>,
@@ -90,10 +94,14 @@ pub(super) enum Stage {
     Identified,
     /// The second factor was asked.
     Factor,
+    /// The second factor was accepted, and the approvals of others are asked for.
+    Approvals,
     /// Accepted and cached; questions remain.
     Questions,
     /// Done.
     Complete,
+    /// This plugin was not asked to authenticate the session.
+    Elsewhere,
 }
 
 impl Progress for AaProgress {

@@ -82,16 +82,4 @@ impl Store<'_> {
         let found = database.connection.query_row(sql, params![id, now, latest], read).optional();
         found.map_err(database.failed())
     }
-
-    /// Returns how many wrong approvals a user has given on connections that demand them, as far as they still count.
-    ///
-    /// # Errors
-    /// [`StoreError`].
-    pub fn guesses(&self, subject: &str, forget_after: f64) -> Result<u32, StoreError> {
-        let database = self.persistent()?;
-        let since = self.now().plus_seconds(-forget_after).as_micros();
-        let sql = "SELECT failures FROM guesses WHERE subject = ?1 AND failed_at > ?2";
-        let found = database.connection.query_row(sql, params![subject, since], |row| row.get(0)).optional();
-        Ok(found.map_err(database.failed())?.unwrap_or(0))
-    }
 }

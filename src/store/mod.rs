@@ -9,6 +9,7 @@ mod challenges;
 mod credentials;
 mod directory;
 mod examine;
+mod guesses;
 mod key;
 mod leases;
 mod look;
@@ -32,15 +33,16 @@ pub use challenges::{Challenge, ChallengeKind};
 pub use credentials::{CredentialChange, CredentialName, EntryId, Kept};
 pub use directory::{DIRECTORY, Environment, Places};
 pub use examine::{randomness, versions};
+pub use guesses::{BudgetKind, GuessBudget, GuessStep, Guesses};
 pub use key::{KeySource, MasterKey};
 pub use leases::{Holder, Lease};
 pub use offline::{OfflineChange, OfflineCodes, OfflineKey};
 pub use receipts::Receipt;
 pub use seal::{Binding, Sealer};
-pub use sessions::{CacheLimits, ConnectionKey, ServerDown};
+pub use sessions::{CacheKey, CacheLimits, CacheScope, ConnectionKey, ServerDown};
 #[cfg(test)]
 pub(crate) use settle::SETTLED;
-pub use settle::{Advance, ChallengeStep, GuessStep, Guesses, Settlement, Use};
+pub use settle::{Advance, ChallengeStep, Charge, Settlement, Use};
 pub use tokens::{Algorithm, Candidate, MAX_WINDOW, Token, TokenType};
 pub use vault::Rekeyed;
 

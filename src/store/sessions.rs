@@ -2,11 +2,11 @@
 
 use std::time::Duration;
 
-use rusqlite::{OptionalExtension, params};
+use rusqlite::{Connection, OptionalExtension, params};
 
 use super::{Store, StoreError};
 use crate::clock::UnixTime;
-use crate::names::PermitKey;
+use crate::names::{CountKey, PermitKey};
 
 /// After how many seconds it is forgotten that a server was down: a day.
 const SERVER_FORGOTTEN: f64 = 86_400.0;
@@ -40,6 +40,62 @@ pub struct ConnectionKey {
     pub username: String,
 }
 
+/// Under which connection policies a remembered authentication is good.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum CacheScope {
+    /// Under the one of this name.
+    Policy(String),
+    /// Where SPS does not say which it is.
+    Unnamed,
+    /// Under all that share.
+    Shared,
+}
+
+impl CacheScope {
+    fn text(&self) -> String {
+        match self {
+            Self::Policy(name) => format!("policy {name}"),
+            Self::Unnamed => "unnamed".to_owned(),
+            Self::Shared => "shared".to_owned(),
+        }
+    }
+}
+
+/// What a remembered authentication is bound to.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct CacheKey<'a> {
+    /// The user at the gateway.
+    pub user: &'a PermitKey,
+    /// The client's address.
+    pub client_ip: &'a str,
+    /// The connection policies.
+    pub scope: CacheScope,
+    /// The provider that was asked, as the configuration names it.
+    pub provider: &'a str,
+}
+
+/// Forgets the remembered authentications of the owner of a token, and of the owners of the forward tokens that lead to
+/// it; within a transaction.
+pub(super) fn forget_owner_of(connection: &Connection, serial: &str) -> rusqlite::Result<()> {
+    let sql = "WITH RECURSIVE led (serial, user) AS (
+                   SELECT serial, user FROM tokens WHERE serial = ?1
+                   UNION SELECT tokens.serial, tokens.user FROM tokens JOIN led ON tokens.target = led.serial COLLATE NOCASE)
+               SELECT DISTINCT user FROM led WHERE user <> ''";
+    let mut statement = connection.prepare_cached(sql)?;
+    let owners: Vec<String> =
+        statement.query_map(params![serial], |row| row.get(0))?.collect::<rusqlite::Result<_>>()?;
+    for owner in owners {
+        forget(connection, &owner)?;
+    }
+    Ok(())
+}
+
+/// Forgets the remembered authentications of whoever may be this user, under whatever realm.
+fn forget(connection: &Connection, user: &str) -> rusqlite::Result<usize> {
+    let sql = "DELETE FROM authentication_cache WHERE person = ?1 OR identity = ?1";
+    connection.execute(sql, params![CountKey::of(user).as_str()])
+}
+
 impl Store<'_> {
     /// Uses a recent authentication of this user from this address, and counts the use; tells whether there was one.
     ///
@@ -48,42 +104,40 @@ impl Store<'_> {
     ///
     /// # Errors
     /// [`StoreError`].
-    pub fn use_authentication(
-        &self,
-        user: &PermitKey,
-        client_ip: &str,
-        limits: CacheLimits,
-    ) -> Result<bool, StoreError> {
+    pub fn use_authentication(&self, key: &CacheKey<'_>, limits: CacheLimits) -> Result<bool, StoreError> {
         let database = self.persistent()?;
         let now = self.now();
         let changed = database
             .connection
             .execute(
                 "UPDATE authentication_cache SET last_used = ?3, reuse_count = reuse_count + 1
-                 WHERE username = ?1 AND client_ip = ?2
+                 WHERE username = ?1 AND client_ip = ?2 AND scope = ?7 AND provider = ?8
                    AND last_authenticated >= ?4 AND last_used >= ?5 AND last_used <= ?3
                    AND (?6 < 0 OR reuse_count < ?6)",
                 params![
-                    user.as_str(),
-                    client_ip,
+                    key.user.as_str(),
+                    key.client_ip,
                     now.as_micros(),
                     now.plus_seconds(-limits.hard_timeout).as_micros(),
                     now.plus_seconds(-limits.soft_timeout).as_micros(),
                     limits.reuse_limit,
+                    key.scope.text(),
+                    key.provider,
                 ],
             )
             .map_err(database.failed())?;
         Ok(changed > 0)
     }
 
-    /// Remembers an authentication, and forgets those that time has overtaken.
+    /// Remembers an authentication, and forgets those that time has overtaken. `identity` is the user as the second
+    /// factor knows them: the owner of the tokens that were accepted.
     ///
     /// # Errors
     /// [`StoreError`].
     pub fn remember_authentication(
         &self,
-        user: &PermitKey,
-        client_ip: &str,
+        key: &CacheKey<'_>,
+        identity: &CountKey,
         limits: CacheLimits,
     ) -> Result<(), StoreError> {
         let database = self.persistent()?;
@@ -93,10 +147,14 @@ impl Store<'_> {
             .execute("DELETE FROM authentication_cache WHERE expires < ?1", params![now.as_micros()])
             .and_then(|_| {
                 transaction.execute(
-                    "INSERT OR REPLACE INTO authentication_cache VALUES (?1, ?2, ?3, ?3, 0, ?4)",
+                    "INSERT OR REPLACE INTO authentication_cache VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?7, 0, ?8)",
                     params![
-                        user.as_str(),
-                        client_ip,
+                        key.user.as_str(),
+                        key.client_ip,
+                        key.scope.text(),
+                        key.provider,
+                        CountKey::of(key.user.as_str()).as_str(),
+                        identity.as_str(),
                         now.as_micros(),
                         now.plus_seconds(limits.hard_timeout).as_micros()
                     ],
@@ -104,6 +162,19 @@ impl Store<'_> {
             })
             .and_then(|_| transaction.commit())
             .map_err(database.failed())
+    }
+
+    /// Forgets the remembered authentications of a user, or all; returns how many there were.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    pub fn forget_authentications(&self, user: Option<&str>) -> Result<usize, StoreError> {
+        let database = self.persistent()?;
+        let forgotten = match user {
+            Some(user) => forget(&database.connection, user),
+            None => database.connection.execute("DELETE FROM authentication_cache", []),
+        };
+        forgotten.map_err(database.failed())
     }
 
     /// Counts a session as open unless `limit` others of the same key are; tells whether it was counted.

@@ -3,21 +3,21 @@
 use rusqlite::{Transaction, params};
 
 use super::challenges::{Challenge, MAX_VALIDITY};
+use super::guesses::{self, Guesses};
 use super::token_rows::USABLE;
 use super::tokens::MAX_WINDOW;
-use super::{Store, StoreError};
-use crate::clock::UnixTime;
+use super::{Store, StoreError, sessions};
 
 /// What an attempt changes. All of it happens, durably, or nothing.
 #[derive(Default)]
 pub struct Settlement {
-    /// Tokens that held; each must still be usable and its code unused.
+    /// Tokens that were accepted; each must still be usable and its code unused.
     pub uses: Vec<Use>,
     /// Serials of tokens that must be usable and stay as they are.
     pub needs: Vec<String>,
-    /// Serials of tokens whose fail counter grows, by one however often they are named.
-    pub charges: Vec<String>,
-    /// What happens to the wrong approvals of a user.
+    /// Tokens whose fail counter grows, by one however often they are named.
+    pub charges: Vec<Charge>,
+    /// What happens to the budgets of wrong approvals.
     pub guesses: Option<Guesses>,
     /// What becomes of a challenge.
     pub challenge: Option<ChallengeStep>,
@@ -25,28 +25,24 @@ pub struct Settlement {
     pub denial: bool,
 }
 
-/// The wrong approvals of a user on connections that demand them.
-pub struct Guesses {
-    /// Whose.
-    pub subject: String,
-    /// After how many seconds without another they are forgotten.
-    pub forget_after: f64,
-    /// What happens to them.
-    pub step: GuessStep,
+/// A token that pays for a wrong code.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Charge {
+    /// Which.
+    pub serial: String,
+    /// How much of the token's limit the one who pays may use up, in per cent: all of it with a token of their own, a
+    /// share with the target of their forward token.
+    pub share: u32,
 }
 
-/// What happens to wrong approvals.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum GuessStep {
-    /// There is one more.
-    Wrong,
-    /// There must be fewer than these, and they stay.
-    Within(u32),
-    /// There must be fewer than these, and they are forgotten.
-    Clear(u32),
+impl Charge {
+    /// The token of the one who typed the code.
+    pub fn own(serial: impl Into<String>) -> Self {
+        Self { serial: serial.into(), share: 100 }
+    }
 }
 
-/// A token that held.
+/// A token that was accepted.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Use {
     /// Which.
@@ -60,6 +56,8 @@ pub struct Use {
 pub enum Advance {
     /// Every counter or time step up to this one.
     Counter(u64),
+    /// The same of another token with the same secret, whatever its state: it was not asked, and has the same codes.
+    Shared(u64),
     /// One code of a list.
     Position(u64),
     /// Nothing; the use is counted.
@@ -114,14 +112,14 @@ impl Store<'_> {
                 }
             }
             let mut charged: Vec<&str> = Vec::new();
-            for serial in &settlement.charges {
-                if !charged.contains(&serial.as_str()) {
-                    charge(&transaction, now, serial)?;
-                    charged.push(serial);
+            for one in &settlement.charges {
+                if !charged.contains(&one.serial.as_str()) {
+                    charge(&transaction, now, one)?;
+                    charged.push(&one.serial);
                 }
             }
             if let Some(guesses) = &settlement.guesses
-                && !count(&transaction, self.now(), guesses)?
+                && !guesses::take(&transaction, self.now(), guesses)?
             {
                 return Ok(false);
             }
@@ -151,6 +149,11 @@ impl Store<'_> {
 
 fn take(transaction: &Transaction<'_>, now: i64, one: &Use) -> rusqlite::Result<bool> {
     let (condition, counter) = match one.advance {
+        Advance::Shared(used) => {
+            let next = i64::try_from(used.saturating_add(1)).unwrap_or(i64::MAX);
+            let sql = "UPDATE tokens SET counter = max(counter, ?2) WHERE serial = ?1";
+            return transaction.execute(sql, params![one.serial, next]).map(|_| true);
+        }
         // The next counter has to be a number that the database has.
         Advance::Counter(used) if used >= i64::MAX as u64 => return Ok(false),
         Advance::Counter(used) => ("AND counter <= ?3", format!("{}", used.saturating_add(1))),
@@ -159,7 +162,9 @@ fn take(transaction: &Transaction<'_>, now: i64, one: &Use) -> rusqlite::Result<
         }
     };
     let used = match one.advance {
-        Advance::Counter(number) | Advance::Position(number) => i64::try_from(number).unwrap_or(i64::MAX),
+        Advance::Counter(number) | Advance::Shared(number) | Advance::Position(number) => {
+            i64::try_from(number).unwrap_or(i64::MAX)
+        }
         Advance::Count => 0,
     };
     if matches!(one.advance, Advance::Position(_)) {
@@ -203,50 +208,31 @@ fn is_usable(transaction: &Transaction<'_>, now: i64, serial: &str) -> rusqlite:
     transaction.query_row(&sql, params![now, serial], |row| row.get::<_, i64>(0)).map(|count| count == 1)
 }
 
-/// Counts a wrong approval, or tells whether there were few enough.
-fn count(transaction: &Transaction<'_>, now: UnixTime, guesses: &Guesses) -> rusqlite::Result<bool> {
-    let since = now.plus_seconds(-guesses.forget_after).as_micros();
-    transaction.execute("DELETE FROM guesses WHERE failed_at <= ?1", params![since])?;
-    // Those of a clock that was ahead count from now, and not for all the time that it was ahead.
-    transaction
-        .execute("UPDATE guesses SET failed_at = ?1 WHERE failed_at > ?1", params![now.as_micros()])?;
-    let most = match guesses.step {
-        GuessStep::Wrong => {
-            transaction.execute(
-                "INSERT INTO guesses VALUES (?1, 1, ?2)
-                 ON CONFLICT (subject) DO UPDATE SET failures = min(failures, 4294967294) + 1, failed_at = ?2",
-                params![guesses.subject, now.as_micros()],
-            )?;
-            return Ok(true);
-        }
-        GuessStep::Within(most) | GuessStep::Clear(most) => most,
-    };
-    let sql = "SELECT count(*) FROM guesses WHERE subject = ?1 AND failures >= ?2";
-    let over: i64 = transaction.query_row(sql, params![guesses.subject, most], |row| row.get(0))?;
-    if over == 0 && matches!(guesses.step, GuessStep::Clear(_)) {
-        transaction.execute("DELETE FROM guesses WHERE subject = ?1", params![guesses.subject])?;
-    }
-    Ok(over == 0)
-}
-
-/// A locked token is not charged, unless its time is over: then counting begins anew.
+/// A locked token is not charged, unless its time is over: then counting begins anew. A charge that locks a token makes
+/// its owner's remembered authentications void.
 ///
 /// A failure of a clock that was ahead counts from now: a lock that ends by itself ends in time.
-fn charge(transaction: &Transaction<'_>, now: i64, serial: &str) -> rusqlite::Result<()> {
+fn charge(transaction: &Transaction<'_>, now: i64, one: &Charge) -> rusqlite::Result<()> {
     transaction.execute(
         "UPDATE tokens SET failed_at = ?1 WHERE serial = ?2 AND failed_at > ?1",
-        params![now, serial],
+        params![now, one.serial],
     )?;
-    transaction.execute(
+    let changed = transaction.execute(
         "UPDATE tokens
          SET fail_counter = CASE WHEN max_fail > 0 AND fail_counter >= max_fail THEN 1
                                  ELSE min(fail_counter, 4294967294) + 1 END,
              failed_at = ?1
          WHERE serial = ?2 AND enabled = 1
-           AND (max_fail = 0 OR fail_counter < max_fail
-                OR (unlock_after > 0 AND failed_at + unlock_after * 1000000 <= ?1))",
-        params![now, serial],
+           AND (max_fail = 0 OR fail_counter < max_fail * ?3 / 100
+                OR (fail_counter >= max_fail AND max_fail * ?3 / 100 > 0
+                    AND unlock_after > 0 AND failed_at + unlock_after * 1000000 <= ?1))",
+        params![now, one.serial, one.share],
     )?;
+    let sql = "SELECT count(*) FROM tokens WHERE serial = ?1 AND max_fail > 0 AND fail_counter >= max_fail";
+    let is_locked = || transaction.query_row(sql, params![one.serial], |row| row.get::<_, i64>(0));
+    if changed > 0 && is_locked()? > 0 {
+        sessions::forget_owner_of(transaction, &one.serial)?;
+    }
     Ok(())
 }
 

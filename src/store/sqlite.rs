@@ -137,6 +137,41 @@ pub(super) const STATE: &[&str] = &[
     CREATE INDEX tokens_owner ON tokens (realm_key, user_key);
     CREATE INDEX tokens_serial ON tokens (serial COLLATE NOCASE);
 ",
+    // What was remembered did not say what it proved, so it is forgotten. Counts of wrong approvals are kept, by the name
+    // alone: a realm behind it does not make it another person's.
+    "
+    DROP TABLE authentication_cache;
+    CREATE TABLE authentication_cache (
+        username           TEXT    NOT NULL,
+        client_ip          TEXT    NOT NULL,
+        scope              TEXT    NOT NULL,
+        provider           TEXT    NOT NULL,
+        person             TEXT    NOT NULL,
+        identity           TEXT    NOT NULL,
+        last_authenticated INTEGER NOT NULL,
+        last_used          INTEGER NOT NULL,
+        reuse_count        INTEGER NOT NULL,
+        expires            INTEGER NOT NULL,
+        PRIMARY KEY (username, client_ip, scope, provider)
+    ) STRICT, WITHOUT ROWID;
+    CREATE INDEX authentication_cache_expires ON authentication_cache (expires);
+    ALTER TABLE guesses RENAME TO old_guesses;
+    CREATE TABLE guesses (
+        kind      TEXT    NOT NULL,
+        subject   TEXT    NOT NULL,
+        failures  INTEGER NOT NULL,
+        failed_at INTEGER NOT NULL,
+        locks     INTEGER NOT NULL,
+        expires   INTEGER NOT NULL,
+        PRIMARY KEY (kind, subject)
+    ) STRICT, WITHOUT ROWID;
+    INSERT INTO guesses
+        SELECT 'name', substr(subject, 1, instr(subject || '@', '@') - 1), max(failures), max(failed_at), 1,
+               max(failed_at) + 86400000000
+        FROM old_guesses GROUP BY 2;
+    DROP TABLE old_guesses;
+    CREATE INDEX guesses_expires ON guesses (expires);
+",
 ];
 
 /// The steps that lead to the schema of `connections.sqlite3`.
@@ -338,7 +373,7 @@ mod tests {
         let directory = tempfile::tempdir().unwrap();
         let path = directory.path().join("state.sqlite3");
         let connection = open(&path, STATE, WAIT).unwrap();
-        connection.execute("INSERT INTO guesses VALUES ('x', 1, 1)", []).unwrap();
+        connection.execute("INSERT INTO guesses VALUES ('name', 'x', 1, 1, 0, 1)", []).unwrap();
         drop(connection);
         fs::remove_file(&path).unwrap();
         let log = fs::read(beside(&path, LOG)).unwrap();
@@ -397,7 +432,9 @@ mod tests {
         let mut longest = 0;
         for number in 0..300 {
             let connection = open(&path, STATE, WAIT).unwrap();
-            connection.execute("INSERT INTO guesses VALUES (?1, 1, 1)", [number.to_string()]).unwrap();
+            connection
+                .execute("INSERT INTO guesses VALUES ('name', ?1, 1, 1, 0, 1)", [number.to_string()])
+                .unwrap();
             fold_in(&connection);
             longest = fs::metadata(beside(&path, LOG)).unwrap().len().max(longest);
         }
@@ -415,7 +452,7 @@ mod tests {
         let other = open(&path, STATE, WAIT).unwrap();
         other.execute_batch("BEGIN; SELECT count(*) FROM guesses;").unwrap();
         let text = "x".repeat(4096 * 70);
-        connection.execute("INSERT INTO guesses VALUES (?1, 1, 1)", [&text]).unwrap();
+        connection.execute("INSERT INTO guesses VALUES ('name', ?1, 1, 1, 0, 1)", [&text]).unwrap();
         fold_in(&connection);
         assert!(fs::metadata(beside(&path, LOG)).unwrap().len() > LOG_PAGES * FRAME);
         other.execute_batch("COMMIT").unwrap();

@@ -3,7 +3,7 @@
 use rusqlite::{OptionalExtension, Row, ToSql, params};
 
 use super::tokens::{Algorithm, Candidate, Token, TokenType};
-use super::{Database, Store, StoreError};
+use super::{Database, Store, StoreError, sessions};
 use crate::clock::UnixTime;
 use crate::names::fold;
 
@@ -275,7 +275,8 @@ impl Store<'_> {
         Ok(transaction.commit().map_err(database.failed())?)
     }
 
-    /// Changes a token by its serial, reading and writing it in one transaction; `None` if there is none.
+    /// Changes a token by its serial, reading and writing it in one transaction; `None` if there is none. What was
+    /// remembered of its owner, before and after the change, is forgotten.
     ///
     /// # Errors
     /// [`StoreError`]; what `change` returns, and then nothing is changed.
@@ -291,8 +292,10 @@ impl Store<'_> {
         let stored = token.serial.clone();
         change(&mut token)?;
         let write = || -> rusqlite::Result<()> {
+            sessions::forget_owner_of(&transaction, &stored)?;
             transaction.execute("DELETE FROM tokens WHERE serial = ?1", params![stored])?;
             insert(&transaction, &token)?;
+            sessions::forget_owner_of(&transaction, &token.serial)?;
             transaction.commit()
         };
         write().map_err(database.failed())?;
@@ -307,7 +310,8 @@ impl Store<'_> {
         Ok(self.delete_token_if(serial, |_| Ok::<_, StoreError>(()))?.is_some())
     }
 
-    /// Deletes a token and its used codes, if `check` has nothing against it; returns the token as it was.
+    /// Deletes a token and its used codes, if `check` has nothing against it; returns the token as it was. What was
+    /// remembered of its owner is forgotten.
     ///
     /// # Errors
     /// [`StoreError`]; what `check` returns, and then nothing is deleted.
@@ -321,6 +325,7 @@ impl Store<'_> {
         let Some(token) = self.token(serial)? else { return Ok(None) };
         check(&token)?;
         let delete = || -> rusqlite::Result<()> {
+            sessions::forget_owner_of(&transaction, &token.serial)?;
             transaction.execute("DELETE FROM used_codes WHERE serial = ?1", params![token.serial])?;
             transaction.execute("DELETE FROM tokens WHERE serial = ?1", params![token.serial])?;
             lead_nowhere(&transaction, &token.serial)?;

@@ -55,10 +55,30 @@ pub struct Enquiry<'p> {
     pub state: Option<Value>,
 }
 
+/// What was accepted, as far as the one who accepted it says so.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum CodeKind {
+    /// A code that is good once, or a confirmation on a device.
+    OneTime,
+    /// What is good more than once: a password, a PIN alone, a registration code.
+    Static,
+    /// It is not said.
+    Unknown,
+}
+
+/// What a server accepted.
+#[derive(Debug)]
+pub struct Given {
+    /// The tokens, as far as it says which.
+    pub serials: Vec<String>,
+    /// What was accepted.
+    pub code: CodeKind,
+}
+
 /// What a server answered.
 pub enum Reply {
-    /// Yes, by the tokens with these serials, as far as it says which.
-    Yes(Vec<String>),
+    /// Yes.
+    Yes(Given),
     /// No.
     No,
     /// It has a question; this is to come back to it with the answer.

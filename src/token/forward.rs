@@ -7,9 +7,9 @@
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-use super::elsewhere::{Enquiry, Reply, Target};
+use super::elsewhere::{Enquiry, Given, Reply, Target};
 use super::held::Held;
-use super::verify::{Verifier, mark};
+use super::verify::{Blame, Verifier, mark};
 use super::{Outcome, Session, is_of};
 use crate::store::{Advance, Challenge, ChallengeKind, ChallengeStep, Settlement, StoreError, Token};
 
@@ -112,10 +112,10 @@ impl Verifier<'_> {
         text: &'p str,
     ) -> Result<Result<Forwarded<'p>, Outcome>, StoreError> {
         let Some(sealer) = self.store.sealer()? else {
-            return self.deny(Vec::new(), "no tokens").map(Err);
+            return self.deny(Blame::default(), "no tokens").map(Err);
         };
         let Ok(asked) = serde_json::from_str::<Asked>(&challenge.data) else {
-            return self.deny(Vec::new(), "the challenge is damaged").map(Err);
+            return self.deny(Blame::default(), "the challenge is damaged").map(Err);
         };
         let token = self
             .store
@@ -127,7 +127,7 @@ impl Verifier<'_> {
             let target = one.elsewhere.clone()?;
             (target.to_string() == asked.target).then_some((one, target))
         }) else {
-            return self.deny(Vec::new(), "the forward token is locked, or another by now").map(Err);
+            return self.deny(Blame::default(), "the forward token is locked, or another by now").map(Err);
         };
         let enquiry = Enquiry { target, may_be_serial: true, password: text, state: asked.state };
         Ok(Ok(Forwarded { held, challenge: Some(challenge.clone()), enquiry }))
@@ -146,9 +146,9 @@ impl Verifier<'_> {
     ) -> Result<Outcome, StoreError> {
         let Forwarded { held, challenge, enquiry } = forwarded;
         match reply {
-            Reply::Yes(serials) => {
+            Reply::Yes(Given { serials, code: _ }) => {
                 let finish = challenge.map(|one| ChallengeStep::Finish { id: one.id, from: one.data });
-                let uses = held.uses(Advance::Count);
+                let uses = held.uses(self.store, Advance::Count)?;
                 let settlement = Settlement { uses, challenge: finish, ..Settlement::default() };
                 let mut outcome = self.settle_success(settlement, &held)?;
                 if let Outcome::Accepted(known) = &mut outcome {
@@ -157,7 +157,7 @@ impl Verifier<'_> {
                 }
                 Ok(outcome)
             }
-            Reply::No => self.deny(self.with_targets(&held), "the server says no"),
+            Reply::No => self.deny(self.with_targets(&held).into(), "the server says no"),
             Reply::Asks(state) => self.keep(session, &held, challenge.as_ref(), &enquiry.target, state),
         }
     }
@@ -190,7 +190,8 @@ impl Verifier<'_> {
             std::iter::once(&held.token).chain(&held.targets).map(|token| token.serial.clone()).collect();
         let settlement = Settlement { needs, challenge: Some(step), ..Settlement::default() };
         if !self.store.settle(&settlement)? {
-            return self.deny(Vec::new(), "the token was locked, or the question answered, at the same time");
+            return self
+                .deny(Blame::default(), "the token was locked, or the question answered, at the same time");
         }
         // The text is the server's, which this layer does not have.
         Ok(Outcome::Challenge { id, prompt: String::new() })

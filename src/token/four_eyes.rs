@@ -2,8 +2,9 @@
 //!
 //! Only one-time codes are approvals: what is typed here is typed on somebody else's terminal, and a static password
 //! would stay with them. An approval is one device's and one person's, for one session of one user; it is used up in
-//! the transaction that counts it. A wrong answer burns nobody's code, and is charged to the token that asks (and to
-//! the tokens of the person it names), never to the rest of a realm.
+//! the transaction that counts it. A wrong answer burns nobody's code. It is charged to the four-eyes token that asks, and
+//! to budgets of wrong approvals: of the one who asks, of the approver who is named, of the client address, and of the
+//! demand. The fail counters of approvers' tokens are left alone, so that nobody's own login is lost by it.
 
 mod demand;
 mod elsewhere;
@@ -12,7 +13,7 @@ mod reading;
 use serde::{Deserialize, Serialize};
 
 use demand::Vote;
-pub use demand::{Asking, Demand, Distinct, RequesterRule, Rules};
+pub use demand::{Asking, Budgets, Demand, Distinct, RequesterRule, Rules};
 pub use elsewhere::Ballot;
 use reading::{Found, Offer, Reading};
 
@@ -22,8 +23,8 @@ use super::{Outcome, Session};
 use crate::logging::Log;
 use crate::names::CountKey;
 use crate::store::{
-    Advance, Challenge, ChallengeKind, ChallengeStep, GuessStep, Guesses, Sealer, Settlement, Store,
-    StoreError, Use,
+    Advance, BudgetKind, Challenge, ChallengeKind, ChallengeStep, Charge, GuessBudget, GuessStep, Guesses,
+    Sealer, Settlement, Store, StoreError, Use,
 };
 
 /// How many passwords a text that is typed all at once may have.
@@ -40,11 +41,11 @@ struct Progress {
 
 /// What a first text was.
 pub enum First<'p> {
-    /// No code matched, and nothing was computed or changed: the text may be something else. The tokens of the person
-    /// it names, if it names one.
-    Nothing(Vec<String>),
-    /// Codes matched, but they are not the approvals. Nothing was changed; these tokens are to be charged.
-    Wrong(Vec<String>),
+    /// No code matched, and nothing was computed or changed: the text may be something else. If it is nothing else, these
+    /// budgets pay.
+    Nothing(Vec<GuessBudget>),
+    /// Codes matched, but they are not the approvals. Nothing was changed; these budgets are to pay.
+    Wrong(Vec<GuessBudget>),
     /// Nothing is wrong that can be told here, and servers have to be asked.
     Ask(Box<Ballot<'p>>),
     /// It is settled.
@@ -83,7 +84,7 @@ impl Approvals<'_> {
             return self.deny(demand, Vec::new(), "there are no tokens to approve with");
         }
         if self.is_exhausted(demand)? {
-            return self.deny(demand, Vec::new(), "too many wrong answers");
+            return self.refuse_unseen();
         }
         self.go_on(demand, None, Vec::new(), Vec::new())
     }
@@ -96,14 +97,19 @@ impl Approvals<'_> {
     /// [`StoreError`].
     pub fn first<'p>(&self, demand: &Demand, text: &'p str) -> Result<First<'p>, StoreError> {
         if self.is_exhausted(demand)? {
-            return self.deny(demand, Vec::new(), "too many wrong answers").map(First::Settled);
+            return match demand.asking {
+                // It may be a login of one's own.
+                Asking::Token(_) => Ok(First::Nothing(Vec::new())),
+                Asking::Policy => self.refuse_unseen().map(First::Settled),
+            };
         }
-        let Some(sealer) = self.sealer(demand)? else { return Ok(First::Nothing(Vec::new())) };
+        let pays = |approvers: &[CountKey]| self.budgets(demand, approvers);
+        let Some(sealer) = self.sealer(demand)? else { return Ok(First::Nothing(pays(&[]))) };
         let most = usize::try_from(demand.count_missing(&[]).min(MAX_PARTS)).unwrap_or_default();
         let parts = text.split(demand.separator).filter(|part| !part.is_empty());
         let parts: Vec<_> = parts.take(most.saturating_add(1)).collect();
         if parts.len() > most {
-            return Ok(First::Nothing(Vec::new()));
+            return Ok(First::Nothing(pays(&[])));
         }
         let (mut found, mut voters) = (Vec::new(), Vec::new());
         for part in &parts {
@@ -113,7 +119,11 @@ impl Approvals<'_> {
             }
         }
         if voters.is_empty() && found.iter().all(|found| found.tokens.is_empty()) {
-            return Ok(First::Nothing(found.into_iter().next().map(|found| found.named).unwrap_or_default()));
+            if self.is_spent(demand, &[], &parts)? {
+                return self.refuse_spent().map(First::Settled);
+            }
+            let named = found.into_iter().next().map(|found| found.approvers).unwrap_or_default();
+            return Ok(First::Nothing(pays(&named)));
         }
         let mut offers: Vec<Offer> = Vec::new();
         let mut wrong = None;
@@ -125,16 +135,19 @@ impl Approvals<'_> {
                 Reading::Wrong(named) => wrong = wrong.or(Some(named)),
             }
         }
-        if let Some(named) = wrong {
-            return Ok(First::Wrong(named));
+        if let Some(approvers) = wrong {
+            if self.is_spent(demand, &[], &parts)? {
+                return self.refuse_spent().map(First::Settled);
+            }
+            return Ok(First::Wrong(pays(&approvers)));
         }
         let votes = offers.iter().map(|offer| &offer.vote);
-        let Some(ballot) = self.ballot(demand, None, Vec::new(), offers.clone(), &voters) else {
-            return Ok(First::Wrong(Vec::new()));
+        let Some(ballot) = self.ballot(demand, None, Vec::new(), offers.clone(), &voters)? else {
+            return Ok(First::Wrong(pays(&[])));
         };
         let votes: Vec<_> = votes.chain(ballot.voters()).cloned().collect();
         if parts.len() > 1 && demand.count_missing(&votes) > 0 {
-            return Ok(First::Wrong(Vec::new()));
+            return Ok(First::Wrong(pays(&[])));
         }
         if voters.is_empty() {
             return self.go_on(demand, None, Vec::new(), offers).map(First::Settled);
@@ -156,7 +169,7 @@ impl Approvals<'_> {
             return self.deny(demand, Vec::new(), "the chain is damaged").map(Next::Settled);
         };
         if self.is_exhausted(demand)? {
-            return self.deny(demand, Vec::new(), "too many wrong answers").map(Next::Settled);
+            return self.refuse_unseen().map(Next::Settled);
         }
         let votes = self.standing(demand, progress.votes)?;
         let reading = match self.sealer(demand)? {
@@ -164,7 +177,7 @@ impl Approvals<'_> {
             Some(sealer) => match self.find(sealer, demand, &votes, text)? {
                 Found::Here(candidates) => self.judge(demand, &votes, candidates)?,
                 Found::Elsewhere(voter) => {
-                    match self.ballot(demand, Some(challenge), votes.clone(), Vec::new(), &[voter]) {
+                    match self.ballot(demand, Some(challenge), votes.clone(), Vec::new(), &[voter])? {
                         Some(ballot) => return Ok(Next::Ask(Box::new(ballot))),
                         None => Reading::Wrong(Vec::new()),
                     }
@@ -173,7 +186,11 @@ impl Approvals<'_> {
         };
         let outcome = match reading {
             Reading::Offer(offer) => self.go_on(demand, Some(challenge), votes, vec![offer]),
-            Reading::Wrong(named) => self.ask_again(demand, challenge, &votes, named),
+            Reading::Wrong(_) if self.is_spent(demand, &votes, &[text])? => {
+                self.refuse_spent()?;
+                Ok(Outcome::Challenge { id: challenge.id.clone(), prompt: demand.prompt(&votes) })
+            }
+            Reading::Wrong(approvers) => self.ask_again(demand, challenge, &votes, &approvers),
         };
         outcome.map(Next::Settled)
     }
@@ -185,9 +202,9 @@ impl Approvals<'_> {
         demand: &Demand,
         challenge: &Challenge,
         votes: &[Vote],
-        named: Vec<String>,
+        approvers: &[CountKey],
     ) -> Result<Outcome, StoreError> {
-        self.deny(demand, named, "no approval")?;
+        self.deny(demand, self.budgets(demand, approvers), "no approval")?;
         if self.is_exhausted(demand)? {
             return Ok(Outcome::Denied);
         }
@@ -217,22 +234,39 @@ impl Approvals<'_> {
         }
     }
 
-    /// Denies, and charges whoever asks and `charges`. Whoever has no more tries is not charged for trying.
+    /// Denies, and charges the four-eyes token that asks and the budgets that pay.
     ///
     /// # Errors
     /// [`StoreError`].
-    pub fn deny(&self, demand: &Demand, mut charges: Vec<String>, why: &str) -> Result<Outcome, StoreError> {
+    pub fn deny(&self, demand: &Demand, pays: Vec<GuessBudget>, why: &str) -> Result<Outcome, StoreError> {
         self.hashing.at_least_one()?;
-        let mut guesses = None;
-        match &demand.asking {
-            Asking::Token(token) => charges.push(token.serial.clone()),
-            Asking::Policy { .. } if self.is_exhausted(demand)? => {}
-            Asking::Policy { .. } => guesses = Some(self.guesses(GuessStep::Wrong)),
-        }
-        self.log.info(format_args!("denied: {why}; charged: {}", charges.join(", ")));
+        let charges = match &demand.asking {
+            Asking::Token(token) => vec![Charge::own(&token.serial)],
+            Asking::Policy => Vec::new(),
+        };
+        let charged: Vec<_> = charges.iter().map(|one| one.serial.as_str()).collect();
+        self.log.info(format_args!("denied: {why}; charged: {}", charged.join(", ")));
+        let guesses = Some(Guesses { budgets: pays, step: GuessStep::Wrong });
         let settlement = Settlement { charges, guesses, denial: true, ..Settlement::default() };
         self.store.settle(&settlement)?;
         tell_locks(self.store, self.log, &settlement.charges)?;
+        Ok(Outcome::Denied)
+    }
+
+    /// Denies without a charge: a budget is used up, and the text was not looked at.
+    fn refuse_unseen(&self) -> Result<Outcome, StoreError> {
+        self.deny_for_free("too many wrong answers")
+    }
+
+    /// Denies without a charge: the approval was right, and somebody used its code at the same moment.
+    fn refuse_spent(&self) -> Result<Outcome, StoreError> {
+        self.deny_for_free("the code of the approval is used already")
+    }
+
+    fn deny_for_free(&self, why: &str) -> Result<Outcome, StoreError> {
+        self.hashing.at_least_one()?;
+        self.log.info(format_args!("denied: {why}; charged: none"));
+        self.store.settle(&Settlement { denial: true, ..Settlement::default() })?;
         Ok(Outcome::Denied)
     }
 
@@ -256,18 +290,21 @@ impl Approvals<'_> {
             self.log.warning(format_args!(
                 "approvals are not counted, the user is not mapped to an identity: {why}"
             ));
-            return self.deny(demand, Vec::new(), "the user cannot be mapped to an identity");
+            return self.deny_for_free("the user cannot be mapped to an identity");
         }
         let complete =
             demand.count_missing(&votes) == 0 && self.rules.is_content(self.session.requester, &votes);
         let asking = match &demand.asking {
             Asking::Token(token) => Some(token.serial.clone()),
-            Asking::Policy { max_fail } => {
-                let step = if complete { GuessStep::Clear(*max_fail) } else { GuessStep::Within(*max_fail) };
-                settlement.guesses = Some(self.guesses(step));
-                None
-            }
+            Asking::Policy => None,
         };
+        let approvers: Vec<_> = votes.iter().flat_map(Vote::people).collect();
+        let budgets = self.budgets(demand, &approvers);
+        if self.is_used_up(&budgets)? {
+            return self.refuse_unseen();
+        }
+        settlement.guesses =
+            Some(Guesses { budgets, step: if complete { GuessStep::Clear } else { GuessStep::Within } });
         if complete {
             settlement
                 .uses
@@ -277,11 +314,12 @@ impl Approvals<'_> {
                 from: challenge.data.clone(),
             });
             if !self.store.settle(&settlement)? {
-                return self.deny(demand, Vec::new(), "a code or the chain was used at the same time");
+                return self.deny_for_free("a code or the chain was used at the same time");
             }
+            let realms = votes.iter().map(|vote| vote.realm.clone()).collect();
             let serials = votes.into_iter().map(|vote| vote.serial).chain(asking).collect::<Vec<_>>();
             self.log.info(format_args!("all approvals are there: {}", serials.join(", ")));
-            return Ok(Outcome::Accepted(serials));
+            return Ok(Outcome::Approved { serials, realms });
         }
         settlement.needs.extend(asking.clone());
         let prompt = demand.prompt(&votes);
@@ -303,7 +341,7 @@ impl Approvals<'_> {
         };
         settlement.challenge = Some(step);
         if !self.store.settle(&settlement)? {
-            return self.deny(demand, Vec::new(), "a code or the chain was used at the same time");
+            return self.deny_for_free("a code or the chain was used at the same time");
         }
         Ok(Outcome::Challenge { id, prompt })
     }
@@ -334,25 +372,60 @@ impl Approvals<'_> {
         self.store.sealer()
     }
 
-    /// Tells whether whoever asks has given too many wrong answers, or may not ask any more.
+    /// Tells whether a budget of this demand is used up, or the token that asks may not ask any more.
     fn is_exhausted(&self, demand: &Demand) -> Result<bool, StoreError> {
-        match &demand.asking {
-            Asking::Token(token) => {
-                let now = self.store.now();
-                Ok(!self.store.token(&token.serial)?.is_some_and(|token| token.is_usable(now)))
-            }
-            Asking::Policy { max_fail } => {
-                Ok(self.store.guesses(&self.subject(), self.rules.forget_after)? >= *max_fail)
+        if let Asking::Token(token) = &demand.asking {
+            let now = self.store.now();
+            if !self.store.token(&token.serial)?.is_some_and(|token| token.is_usable(now)) {
+                return Ok(true);
             }
         }
+        self.is_used_up(&self.budgets(demand, &[]))
     }
 
-    fn guesses(&self, step: GuessStep) -> Guesses {
-        Guesses { subject: self.subject(), forget_after: self.rules.forget_after, step }
+    /// Tells whether one of these budgets is used up, and tells the operator which.
+    fn is_used_up(&self, budgets: &[GuessBudget]) -> Result<bool, StoreError> {
+        let used_up = self.store.used_up(budgets)?;
+        if let Some(budget) = used_up {
+            let whose = match budget.kind {
+                BudgetKind::Name => "asked for by",
+                BudgetKind::Approver => "in the name of",
+                BudgetKind::Client => "from",
+                BudgetKind::Demand => "for",
+            };
+            self.log.warning(format_args!(
+                "approvals are refused for now: there were too many wrong ones {whose} {}",
+                crate::logging::Short(&budget.subject)
+            ));
+        }
+        Ok(used_up.is_some())
     }
 
-    /// Whose guesses are counted: the name alone, however it is written and whatever the realm.
-    fn subject(&self) -> String {
-        CountKey::of(&self.session.owner.user).as_str().to_owned()
+    /// The budgets that a wrong approval is charged to, and a right one has to be within.
+    pub(super) fn budgets(&self, demand: &Demand, approvers: &[CountKey]) -> Vec<GuessBudget> {
+        let Budgets { per_name, per_approver, per_client, per_demand, forget_after } = self.rules.budgets;
+        let budget = |kind, subject: String, limit| GuessBudget { kind, subject, limit, forget_after };
+        let mut budgets = Vec::new();
+        match &demand.asking {
+            Asking::Token(token) => {
+                budgets.push(budget(BudgetKind::Demand, format!("token {}", token.serial), per_demand));
+            }
+            Asking::Policy => {
+                let asker = CountKey::of(&self.session.owner.user).as_str().to_owned();
+                budgets.push(budget(BudgetKind::Name, asker, per_name));
+                budgets.push(budget(BudgetKind::Demand, format!("realms {}", demand.realms), per_demand));
+            }
+        }
+        if !self.session.client_ip.is_empty() {
+            budgets.push(budget(BudgetKind::Client, self.session.client_ip.to_owned(), per_client));
+        }
+        let mut known: Vec<&CountKey> = Vec::new();
+        for approver in approvers.iter().filter(|approver| !approver.as_str().is_empty()) {
+            if !known.contains(&approver) {
+                known.push(approver);
+                budgets.push(budget(BudgetKind::Approver, approver.as_str().to_owned(), per_approver));
+            }
+        }
+        budgets
     }
 }

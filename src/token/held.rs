@@ -257,17 +257,52 @@ impl Held {
         }
     }
 
-    /// What a success uses up: the code at the device, and a count at each forward on the way.
-    pub(super) fn uses(&self, advance: Advance) -> Vec<Use> {
+    /// What a success uses up: the code at the device, and at every other token of its owner with the same secret, and a
+    /// count at each forward on the way.
+    pub(super) fn uses(&self, store: &Store<'_>, advance: Advance) -> Result<Vec<Use>, StoreError> {
         let serials = std::iter::once(&self.token).chain(&self.targets).map(|token| token.serial.clone());
         let device = self.device_serial();
-        serials
+        let mut uses: Vec<_> = serials
             .map(|serial| {
                 let advance = if serial == device { advance } else { Advance::Count };
                 Use { serial, advance }
             })
-            .collect()
+            .collect();
+        if let (Advance::Counter(counter), Some(device)) = (advance, self.device()) {
+            let twins = twins(store, device)?.into_iter();
+            uses.extend(twins.map(|serial| Use { serial, advance: Advance::Shared(counter) }));
+        }
+        Ok(uses)
     }
+
+    /// Names the device by its secret, so that one device is one however many serials it has. Not for a device at a server.
+    pub(super) fn device_mark(&self, store: &Store<'_>) -> Result<String, StoreError> {
+        match (self.device(), store.sealer()?) {
+            (Some(device), Some(sealer)) => {
+                Ok(sealer.name(&[b"the secret of a device", device.secret(sealer)?.as_slice()]))
+            }
+            (None, _) | (_, None) => Ok(self.token.serial.clone()),
+        }
+    }
+}
+
+/// Returns the serials of the owner's other tokens that give the same codes.
+fn twins(store: &Store<'_>, device: &Token) -> Result<Vec<String>, StoreError> {
+    let Some(sealer) = store.sealer()? else { return Ok(Vec::new()) };
+    let same_codes = |other: &Token| {
+        other.serial != device.serial
+            && other.token_type == device.token_type
+            && other.algorithm == device.algorithm
+            && other.period == device.period
+    };
+    let secret = device.secret(sealer)?;
+    let mut twins = Vec::new();
+    for other in store.tokens_of(&device.user, &device.realm)?.into_iter().filter(same_codes) {
+        if bool::from(other.secret(sealer)?.as_slice().ct_eq(secret.as_slice())) {
+            twins.push(other.serial);
+        }
+    }
+    Ok(twins)
 }
 
 /// Splits the last `length` characters off; they have to be ASCII, as all codes are.
@@ -363,4 +398,25 @@ pub(super) fn find_candidate_code(
     let Candidate { token_type, counter, window, period, skew, .. } = *candidate;
     let range = range(token_type, counter, window, period, skew, store);
     Ok(find_unused(store, candidate.serial, maker, code, candidate.digits, range)?.map(Advance::Counter))
+}
+
+/// Tells whether a code is the one that a candidate of a search used last.
+pub(super) fn is_last_code(
+    sealer: &Sealer,
+    candidate: &Candidate<'_>,
+    code: &str,
+) -> Result<bool, StoreError> {
+    match candidate.token_type {
+        TokenType::Hotp | TokenType::Totp => {}
+        TokenType::Pw
+        | TokenType::Spass
+        | TokenType::Registration
+        | TokenType::Paper
+        | TokenType::Forward
+        | TokenType::FourEyes => return Ok(false),
+    }
+    let Some(last) = candidate.counter.checked_sub(1) else { return Ok(false) };
+    let maker = CodeMaker::new(candidate.algorithm, &candidate.secret(sealer)?, candidate.digits);
+    let code = oath::parse_code(code, candidate.digits);
+    Ok(maker.zip(code).is_some_and(|(maker, code)| maker.find(code, last..candidate.counter).is_some()))
 }

@@ -71,8 +71,15 @@ impl Owner {
 /// What came of an attempt.
 #[derive(Debug, PartialEq, Eq)]
 pub enum Outcome {
-    /// The tokens with these serials held, and what they used up is used up on the disk.
+    /// The tokens with these serials were accepted, and what they used up is used up on the disk.
     Accepted(Vec<String>),
+    /// All approvals that were demanded are given, with the tokens of these serials, and used up on the disk.
+    Approved {
+        /// The tokens, and the four-eyes token that asked.
+        serials: Vec<String>,
+        /// The realm of each approval.
+        realms: Vec<String>,
+    },
     /// The user has to answer; `id` names the challenge.
     Challenge {
         /// For the cookie.
@@ -95,6 +102,8 @@ pub struct Session<'a> {
     pub requester: &'a Requester,
     /// How names are read.
     pub people: &'a Rules,
+    /// The client's address; empty where SPS does not say it.
+    pub client_ip: &'a str,
     /// For how many seconds a challenge holds.
     pub challenge_validity: f64,
 }

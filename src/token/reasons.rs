@@ -7,7 +7,7 @@ use super::held::Held;
 use super::oath::{self, CodeMaker};
 use super::verify::Verifier;
 use crate::clock::UnixTime;
-use crate::store::{Sealer, Store, StoreError, Token, TokenType};
+use crate::store::{Charge, Sealer, Store, StoreError, Token, TokenType};
 
 /// How far beyond its window a code is looked for, in counters or time steps each way.
 const REACH: u64 = 40;
@@ -32,8 +32,8 @@ impl Verifier<'_> {
     ///
     /// # Errors
     /// [`StoreError`].
-    pub(super) fn tell_locks(&self, serials: &[String]) -> Result<(), StoreError> {
-        tell_locks(self.store, self.log, serials)
+    pub(super) fn tell_locks(&self, charges: &[Charge]) -> Result<(), StoreError> {
+        tell_locks(self.store, self.log, charges)
     }
 }
 
@@ -41,10 +41,10 @@ impl Verifier<'_> {
 pub(super) fn tell_locks(
     store: &Store<'_>,
     log: &crate::logging::Log,
-    serials: &[String],
+    charges: &[Charge],
 ) -> Result<(), StoreError> {
     let now = store.now();
-    for serial in serials {
+    for Charge { serial, .. } in charges {
         let Some(token) = store.token(serial)? else { continue };
         if token.is_locked(now) && token.failed_at.as_micros() == now.as_micros() {
             let (failures, until) = (token.max_fail, until(&token));

@@ -13,9 +13,12 @@ use super::pin::{Hashing, Stretched};
 use super::{Outcome, Session, is_of};
 use crate::logging::Log;
 use crate::store::{
-    Advance, Challenge, ChallengeKind, ChallengeStep, Sealer, Settlement, Store, StoreError, Token, TokenType,
+    Advance, Challenge, ChallengeKind, ChallengeStep, Charge, GuessBudget, GuessStep, Guesses, Sealer,
+    Settlement, Store, StoreError, Token, TokenType,
 };
 
+/// Why a login is denied of which nothing else is to be said.
+const DENIED: &str = "no token held";
 /// What a user with a challenge reads.
 const PROMPT: &str = "Please enter the one-time password: ";
 
@@ -24,8 +27,23 @@ const PROMPT: &str = "Please enter the one-time password: ";
 pub struct Rules {
     /// Whether a PIN alone starts a challenge.
     pub challenge_response: bool,
-    /// Whether a wrong code behind a right forward PIN is charged to the target too.
-    pub forward_failcounter: bool,
+    /// How much of a target's limit wrong codes behind a right forward PIN may use up, in per cent; 0 for nothing.
+    pub forward_share: u32,
+}
+
+/// Who pays for a denial.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Blame {
+    /// The tokens that were meant.
+    pub charges: Vec<Charge>,
+    /// The budgets of wrong approvals, where it may have been one.
+    pub guesses: Vec<GuessBudget>,
+}
+
+impl From<Vec<Charge>> for Blame {
+    fn from(charges: Vec<Charge>) -> Self {
+        Self { charges, guesses: Vec::new() }
+    }
 }
 
 /// A login attempt.
@@ -47,7 +65,7 @@ pub enum Codes {
     /// A token held, and it is settled.
     Settled(Outcome),
     /// Codes matched behind wrong PINs. Nothing is settled; these tokens are to be charged.
-    WrongPin(Vec<String>),
+    WrongPin(Vec<Charge>),
 }
 
 /// What other readings of a text came to before it is read as a whole.
@@ -55,8 +73,8 @@ pub enum Codes {
 pub struct Earlier {
     /// Whether a code matched.
     pub matched: bool,
-    /// Whom to charge.
-    pub charges: Vec<String>,
+    /// Who pays.
+    pub blame: Blame,
 }
 
 /// What a text without a code was.
@@ -87,7 +105,7 @@ enum Without<'h> {
     Accept(&'h Held),
     Open(Vec<&'h Held>),
     Asks(usize),
-    Deny(Vec<String>),
+    Deny(Vec<Charge>),
 }
 
 impl Verifier<'_> {
@@ -119,7 +137,7 @@ impl Verifier<'_> {
             Some((one, found)) => self.accept(one, found.advance).map(Codes::Settled),
             // The PIN is the token's own affair: a forward's wrong PIN is nothing to its target.
             None => {
-                let serials = matches.iter().map(|(one, _)| one.token.serial.clone());
+                let serials = matches.iter().map(|(one, _)| Charge::own(&one.token.serial));
                 Ok(Codes::WrongPin(serials.collect()))
             }
         }
@@ -149,7 +167,7 @@ impl Verifier<'_> {
         let whole_fits = held.iter().chain(&asking).any(|one| one.fits_whole(length));
         if earlier.matched && !whole_fits {
             self.tell_reasons(own, text)?;
-            return self.deny(earlier.charges, "no token accepted it").map(Rest::Settled);
+            return self.deny(earlier.blame, DENIED).map(Rest::Settled);
         }
         // Where only a server has codes, the PIN that was compared already is looked at, and nothing is computed anew.
         let here = || held.iter().find_map(|one| one.pin_part(text));
@@ -179,7 +197,7 @@ impl Verifier<'_> {
 
     fn deny_and_charge(
         &self,
-        mut charges: Vec<String>,
+        mut charges: Vec<Charge>,
         asking: &[Held],
         length: usize,
         earlier: Earlier,
@@ -187,10 +205,11 @@ impl Verifier<'_> {
         if earlier.matched || length == 0 {
             charges.clear();
         } else {
-            charges.extend(asking.iter().map(|one| one.token.serial.clone()));
+            charges.extend(asking.iter().map(|one| Charge::own(&one.token.serial)));
         }
-        charges.extend(earlier.charges);
-        self.deny(charges, "no token accepted it")
+        let Blame { charges: before, guesses } = earlier.blame;
+        charges.extend(before);
+        self.deny(Blame { charges, guesses }, DENIED)
     }
 
     /// Answers a challenge with a code alone, or with the password alone.
@@ -198,9 +217,9 @@ impl Verifier<'_> {
     /// # Errors
     /// [`StoreError`].
     pub fn answer(&self, challenge: &Challenge, text: &str) -> Result<Outcome, StoreError> {
-        let Some(sealer) = self.store.sealer()? else { return self.deny(Vec::new(), "no tokens") };
+        let Some(sealer) = self.store.sealer()? else { return self.deny(Blame::default(), "no tokens") };
         let Ok(opened) = serde_json::from_str::<Opened>(&challenge.data) else {
-            return self.deny(Vec::new(), "the challenge is damaged");
+            return self.deny(Blame::default(), "the challenge is damaged");
         };
         let mut tokens = Vec::new();
         for one in &opened.tokens {
@@ -220,14 +239,17 @@ impl Verifier<'_> {
             };
             if let Some(advance) = advance {
                 let finish = ChallengeStep::Finish { id: challenge.id.clone(), from: challenge.data.clone() };
-                let settlement =
-                    Settlement { uses: one.uses(advance), challenge: Some(finish), ..Settlement::default() };
+                let settlement = Settlement {
+                    uses: one.uses(self.store, advance)?,
+                    challenge: Some(finish),
+                    ..Settlement::default()
+                };
                 return self.settle_success(settlement, one);
             }
         }
-        let charges = held.iter().flat_map(|one| self.with_targets(one)).collect();
+        let charges: Vec<_> = held.iter().flat_map(|one| self.with_targets(one)).collect();
         self.tell_reasons(&tokens, text)?;
-        self.deny(charges, "the challenge's answer is wrong")
+        self.deny(charges.into(), "the challenge's answer is wrong")
     }
 
     pub(super) fn hold(&self, sealer: &Sealer, tokens: &[Token]) -> Result<Vec<Held>, StoreError> {
@@ -272,7 +294,7 @@ impl Verifier<'_> {
         text: &str,
         pin: &str,
         stretched: Option<&Stretched>,
-    ) -> Vec<String> {
+    ) -> Vec<Charge> {
         let is_meant = |one: &&Held| one.pin_part(text) == Some(pin) && one.pin_is(pin, stretched);
         let meant: Vec<_> = held.iter().filter(is_meant).collect();
         if meant.is_empty() {
@@ -281,11 +303,14 @@ impl Verifier<'_> {
         meant.into_iter().flat_map(|one| self.with_targets(one)).collect()
     }
 
-    /// The token, and its targets where the way to them is open: a locked forward must not lock its target as well.
-    pub(super) fn with_targets(&self, one: &Held) -> Vec<String> {
-        let on_the_way = self.rules.forward_failcounter && one.is_usable(self.store.now());
+    /// The token, and a share of its targets' limits where the way to them is open: a locked forward must not charge its
+    /// target as well.
+    pub(super) fn with_targets(&self, one: &Held) -> Vec<Charge> {
+        let share = self.rules.forward_share;
+        let on_the_way = share > 0 && one.is_usable(self.store.now());
         let targets = one.targets.iter().filter(|_| on_the_way);
-        std::iter::once(&one.token).chain(targets).map(|token| token.serial.clone()).collect()
+        let targets = targets.map(|token| Charge { serial: token.serial.clone(), share });
+        std::iter::once(Charge::own(&one.token.serial)).chain(targets).collect()
     }
 
     fn open(&self, session: Session<'_>, tokens: &[&Held]) -> Result<Outcome, StoreError> {
@@ -302,14 +327,15 @@ impl Verifier<'_> {
     }
 
     fn accept(&self, one: &Held, advance: Advance) -> Result<Outcome, StoreError> {
-        self.settle_success(Settlement { uses: one.uses(advance), ..Settlement::default() }, one)
+        self.settle_success(Settlement { uses: one.uses(self.store, advance)?, ..Settlement::default() }, one)
     }
 
     pub(super) fn settle_success(&self, settlement: Settlement, one: &Held) -> Result<Outcome, StoreError> {
         if !self.store.settle(&settlement)? {
-            return self.deny(Vec::new(), "the code was used, or its token locked, at the same time");
+            return self.deny(Blame::default(), "the code was used, or its token locked, at the same time");
         }
-        let serials: Vec<_> = settlement.uses.iter().map(|used| used.serial.clone()).collect();
+        let accepted = settlement.uses.iter().filter(|used| !matches!(used.advance, Advance::Shared(_)));
+        let serials: Vec<_> = accepted.map(|used| used.serial.clone()).collect();
         let kind = one.token.token_type;
         self.log.info(format_args!("the {kind} token {} held", serials.join(" by way of ")));
         Ok(Outcome::Accepted(serials))
@@ -319,7 +345,7 @@ impl Verifier<'_> {
     ///
     /// # Errors
     /// [`StoreError`].
-    pub fn deny_pin(&self, own: &[Token], text: &str, charges: Vec<String>) -> Result<Outcome, StoreError> {
+    pub fn deny_pin(&self, own: &[Token], text: &str, charges: Blame) -> Result<Outcome, StoreError> {
         self.tell_reasons(own, text)?;
         self.deny(charges, "wrong PIN")
     }
@@ -328,11 +354,14 @@ impl Verifier<'_> {
     ///
     /// # Errors
     /// [`StoreError`].
-    pub fn deny(&self, charges: Vec<String>, why: &str) -> Result<Outcome, StoreError> {
+    pub fn deny(&self, blame: Blame, why: &str) -> Result<Outcome, StoreError> {
         self.hashing.at_least_one()?;
-        let charged = if charges.is_empty() { "none".to_owned() } else { charges.join(", ") };
+        let Blame { charges, guesses } = blame;
+        let charged: Vec<_> = charges.iter().map(|one| one.serial.as_str()).collect();
+        let charged = if charged.is_empty() { "none".to_owned() } else { charged.join(", ") };
         self.log.info(format_args!("denied: {why}; charged: {charged}"));
-        let settlement = Settlement { charges, denial: true, ..Settlement::default() };
+        let guesses = Some(Guesses { budgets: guesses, step: GuessStep::Wrong });
+        let settlement = Settlement { charges, guesses, denial: true, ..Settlement::default() };
         self.store.settle(&settlement)?;
         self.tell_locks(&settlement.charges)?;
         Ok(Outcome::Denied)
@@ -352,12 +381,13 @@ pub(super) fn mark(token: &Token) -> String {
 }
 
 /// The tokens that a text could have been meant for, by its form; all, if it fits none.
-fn meant(held: &[Held], text: &str) -> Vec<String> {
+fn meant(held: &[Held], text: &str) -> Vec<Charge> {
     let length = text.chars().count();
     let fits = |one: &&Held| one.fits(length) || one.pin_part(text).is_some();
-    let fitting: Vec<_> = held.iter().filter(fits).map(|one| one.token.serial.clone()).collect();
+    let charge = |one: &Held| Charge::own(&one.token.serial);
+    let fitting: Vec<_> = held.iter().filter(fits).map(charge).collect();
     if fitting.is_empty() && length > 0 {
-        return held.iter().map(|one| one.token.serial.clone()).collect();
+        return held.iter().map(charge).collect();
     }
     fitting
 }

@@ -35,6 +35,8 @@ action = deny
 groups = dba
 require = four_eyes
 action = accept
+[four_eyes]
+realms = managers:1
 [connection_limit by=client_ip_gateway_user]
 limit = 3
 [credentials]
@@ -73,7 +75,7 @@ fn every_road_in_is_told_in_the_order_of_the_steps() {
                 "connection policies monitor_*: left alone, without any factor",
                 "whom the user list vip lets in: without a factor",
                 "the members of admins in the directory ad: without a factor",
-                "whoever authenticated from the same address in the last 90 s, at most 3 times: without a factor",
+                "who authenticated with the same provider from the same address under the same connection policy in the last 90 s, at most 3 times: without a factor",
                 "whose second factor holds: edumfa",
                 "while edumfa cannot be reached: whose local token holds",
             ],
@@ -395,4 +397,35 @@ fn a_rule_behind_one_without_a_condition_is_never_reached() {
     );
     let warning = "[rule no] is never reached, because [rule all] before it has no condition";
     assert_eq!(found["warnings"], json!([warning]));
+}
+
+#[test]
+fn what_connections_demand_is_told_and_a_demand_that_cannot_be_met_is_an_error() {
+    let demand = "[mfa]\nprovider=http\n[http]\nserver_url=https://mfa.example.org\n[four_eyes]\nrealms=ops:1\nconnections=prod_*\n";
+    let (found, status) =
+        json_of(&format!("{demand}[authentication_cache]\nreuse_limit=-1\nshare_connections=office_*\n"));
+    assert_eq!((&found["errors"], status), (&json!([]), Some(0)), "{found}");
+    let roads = found["roads"]["authenticate"].to_string();
+    for piece in [
+        "connection policies prod_*, and where there is no name: the approvals of ops:1 are demanded, and no whitelist lets in",
+        "or under any two of office_* in the last 90 s, as often as they like: without a factor, except on prod_*",
+        "after that, who has the approvals too",
+    ] {
+        assert!(roads.contains(piece), "{piece}: {roads}");
+    }
+    let (found, _) = json_of(&format!("{demand}except_whitelisted=yes\n"));
+    assert!(found["warnings"].to_string().contains("[four_eyes] except_whitelisted = yes"), "{found}");
+    let rule = "[access]\nprovider=rules\n[rule all]\naction=accept\n";
+    for (configuration, error) in [
+        ("[four_eyes]\nconnections=prod_*\n".to_owned(), "[four_eyes] realms: expected"),
+        ("[four_eyes]\nrealms=ops:1\n".to_owned(), "[four_eyes] connections: expected"),
+        (demand.replace("ops:1", "ops@linotp:1"), "[linotp] server_url"),
+        (demand.replace("ops:1", "ops@ldap:1"), "behind an @ one of"),
+        (format!("[mfa]\nprovider=none\n{rule}require=mfa\n"), "[mfa] provider is none"),
+        (format!("{rule}require=four_eyes\n"), "[four_eyes] realms: expected"),
+    ] {
+        let (found, status) = json_of(&configuration);
+        assert!(found["errors"].to_string().contains(error), "{configuration}: {found}");
+        assert_eq!(status, Some(1), "{configuration}");
+    }
 }

@@ -7,7 +7,7 @@ use rusqlite::Connection;
 use rustix::process::{Pid, Signal, kill_process};
 use serde_json::{Value, json};
 
-use crate::support::service::NOBODY;
+use crate::support::service::{NOBODY, Service};
 use crate::support::{Ended, PROGRAM, Place, Running, authenticate, authorize};
 
 const PROCESSES: usize = 64;
@@ -60,7 +60,9 @@ fn one_authentication_is_used_no_more_often_than_allowed_by_64_processes() {
     let cache =
         format!("[authentication_cache]\nreuse_limit={REUSE_LIMIT}\nsoft_timeout=inf\nhard_timeout=inf\n");
     let otp = json!({"key_value_pairs": {"otp": "123456"}});
-    let seed = place.hook(&authenticate(&format!("{cache}[mfa]\nprovider=none\n"), otp.clone()));
+    let service = Service::answering(&json!({"result": "ACCEPT"}));
+    let open = format!("{cache}[mfa]\nprovider=http\n[http]\nserver_url=http://{}\n", service.address);
+    let seed = place.hook(&authenticate(&open, otp.clone()));
     assert_eq!(seed.verdict(), "ACCEPT");
     let closed = format!("{cache}[mfa]\nprovider=http\n[http]\nserver_url=http://{NOBODY}\n");
     let all = at_once(&place, vec![authenticate(&closed, otp); PROCESSES]);
@@ -92,9 +94,11 @@ fn processes_that_all_remember_the_same_user_all_accept() {
 fn a_process_that_is_killed_anywhere_loses_nothing_and_holds_no_lock() {
     let place = Place::new();
     let cache = "[authentication_cache]\nreuse_limit=-1\nsoft_timeout=inf\nhard_timeout=inf\n";
+    let service = Service::answering(&json!({"result": "ACCEPT"}));
     let remembering = |user: &str| {
         let more = json!({"gateway_user": user, "key_value_pairs": {"otp": "1"}});
-        authenticate(&format!("[mfa]\nprovider=none\n{cache}"), more)
+        let http = format!("[mfa]\nprovider=http\n[http]\nserver_url=http://{}\n{cache}", service.address);
+        authenticate(&http, more)
     };
     assert_eq!(place.hook(&remembering("alice")).verdict(), "ACCEPT");
     let mut answered = 0_usize;

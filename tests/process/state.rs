@@ -468,3 +468,54 @@ fn a_read_only_file_system_is_a_denial_and_loses_nothing() {
     assert_closed(&left(&place, "read_only"), "read-only", &["state.sqlite3"]);
     assert!(by_cache(&left(&place, "again")), "nothing was lost");
 }
+
+/// What is done to a place.
+type Way = Box<dyn Fn(&Place)>;
+
+/// What a remembered authentication is asked with.
+const REMEMBERING: &str =
+    "[local]\nrealm=default\n[authentication_cache]\nreuse_limit=-1\nsoft_timeout=inf\nhard_timeout=inf\n";
+
+#[test]
+fn a_remembered_authentication_is_forgotten_when_a_token_of_its_user_is_changed_or_locked() {
+    let by = |place: &Place| {
+        let hook = authenticate(
+            REMEMBERING,
+            json!({"gateway_user": "alice", "session_id": "s2",
+            "key_value_pairs": {"otp": "junk"}}),
+        );
+        place.hook(&hook).response()["additional_metadata"].as_str().unwrap_or_default().to_owned()
+    };
+    let wrong = |place: &Place| {
+        let wrong = json!({"gateway_user": "alice", "session_id": "s3", "client_ip": "10.9.9.9",
+            "key_value_pairs": {"otp": "1357000000"}});
+        for _ in 0..10 {
+            assert_eq!(place.hook(&authenticate(REMEMBERING, wrong.clone())).verdict(), "DENY");
+        }
+    };
+    let token = |words: &'static str| {
+        move |place: &Place| {
+            let ended = place.run(&words.split(' ').collect::<Vec<_>>(), "");
+            assert_eq!(ended.status, Some(0), "{words}: {ended:?}");
+        }
+    };
+    let ways: [(&str, Way); 6] = [
+        ("disable", Box::new(token("token disable A"))),
+        ("delete", Box::new(token("token delete A"))),
+        ("assign", Box::new(token("token assign A --user bob"))),
+        ("a lock", Box::new(wrong)),
+        ("forget", Box::new(token("state forget --user ALICE"))),
+        ("forget all", Box::new(token("state forget --all"))),
+    ];
+    for (name, way) in ways {
+        let place = Place::new();
+        token(
+            "token enroll --type hotp --serial A --user alice --pin 1357 --secret-hex 3132333435363738393031323334353637383930",
+        )(&place);
+        let first = json!({"gateway_user": "alice", "key_value_pairs": {"otp": "1357755224"}});
+        assert_eq!(place.hook(&authenticate(REMEMBERING, first)).verdict(), "ACCEPT");
+        assert!(by(&place).contains("authentication_cache"), "{name}");
+        way(&place);
+        assert!(!by(&place).contains("authentication_cache"), "{name}");
+    }
+}

@@ -32,7 +32,7 @@ fn answering(given: &mut Given, script: fn(&Asked) -> Vec<u8>) {
     given.radius = Some(server);
 }
 
-pub(crate) const ROADS: [Road; 20] = [
+pub(crate) const ROADS: [Road; 21] = [
     Road {
         name: "user_list",
         what_it_takes: "a user whom the appliance's list names",
@@ -161,22 +161,32 @@ pub(crate) const ROADS: [Road; 20] = [
             let given = Given::new(&format!(
                 "{FACTOR}[authentication_cache]\nreuse_limit=1\nsoft_timeout=15\nhard_timeout=20\n"
             ));
-            let mut seed = Given::new(&given.configuration);
-            seed.place = given.place;
-            seed.instead("provider=http", "provider=none");
+            let mut seed = given;
+            let first = seed.arguments.clone();
+            seed.argument("session_id", json!("s0"));
+            seed.argument("key_value_pairs", json!({"otp": "123456"}));
             let ended = seed.ask();
-            assert_eq!(seed.by(&ended), "none", "{ended:?}");
-            Given { place: seed.place, clock: "1015", ..given }
+            assert_eq!(seed.by(&ended), "http otp", "{ended:?}");
+            Given { arguments: first, clock: "1015", ..seed }
         },
         verdict: "ACCEPT",
         by: "authentication_cache",
         with_one_thing_less: &[
             ("another user", |given| given.argument("gateway_user", json!("bob"))),
-            ("the user in capitals", |given| given.argument("gateway_user", json!("Alice"))),
             ("another address", |given| given.argument("client_ip", json!("10.1.2.4"))),
             ("no address", |given| given.argument("client_ip", json!(null))),
-            ("the same address written otherwise", |given| {
-                given.argument("client_ip", json!("::ffff:10.1.2.3"))
+            ("another connection policy", |given| given.argument("connection_name", json!("legacy_web"))),
+            ("no connection policy", |given| given.argument("connection_name", json!(null))),
+            ("another provider", |given| {
+                let address = given.service.address.to_string();
+                given.instead("provider=http", "provider=linotp");
+                given.configuration.push_str(&format!("[linotp]\nserver_url=http://{address}\n"));
+            }),
+            ("policies that share, of which this is the only one by now", |given| {
+                given.configuration.push_str("[authentication_cache]\nshare_connections=legacy_*\n");
+            }),
+            ("approvals demanded by now", |given| {
+                given.configuration.push_str("[four_eyes]\nrealms=ops:1\nconnections=legacy_*\n");
             }),
             ("a moment too long since the last use", |given| given.clock = "1015.000001"),
             ("a moment too long since the authentication", |given| {
@@ -495,8 +505,7 @@ pub(crate) const ROADS: [Road; 20] = [
                     let asked = request.json();
                     let known =
                         asked["user"] == "bob" && asked["realm"] == "realm1" && asked["pass"] == "pin123456";
-                    let answer =
-                        json!({"result": {"status": true, "value": known}, "detail": {"serial": "T1"}});
+                    let answer = json!({"result": {"status": true, "value": known}, "detail": {"serial": "T1", "type": "hotp"}});
                     connection.send(reply(200, "application/json", answer.to_string()));
                 }
             });
@@ -529,6 +538,39 @@ pub(crate) const ROADS: [Road; 20] = [
             ("a server that cannot be reached, though that is ignored elsewhere", |given| {
                 let address = given.service.address.to_string();
                 given.instead(&address, NOBODY);
+            }),
+        ],
+    },
+    Road {
+        name: "approved",
+        what_it_takes: "a password that the service accepts, and after it the approval that the connection demands",
+        given: || {
+            let mut given = Given::new(&format!("{FACTOR}[four_eyes]\nrealms=ops:1\nconnections=legacy_*\n"));
+            given.token(
+                "enroll --type hotp --serial B1 --user bob@ops --pin 4321 --secret-hex 3132333435363738393031323334353637383930",
+            );
+            given.argument("key_value_pairs", json!({"otp": "123456"}));
+            let asked = given.ask();
+            assert_eq!(asked.verdict(), "NEEDINFO", "{asked:?}");
+            given.argument("cookie", asked.response()["cookie"].clone());
+            given.argument("key_value_pairs", json!({"otp": "000000", "approval": "bob:4321755224"}));
+            given
+        },
+        verdict: "ACCEPT",
+        by: "http otp, approvals by local",
+        with_one_thing_less: &[
+            ("no cookie", |given| given.argument("cookie", json!({}))),
+            ("the cookie of another session", |given| given.argument("session_id", json!("s2"))),
+            ("a cookie in which no factor was accepted", |given| {
+                let progress = &mut given.arguments["cookie"]["__sps_plugin"]["progress"];
+                progress.as_object_mut().unwrap().remove("awaits_approvals");
+            }),
+            ("the token disabled", |given| given.token("disable B1")),
+            ("the token of somebody in another realm", |given| given.token("assign B1 --user bob@dev")),
+            ("one's own token, where that does not count", |given| {
+                given.token("assign B1 --user alice@ops");
+                given.instead("[four_eyes]\n", "[four_eyes]\nrequester=excluded\n");
+                given.argument("key_value_pairs", json!({"approval": "alice:4321755224"}));
             }),
         ],
     },
@@ -675,7 +717,8 @@ pub(crate) const ROADS: [Road; 20] = [
                 given.instead("[rule dba]", "[rule first]\naction=deny\n[rule dba]")
             }),
             ("no factor in this session", |given| {
-                given.arguments["cookie"]["__sps_plugin"]["progress"]["is_proven"] = json!(false);
+                given.arguments["cookie"]["__sps_plugin"]["progress"]["proof"] =
+                    json!({"factor": "whitelisted"});
                 let asked = given.ask();
                 assert_eq!(asked.verdict(), "NEEDINFO", "{asked:?}");
                 given.argument("cookie", asked.response()["cookie"].clone());

@@ -70,9 +70,9 @@ impl<'a> LinOtp<'a> {
         let verdict = wire::verdict(&self.post(Repeat::Never, "validate/check", &fields)?)?;
         Ok(match verdict {
             // Without the policy detail_on_success the answer names no token, but the question did.
-            Verdict::Accepted(Accepted { serial, way }) => {
+            Verdict::Accepted(Accepted { serial, way, code }) => {
                 let asked = user.is_serial.then(|| user.name.to_owned());
-                Verdict::Accepted(Accepted { serial: serial.or(asked), way })
+                Verdict::Accepted(Accepted { serial: serial.or(asked), way, code })
             }
             Verdict::Rejected(_) | Verdict::Challenge(_) => verdict,
         })

@@ -7,8 +7,9 @@ use serde::Deserialize;
 use crate::json::{Object, optional_object};
 use crate::mfa::dialogue::{Accepted, Challenge, PROMPT, Push, Verdict};
 use crate::mfa::envelope::{self, Refusal};
-use crate::mfa::{MfaError, Reason, garbled, printable};
+use crate::mfa::{MfaError, Reason, garbled, kinds, printable};
 use crate::net::Reply;
+use crate::token::elsewhere::CodeKind;
 
 #[derive(Default, Deserialize)]
 struct Detail {
@@ -20,8 +21,9 @@ struct Detail {
     challenges: Option<BTreeMap<String, Object<Entry>>>,
     /// By id; of `/validate/check_status` only.
     transactions: Option<BTreeMap<String, Object<Transaction>>>,
-    /// Of a success, where the policy `detail_on_success` allows it.
+    /// Of a success, where the policy `detail_on_success` allows it, as the next one.
     serial: Option<String>,
+    tokentype: Option<String>,
     /// Of a failure, where the policy `detail_on_fail` allows it. A challenge has "challenge created".
     error: Option<String>,
 }
@@ -68,7 +70,8 @@ pub(super) fn verdict(reply: &Reply) -> Result<Verdict, MfaError> {
     match (value, answer.detail.is_challenge()) {
         (true, false) if answer.authentication.is_none() => {
             let serial = answer.detail.serial.map(envelope::serial_of).transpose()?;
-            Ok(Verdict::Accepted(Accepted { serial, way: None }))
+            let code = kinds::of_type(answer.detail.tokentype.as_deref());
+            Ok(Verdict::Accepted(Accepted { serial, way: None, code }))
         }
         (true, _) => Err(garbled("the server's value and its detail contradict each other")),
         (false, true) => challenge(answer.detail).map(Verdict::Challenge),
@@ -97,7 +100,7 @@ pub(super) fn polled(reply: &Reply, id: &str) -> Result<Push, MfaError> {
     if let Some(accepted) = all().find(|transaction| transaction.is_accepted()) {
         let serial = accepted.token.as_ref().and_then(|token| token.serial.clone());
         let serial = serial.map(envelope::serial_of).transpose()?;
-        return Ok(Push::Accepted(Accepted { serial, way: Some("push") }));
+        return Ok(Push::Accepted(Accepted { serial, way: Some("push"), code: CodeKind::OneTime }));
     }
     Ok(if all().any(Transaction::is_open) { Push::Pending } else { Push::Gone })
 }

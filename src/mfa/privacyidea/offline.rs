@@ -20,6 +20,7 @@ use super::wire::{self, OfflineItem};
 use crate::mfa::dialogue::{Accepted, User, Verdict};
 use crate::mfa::{ConfirmedOutage, MfaError, Tools, envelope, garbled};
 use crate::store::{OfflineChange, OfflineCodes, OfflineKey, StoreError};
+use crate::token::elsewhere::CodeKind;
 
 /// How many of the next codes are taken, as a server's own window does; each costs one PBKDF2.
 const WINDOW: usize = 20;
@@ -228,7 +229,9 @@ impl PrivacyIdea<'_> {
 }
 
 fn accepted(found: &Found, way: &'static str) -> Verdict {
-    Verdict::Accepted(Accepted { serial: Some(found.key.serial.clone()), way: Some(way) })
+    let serial = Some(found.key.serial.clone());
+    // The codes that a server hands out for use without it are those of HOTP tokens.
+    Verdict::Accepted(Accepted { serial, way: Some(way), code: CodeKind::OneTime })
 }
 
 fn read<'p>(key: &OfflineKey, plain: &'p [u8]) -> Result<List<'p>, StoreError> {

@@ -8,7 +8,7 @@ use serde::Deserialize;
 use crate::json::Object;
 use crate::mfa::dialogue::{Accepted, Challenge, Push, Verdict};
 use crate::mfa::envelope::{self, Refusal};
-use crate::mfa::{MfaError, Reason, garbled, printable};
+use crate::mfa::{MfaError, Reason, garbled, kinds, printable};
 use crate::net::Reply;
 
 /// Error codes that are a denial: the validation failed, the policy forbids it, there is no such token, no such user,
@@ -68,7 +68,8 @@ pub(super) fn verdict(reply: &Reply) -> Result<(Verdict, Vec<OfflineItem>), MfaE
     let verdict = match (value, authentication.as_deref()) {
         (true, None | Some("ACCEPT")) => {
             let serial = detail.serial.map(envelope::serial_of).transpose()?;
-            Verdict::Accepted(Accepted { serial, way: None })
+            let code = kinds::of_type(detail.token_type.as_deref());
+            Verdict::Accepted(Accepted { serial, way: None, code })
         }
         (false, Some("CHALLENGE")) => Verdict::Challenge(challenge(detail)?),
         // A server from before there was this member.

@@ -21,6 +21,7 @@ use crate::net::udp::Peer;
 use crate::secret;
 use crate::store::StoreError;
 use crate::terms::Question;
+use crate::token::elsewhere::CodeKind;
 
 const SERVER: Opt = Opt::new("radius", "server", "");
 const PORT: Opt = Opt::new("radius", "port", "1812");
@@ -232,7 +233,7 @@ impl<'a> Radius<'a> {
             Code::Accept => {
                 let other = user != subject.identity.as_str();
                 let name = if other { format!("radius {way} of {user}") } else { format!("radius {way}") };
-                Answer::Accepted(Factor { name, serials: Vec::new() })
+                Answer::Accepted(Factor::new(name, Vec::new(), CodeKind::Unknown))
             }
             Code::Reject => rejected(match words(reply).map(|words| Reason::of_server(&words)) {
                 Some(reason) => reason.without(&self.manner.secret),

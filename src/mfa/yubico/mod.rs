@@ -19,6 +19,7 @@ use crate::config::ini::DEFAULT;
 use crate::config::settings::{At, Opt, SettingError, Settings};
 use crate::finding::Finding;
 use crate::net::{Body, Request};
+use crate::token::elsewhere::CodeKind;
 
 const CLIENT_ID: Opt = Opt::new("yubikey", "client_id", "");
 const API_KEY: Opt = Opt::new("yubikey", "api_key", "");
@@ -185,10 +186,11 @@ impl MfaClient for Yubico<'_> {
             return Ok(rejected("the YubiKey is not the user's"));
         }
         Ok(match self.ask(&otp)? {
-            Said::Ok => Answer::Accepted(Factor {
-                name: "yubico otp".to_owned(),
-                serials: vec![otp.public_id().to_owned()],
-            }),
+            Said::Ok => Answer::Accepted(Factor::new(
+                "yubico otp",
+                vec![otp.public_id().to_owned()],
+                CodeKind::OneTime,
+            )),
             Said::Denied(status) => rejected(Reason::ours(format!("the server says {status}"))),
         })
     }

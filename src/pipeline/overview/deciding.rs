@@ -5,8 +5,7 @@ use super::Overview;
 use crate::access::{Action, Requirement, Rule};
 use crate::config::ini::Ini;
 use crate::config::reference;
-use crate::config::settings::{Opt, Settings};
-use crate::mfa::{CONNECTIONS, REALMS};
+use crate::config::settings::Settings;
 
 /// The conditions of a rule, in the order in which they are looked at.
 const CONDITIONS: [&str; 9] =
@@ -33,17 +32,6 @@ pub(super) fn names(settings: &Settings<'_>, overview: &mut Overview) {
         overview
             .authenticate
             .push(format!("the second factor is asked about a name without an @ with @{domain} behind it"));
-    }
-}
-
-/// Says on which connection policies approvals are demanded.
-pub(super) fn approvals(settings: &Settings<'_>, overview: &mut Overview) {
-    let entries = |option: &Opt| settings.list(option).unwrap_or_default().join(", ");
-    let (connections, realms) = (entries(&CONNECTIONS), entries(&REALMS));
-    if !connections.is_empty() && !realms.is_empty() {
-        overview.authenticate.push(format!(
-            "connection policies {connections}, and those without a name: only with the approvals {realms}"
-        ));
     }
 }
 

@@ -35,7 +35,24 @@ pub struct Rules {
     pub distinct: Distinct,
     /// Whether a token without PIN counts although nobody said whose it is.
     pub pinless: bool,
-    /// For how many seconds wrong answers of a user without a four-eyes token count.
+    /// Whether an approval counts where the server does not say that the code was a one-time code.
+    pub unknown_token_types: bool,
+    /// How many wrong ones there may be.
+    pub budgets: Budgets,
+}
+
+/// How many wrong approvals there may be until approvals are refused for a while.
+#[derive(Clone, Copy, Debug)]
+pub struct Budgets {
+    /// Of one user who asks, on connections that demand approvals.
+    pub per_name: u32,
+    /// Of one approver who is named, or whose code it was.
+    pub per_approver: u32,
+    /// From one client address.
+    pub per_client: u32,
+    /// For one demand: for the realms of the configuration, or for one four-eyes token.
+    pub per_demand: u32,
+    /// For how many seconds they count.
     pub forget_after: f64,
 }
 
@@ -44,11 +61,8 @@ pub struct Rules {
 pub enum Asking {
     /// A four-eyes token.
     Token(Box<Token>),
-    /// The configuration, for a connection policy; `max_fail` wrong answers of a user are too many.
-    Policy {
-        /// How many.
-        max_fail: u32,
-    },
+    /// The configuration, for a connection policy or an access rule.
+    Policy,
 }
 
 /// Approvals that are demanded.
@@ -75,8 +89,8 @@ pub(super) struct Vote {
 }
 
 impl Vote {
-    /// The people of this approval: the owner of the token, and whoever has the device in hand.
-    fn people(&self) -> [CountKey; 2] {
+    /// The people of this approval: the owner of the token, and who has the device in hand.
+    pub(super) fn people(&self) -> [CountKey; 2] {
         [CountKey::of(&self.user), CountKey::of(&self.holder)]
     }
 

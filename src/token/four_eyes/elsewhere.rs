@@ -9,7 +9,7 @@ use super::reading::Offer;
 use super::{Approvals, Outcome};
 use crate::names::{CountKey, fold};
 use crate::store::{Challenge, StoreError};
-use crate::token::elsewhere::{Enquiry, Target};
+use crate::token::elsewhere::{CodeKind, Enquiry, Given, Target};
 
 /// The longest name of somebody who approves, in bytes.
 const MAX_USER: usize = 256;
@@ -92,7 +92,7 @@ impl Approvals<'_> {
         votes: Vec<Vote>,
         offers: Vec<Offer>,
         voters: &[Voter<'p>],
-    ) -> Option<Ballot<'p>> {
+    ) -> Result<Option<Ballot<'p>>, StoreError> {
         let mut counted: Vec<_> =
             votes.iter().chain(offers.iter().map(|offer| &offer.vote)).cloned().collect();
         let mut new = Vec::new();
@@ -104,33 +104,41 @@ impl Approvals<'_> {
             if let Some(why) = objection.or_else(|| self.rules.objection(demand, requester, &counted, &vote))
             {
                 self.log.info(format_args!("{}@{} does not count: {why}", vote.user, vote.realm));
-                return None;
+                return Ok(None);
+            }
+            // The server would count a wrong password there, so it is not asked.
+            if self.is_used_up(&self.budgets(demand, &vote.people()))? {
+                return Ok(None);
             }
             counted.push(vote.clone());
             new.push(vote);
         }
-        Some(Ballot {
+        Ok(Some(Ballot {
             demand: demand.clone(),
             challenge: challenge.cloned(),
             votes,
             offers,
             voters: new,
             enquiries: voters.iter().map(Voter::enquiry).collect(),
-        })
+        }))
     }
 
-    /// Counts a ballot to which every server said yes, by the devices with these serials.
+    /// Counts a ballot to which every server said yes, by these devices.
     ///
     /// # Errors
     /// [`StoreError`].
-    pub fn count(&self, ballot: Ballot<'_>, serials: Vec<Vec<String>>) -> Result<Outcome, StoreError> {
-        if serials.len() != ballot.voters.len() {
+    pub fn count(&self, ballot: Ballot<'_>, given: Vec<Given>) -> Result<Outcome, StoreError> {
+        if given.len() != ballot.voters.len() {
             return self.refuse(&ballot);
         }
         let mut offers: Vec<Offer> = Vec::new();
         let mut counted: Vec<_> =
             ballot.votes.iter().chain(ballot.offers.iter().map(|offer| &offer.vote)).cloned().collect();
-        for (vote, serials) in ballot.voters.iter().zip(serials) {
+        for (vote, Given { serials, code }) in ballot.voters.iter().zip(given) {
+            if let Some(why) = self.no_one_time_code(code) {
+                self.log.warning(format_args!("{}@{} does not count: {why}", vote.user, vote.realm));
+                return self.refuse(&ballot);
+            }
             let device = match serials.as_slice() {
                 [] => vote.without_device(),
                 _ => format!("{}:{}", vote.service(), serials.join(",")),
@@ -155,9 +163,24 @@ impl Approvals<'_> {
     /// # Errors
     /// [`StoreError`].
     pub fn refuse(&self, ballot: &Ballot<'_>) -> Result<Outcome, StoreError> {
+        let approvers: Vec<_> = ballot.voters.iter().flat_map(Vote::people).collect();
         match &ballot.challenge {
-            Some(challenge) => self.ask_again(&ballot.demand, challenge, &ballot.votes, Vec::new()),
-            None => self.deny(&ballot.demand, Vec::new(), "no approval"),
+            Some(challenge) => self.ask_again(&ballot.demand, challenge, &ballot.votes, &approvers),
+            None => self.deny(&ballot.demand, self.budgets(&ballot.demand, &approvers), "no approval"),
+        }
+    }
+
+    /// Says why what a server accepted is no approval: only one-time codes are.
+    fn no_one_time_code(&self, code: CodeKind) -> Option<&'static str> {
+        match code {
+            CodeKind::OneTime => None,
+            CodeKind::Static => Some("the server says that it was a static password, which approves nothing"),
+            CodeKind::Unknown if self.rules.unknown_token_types => None,
+            CodeKind::Unknown => Some(
+                "the server does not say what kind of token it was; let the server say it (LinOTP: policy \
+                 detail_on_success), or set [four_eyes] unknown_token_types = yes if no static password is \
+                 accepted there",
+            ),
         }
     }
 }

@@ -6,8 +6,8 @@ use super::elsewhere::Voter;
 use crate::names::CountKey;
 use crate::store::{Advance, Sealer, StoreError, Use};
 use crate::token::Owner;
-use crate::token::code::code_part;
-use crate::token::held::{Held, find_candidate_code};
+use crate::token::code::{CodePart, code_part};
+use crate::token::held::{Held, find_candidate_code, is_last_code};
 
 /// An approval that would count, with what it uses up.
 #[derive(Clone)]
@@ -21,8 +21,8 @@ pub(super) struct Offer {
 pub(super) struct Candidates<'t> {
     /// Each with what would be its PIN and what would be used up.
     pub(super) tokens: Vec<(Held, &'t str, Advance)>,
-    /// The serials of the person whom the text names, as far as they could be meant.
-    pub(super) named: Vec<String>,
+    /// Whose approval it is meant to be, each by one spelling: the person whom the text names, or whose code it ends in.
+    pub(super) approvers: Vec<CountKey>,
 }
 
 /// Who can judge a typed password.
@@ -37,8 +37,8 @@ pub(super) enum Found<'p> {
 pub(super) enum Reading {
     /// It is an approval.
     Offer(Offer),
-    /// It is none; the tokens of the person it names, if it names one.
-    Wrong(Vec<String>),
+    /// It is none; whose it was meant to be, each by one spelling.
+    Wrong(Vec<CountKey>),
 }
 
 impl Approvals<'_> {
@@ -80,7 +80,7 @@ impl Approvals<'_> {
                 right.push((held, advance));
             }
         }
-        let Some((first, _)) = right.first() else { return Ok(Reading::Wrong(found.named)) };
+        let Some((first, _)) = right.first() else { return Ok(Reading::Wrong(found.approvers)) };
         let owner = CountKey::of(&first.token.user);
         if !right.iter().all(|(held, _)| CountKey::of(&held.token.user).may_be(&owner)) {
             self.log
@@ -88,9 +88,12 @@ impl Approvals<'_> {
             return Ok(Reading::Wrong(Vec::new()));
         }
         for (held, advance) in right {
-            let vote = vote(&held);
+            let vote = self.vote(&held)?;
             match self.rules.objection(demand, self.session.requester, votes, &vote) {
-                None => return Ok(Reading::Offer(Offer { uses: held.uses(advance), vote })),
+                None => {
+                    let uses = held.uses(self.store, advance)?;
+                    return Ok(Reading::Offer(Offer { uses, vote }));
+                }
                 Some(why) => self.log.info(format_args!("token {} does not count: {why}", vote.serial)),
             }
         }
@@ -121,13 +124,9 @@ impl Approvals<'_> {
             return Ok(None);
         }
         held.retain(Held::gives_codes);
-        let length = rest.chars().count();
-        let any_fits = held.iter().any(|one| one.fits(length));
         let mut found = Candidates::default();
         for one in held {
-            if one.fits(length) || !any_fits {
-                found.named.push(one.token.serial.clone());
-            }
+            found.approvers.extend([CountKey::of(&one.token.user), CountKey::of(one.holder())]);
             let code = match one.is_usable(self.store.now()) {
                 true => one.find_code(self.store, sealer, rest)?,
                 false => None,
@@ -173,11 +172,73 @@ impl Approvals<'_> {
                     .any(|realm| self.session.people.key(realm) == self.session.people.key(&token.realm))
                 && let Some(held) = self.unless_damaged(Held::new(self.store, sealer, token))?
             {
+                found.approvers.extend([CountKey::of(&held.token.user), CountKey::of(held.holder())]);
                 let pin = held.pin_of(&part);
                 found.tokens.push((held, pin, advance));
             }
         }
         Ok(found)
+    }
+
+    /// Tells whether each of these texts is an approval whose code is the one that its token used last: it was right, and
+    /// came too late. Such a text tells nobody anything, and is no guess.
+    pub(super) fn is_spent(
+        &self,
+        demand: &Demand,
+        votes: &[Vote],
+        texts: &[&str],
+    ) -> Result<bool, StoreError> {
+        let Some(sealer) = self.store.sealer()? else { return Ok(false) };
+        let open = demand.missing(votes).into_iter().map(|(realm, _)| realm);
+        let realms: Vec<String> = open.filter(|realm| !realm.contains('@')).collect();
+        for text in texts {
+            if !self.is_one_spent(sealer, &realms, text)? {
+                return Ok(false);
+            }
+        }
+        Ok(!texts.is_empty())
+    }
+
+    fn is_one_spent(&self, sealer: &Sealer, realms: &[String], text: &str) -> Result<bool, StoreError> {
+        let (name, rest) = text.split_once(':').unzip();
+        for realm in realms {
+            let owner = name.map(|name| Owner::parse(name, realm)).filter(|owner| owner.realm == *realm);
+            let mut spent: Vec<(String, CodePart<'_>)> = Vec::new();
+            self.store.search::<StoreError>(realm, None, |candidate| {
+                let is_named = {
+                    let user = CountKey::of(candidate.user);
+                    owner.as_ref().is_none_or(|owner| CountKey::of(&owner.user).may_be(&user))
+                };
+                let text = if owner.is_some() { rest.unwrap_or(text) } else { text };
+                let Some(part) = code_part(text, usize::from(candidate.digits)) else { return Ok(()) };
+                let could_be = is_named && (candidate.has_pin || !part.has_more());
+                if could_be && self.unless_damaged(is_last_code(sealer, candidate, &part.code))? == Some(true)
+                {
+                    spent.push((candidate.serial.to_owned(), part));
+                }
+                Ok(())
+            })?;
+            for (serial, part) in spent {
+                let Some(token) = self.store.token(&serial)? else { continue };
+                let held = Held::new(self.store, sealer, token)?;
+                let pin = held.pin_of(&part);
+                let stretched = self.hashing.of(pin)?;
+                if held.pin_is(pin, stretched.as_deref()) {
+                    return Ok(true);
+                }
+            }
+        }
+        Ok(false)
+    }
+
+    fn vote(&self, held: &Held) -> Result<Vote, StoreError> {
+        Ok(Vote {
+            serial: held.token.serial.clone(),
+            device: held.device_mark(self.store)?,
+            holder: held.holder().to_owned(),
+            user: held.token.user.clone(),
+            realm: held.token.realm.clone(),
+        })
     }
 
     fn unless_damaged<T>(&self, found: Result<T, StoreError>) -> Result<Option<T>, StoreError> {
@@ -188,15 +249,5 @@ impl Approvals<'_> {
             }
             found => found.map(Some),
         }
-    }
-}
-
-fn vote(held: &Held) -> Vote {
-    Vote {
-        serial: held.token.serial.clone(),
-        device: held.device_serial().to_owned(),
-        holder: held.holder().to_owned(),
-        user: held.token.user.clone(),
-        realm: held.token.realm.clone(),
     }
 }

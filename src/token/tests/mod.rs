@@ -16,6 +16,7 @@ mod chain;
 mod challenge;
 mod forward;
 mod forward_chain;
+mod guesses;
 mod hostile;
 mod login;
 mod lookalike;
@@ -107,6 +108,7 @@ struct Place<'a> {
     site: &'a Site,
     session: &'a str,
     connection: Option<&'a str>,
+    client_ip: Option<&'a str>,
 }
 
 impl Site {
@@ -283,7 +285,7 @@ impl Site {
     }
 
     fn at<'a>(&'a self, session: &'a str, connection: &'a str) -> Place<'a> {
-        Place { site: self, session, connection: Some(connection) }
+        Place { site: self, session, connection: Some(connection), client_ip: None }
     }
 
     fn login(&self, identity: &str, text: &str) -> Outcome {
@@ -296,6 +298,13 @@ impl Site {
 
     fn token(&self, serial: &str) -> Token {
         self.store().token(serial).unwrap().unwrap()
+    }
+
+    /// How many wrong approvals are counted.
+    fn guesses(&self, kind: &str, subject: &str) -> i64 {
+        self.count(&format!(
+            "SELECT coalesce(sum(failures), 0) FROM guesses WHERE kind = '{kind}' AND subject = '{subject}'"
+        ))
     }
 
     fn fails(&self, serial: &str) -> u32 {
@@ -368,15 +377,16 @@ impl Place<'_> {
         let person = Person::of_identity(&identity, &rules)
             .unwrap_or_else(|_| Person::parse("nobody", &rules).unwrap());
         let requester = Requester { gateway: person.clone(), mapping: Mapping::Known(person) };
+        let demand = mfa::approvals_of_connection(&settings, self.connection, false)?;
         let subject = Subject {
             requester: &requester,
             naming: crate::mfa::Naming::User,
-            approvals: crate::mfa::ApprovalsBy::Connection,
+            approvals: demand.as_ref(),
             identity: &identity,
             state,
             session_id: Some(self.session),
             connection_name: self.connection,
-            client_ip: None,
+            client_ip: self.client_ip,
             typed: &std::collections::BTreeMap::new(),
         };
         let answer = match text {
@@ -416,7 +426,9 @@ fn accepted(serials: &[&str]) -> Outcome {
 fn challenge(outcome: Outcome) -> (String, String) {
     match outcome {
         Outcome::Challenge { id, prompt } => (id, prompt),
-        Outcome::Accepted(_) | Outcome::Denied => panic!("no challenge: {outcome:?}"),
+        Outcome::Accepted(_) | Outcome::Approved { .. } | Outcome::Denied => {
+            panic!("no challenge: {outcome:?}")
+        }
     }
 }
 

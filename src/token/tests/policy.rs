@@ -13,7 +13,7 @@ fn site() -> Site {
 }
 
 fn guesses(site: &Site) -> i64 {
-    site.count("SELECT coalesce(sum(failures), 0) FROM guesses")
+    site.guesses("name", "erin")
 }
 
 #[test]
@@ -131,18 +131,19 @@ fn all_approvals_together_clear_the_guesses_of_the_one_who_asked() {
         }
         let text = format!("{} {}", site.vote("A", round), site.vote("D", round));
         assert_eq!(place.login("erin", &text), accepted(&["A", "D"]), "{round}");
-        assert_eq!(guesses(&site), 1);
+        assert_eq!((guesses(&site), site.guesses("name", "frank")), (0, 1));
     }
 }
 
 #[test]
-fn wrong_answers_charge_no_token_but_those_of_the_person_that_is_named() {
+fn wrong_answers_charge_no_token_and_count_for_the_approver_that_is_named() {
     let site = site();
     let place = site.at("s", "db");
     let id = challenge_id(place.login("erin", ""));
     challenge_id(place.answer("erin", &id, "apin000000"));
     challenge_id(place.answer("erin", &id, "alice:apin000000"));
-    assert_eq!((site.members(), site.fails("E")), (([1, 0, 0, 0], [0; 4]), 0));
+    assert_eq!((site.members(), site.fails("E")), (([0; 4], [0; 4]), 0));
+    assert_eq!((site.guesses("approver", "alice"), guesses(&site)), (1, 2));
 }
 
 #[test]
@@ -155,6 +156,7 @@ fn the_requester_is_known_however_the_name_is_written() {
     }
     assert_eq!((site.counter("E"), site.counter("D")), (0, 0));
     // The other way round it is not the same person for sure.
+    assert_eq!(site.store().forget_guesses(None).unwrap(), 2);
     site.config = format!("{POLICY}requester=required\n");
     let text = format!("{} {}", site.vote("E", 0), site.vote("D", 0));
     assert_eq!(site.at("s", "db").login("Erina", &text), Outcome::Denied);
@@ -211,7 +213,7 @@ fn too_many_wrong_answers_at_the_same_time_leave_no_right_one() {
     assert_eq!(
         site.sql(
             "CREATE TRIGGER late AFTER UPDATE OF counter ON tokens WHEN NEW.serial = 'D'
-             BEGIN INSERT INTO guesses VALUES ('erin@realm1', 3, 1000000000000000); END"
+             BEGIN INSERT INTO guesses VALUES ('name', 'erin', 3, 1000000000000000, 1, 2000000000000000); END"
         ),
         0
     );

@@ -116,7 +116,8 @@ fn a_settlement_that_fails_in_its_last_part_changes_nothing() {
     let one = |serial: &str, advance| Use { serial: serial.to_owned(), advance };
     let uses =
         vec![one("H1", Advance::Counter(0)), one("H2", Advance::Position(3)), one("NOBODY", Advance::Count)];
-    let settlement = Settlement { uses, charges: vec!["H2".to_owned()], ..Settlement::default() };
+    let settlement =
+        Settlement { uses, charges: vec![crate::store::Charge::own("H2")], ..Settlement::default() };
     assert!(!site.store().settle(&settlement).unwrap());
     assert_eq!((site.counter("H1"), site.counter("H2"), site.fails("H2")), (0, 0, 0));
     assert!(site.store().used_codes("H2").unwrap().is_empty());

@@ -1,0 +1,161 @@
+//! Guesses at approvals: how many are looked at, and who pays for them.
+
+use super::*;
+
+const PINLESS: &str = "[four_eyes]\nrealms=realm1:1\nconnections=db\npinless=yes\n";
+
+/// Twenty approvers without PINs, one of whom has an own login to lose.
+fn twenty(config: &str) -> Site {
+    let site = Site::with(config);
+    site.crowd(20, "");
+    site
+}
+
+/// The codes that are right for somebody now: each approver's next ten.
+fn right(site: &Site) -> std::collections::BTreeSet<String> {
+    let serials = (0..20).map(|number| format!("CROWD{number:05}"));
+    serials
+        .flat_map(|serial| (0..10).map(move |counter| (serial.clone(), counter)))
+        .map(|(serial, counter)| site.code(&serial, counter))
+        .collect()
+}
+
+/// Guesses from the top of a range, and from as many names and addresses as `names` says; returns how many were looked at.
+fn guess(site: &Site, from: u32, count: u32, names: u32) -> i64 {
+    for number in 0..count {
+        let who = number % names;
+        let ip = format!("10.{}.{}.{}", who / 65_536, who / 256 % 256, who % 256);
+        let place = Place { client_ip: Some(&ip), ..site.at("s", "db") };
+        let text = format!("{:06}", (from + number) % 1_000_000);
+        assert_eq!(place.login(&format!("g{who}"), &text), Outcome::Denied, "{text}");
+    }
+    site.count("SELECT coalesce(sum(failures), 0) FROM guesses WHERE kind = 'demand'")
+}
+
+fn guesses_are_bounded(count: u32, names: u32) {
+    let site = twenty(PINLESS);
+    let right = right(&site);
+    // The first fifty are looked at, so the range begins where none of them is right.
+    let is_clear = |from: &u32| (0..50).all(|more| !right.contains(&format!("{:06}", from + more)));
+    let from = (0..900_000).find(is_clear).unwrap();
+    let seen = guess(&site, from, count, names);
+    assert!(seen <= 50, "{seen} of {count} guesses were looked at");
+    // No token paid for it, and each approver's own login is as it was.
+    assert_eq!(site.count("SELECT sum(fail_counter) FROM tokens"), 0);
+    assert_eq!(site.login("user7", &site.code("CROWD00007", 0)), accepted(&["CROWD00007"]));
+}
+
+#[test]
+fn twenty_approvers_are_safe_from_guesses_of_one_name() {
+    guesses_are_bounded(300, 1);
+}
+
+#[test]
+fn twenty_approvers_are_safe_from_guesses_of_many_names_and_addresses() {
+    guesses_are_bounded(300, 300);
+}
+
+#[test]
+#[ignore = "minutes; the two above are the same with fewer"]
+fn twenty_approvers_are_safe_from_100_000_guesses() {
+    guesses_are_bounded(100_000, 1);
+    guesses_are_bounded(100_000, 100_000);
+}
+
+#[test]
+fn guesses_from_one_address_are_bounded_whatever_the_names() {
+    let mut site = twenty(&format!("{PINLESS}max_fail_per_client=5\n"));
+    site.config.push_str("max_fail_per_demand=1000\n");
+    let place = |ip| Place { client_ip: Some(ip), ..site.at("s", "db") };
+    for number in 0..5 {
+        assert_eq!(place("10.0.0.1").login(&format!("g{number}"), "bad"), Outcome::Denied);
+    }
+    let code = site.code("CROWD00003", 0);
+    assert_eq!(place("10.0.0.1").login("g9", &code), Outcome::Denied, "the address has no more");
+    assert_eq!(place("10.0.0.2").login("g9", &code), accepted(&["CROWD00003"]));
+}
+
+#[test]
+fn wrong_approvals_in_somebodys_name_never_touch_their_own_login() {
+    let site = Site::with("[four_eyes]\nrealms=realm1:1\nconnections=db\nmax_fail=1000\n");
+    site.enrol_members();
+    for _ in 0..12 {
+        assert_eq!(site.at("s", "db").login("erin", "bob:bpin000000"), Outcome::Denied);
+    }
+    assert_eq!((site.fails("B"), site.guesses("approver", "bob")), (0, 10));
+    // His approvals are refused for a while, named or not; those of others are not, nor is his own login.
+    for text in [format!("bob:{}", site.vote("B", 0)), site.vote("B", 0)] {
+        assert_eq!(site.at("s", "db").login("erin", &text), Outcome::Denied, "{text}");
+    }
+    assert_eq!(site.at("s", "db").login("erin", &site.vote("A", 0)), accepted(&["A"]));
+    assert_eq!(site.login("bob", &site.vote("B", 0)), accepted(&["B"]));
+    site.wait(900);
+    assert_eq!(site.at("s", "db").login("erin", &site.vote("B", 1)), accepted(&["B"]));
+}
+
+#[test]
+fn a_right_approval_that_lost_a_race_counts_nothing() {
+    let site = Site::with("[four_eyes]\nrealms=realm1:1\nconnections=db\nmax_fail=3\n");
+    site.enrol_members();
+    let text = format!("bob:{}", site.vote("B", 0));
+    assert_eq!(site.at("s0", "db").login("erin", &text), accepted(&["B"]));
+    for session in 1..48 {
+        assert_eq!(site.at(&format!("s{session}"), "db").login("erin", &text), Outcome::Denied);
+    }
+    assert_eq!(site.count("SELECT count(*) FROM guesses"), 0);
+    // The code with another PIN is a guess like any other.
+    let other = format!("bob:xpin{}", site.code("B", 0));
+    assert_eq!(site.at("s", "db").login("erin", &other), Outcome::Denied);
+    assert_eq!((site.guesses("approver", "bob"), site.guesses("name", "erin")), (1, 1));
+}
+
+#[test]
+fn a_budget_that_is_used_up_again_is_locked_for_twice_as_long() {
+    let mut site = Site::with("[four_eyes]\nrealms=realm1:1\nconnections=db\nmax_fail=2\nunlock_after=60\n");
+    site.config.push_str("max_fail_per_demand=1000\n");
+    site.enrol_members();
+    let login = |site: &Site, text: &str| site.at("s", "db").login("erin", text);
+    for (seconds, counter) in [(60, 0), (120, 0), (240, 0)] {
+        for _ in 0..2 {
+            assert_eq!(login(&site, "junk"), Outcome::Denied);
+        }
+        site.wait(seconds - 1);
+        assert_eq!(login(&site, &site.vote("A", counter)), Outcome::Denied, "{seconds}");
+        site.wait(1);
+    }
+    assert_eq!(login(&site, &site.vote("A", 0)), accepted(&["A"]));
+}
+
+#[test]
+fn a_forwards_owner_uses_up_no_more_than_a_share_of_the_targets_limit() {
+    let mut site = Site::new();
+    site.hotp("H", "alice", "hpin");
+    site.forward("F", "carol", "fpin", "H");
+    for _ in 0..10 {
+        assert_eq!(site.login("carol", "fpin000000"), Outcome::Denied);
+    }
+    assert_eq!((site.fails("F"), site.fails("H")), (10, 5));
+    assert_eq!(site.login("alice", &format!("hpin{}", site.code("H", 0))), accepted(&["H"]));
+    site.config = "[local]\nforward_share=20\n".to_owned();
+    site.change("F", |token| token.fail_counter = 0);
+    for _ in 0..10 {
+        assert_eq!(site.login("carol", "fpin000000"), Outcome::Denied);
+    }
+    assert_eq!((site.fails("F"), site.fails("H")), (10, 2));
+}
+
+#[test]
+fn one_seed_under_two_serials_gives_each_code_once_and_approves_as_one_device() {
+    let site = Site::with("[four_eyes]\nrealms=realm1:2\nconnections=db\ndistinct=tokens\n");
+    for serial in ["X", "Y"] {
+        let mut token = Site::blank(TokenType::Hotp, serial, "alice");
+        token.window = 10;
+        site.add(token, "", &secret("SEED"));
+    }
+    let code = |counter| CodeMaker::new(Algorithm::Sha1, &secret("SEED"), 6).unwrap().code(counter);
+    assert_eq!(site.login("alice", &code(3)), accepted(&["X"]));
+    assert_eq!(site.login("alice", &code(3)), Outcome::Denied, "the other serial has the same code");
+    assert_eq!((site.counter("X"), site.counter("Y")), (4, 4));
+    let both = format!("alice:{} alice:{}", code(4), code(5));
+    assert_eq!(site.at("s", "db").login("erin", &both), Outcome::Denied);
+}
