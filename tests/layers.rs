@@ -108,7 +108,7 @@ const ARROWS: [(&str, &[&str]); 25] = [
     (
         "cli",
         &[
-            "answer", "clock", "config", "finding", "locker", "logging", "mfa", "protocol", "store",
+            "answer", "clock", "config", "finding", "locker", "logging", "mfa", "names", "protocol", "store",
             "terminal", "terms", "token",
         ],
     ),

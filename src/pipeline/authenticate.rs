@@ -73,9 +73,11 @@ fn prove(
             }
             return Ok(evidence);
         }
-        cookie.progress.stage = Stage::Identified;
     }
     let requester = identity::requester(context, cookie, username)?;
+    if cookie.progress.stage == Stage::Start {
+        cookie.progress.stage = Stage::Identified;
+    }
     let identity = identity::identity(cookie)?;
     let password = password(context, arguments, cookie)?;
     cookie.progress.stage = Stage::Factor;

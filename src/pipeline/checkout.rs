@@ -363,7 +363,8 @@ fn assets(context: &Context<'_>, arguments: &Arguments) -> Result<Vec<Asset>, St
             "domain" => suffixed(arguments.server_domain.as_deref()),
             "domain_asset_mapping" => match arguments.server_domain.as_deref() {
                 Some(domain) => {
-                    let one_form = Host::parse(domain).map_or_else(|_| domain.to_owned(), |host| host.to_string());
+                    let one_form =
+                        Host::parse(domain).map_or_else(|_| domain.to_owned(), |host| host.to_string());
                     match context.settings.text(At::named(MAPPING_SECTION, domain))? {
                         None => context.settings.text(At::named(MAPPING_SECTION, &one_form))?,
                         found => found,
