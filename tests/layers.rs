@@ -23,8 +23,6 @@ use source::{Source, all};
 const ARROWS: [(&str, &[&str]); 25] = [
     ("clock", &[]),
     ("json", &[]),
-    // Reads which domains are the site's own.
-    ("names", &["config"]),
     ("secret", &[]),
     ("terminal", &[]),
     ("terms", &[]),
@@ -33,6 +31,8 @@ const ARROWS: [(&str, &[&str]); 25] = [
     ("finding", &["clock", "terms"]),
     // Neither the wire nor the configuration knows anything that is decided on top of it.
     ("config", &[]),
+    // Reads which domains are the site's own.
+    ("names", &["config"]),
     ("logging", &["config"]),
     ("protocol", &["appliance", "json", "terms"]),
     ("net", &["appliance", "clock", "config", "logging"]),
