@@ -34,7 +34,7 @@ pub enum NameError {
     #[error("{0} contains a character that is invisible or not assigned")]
     Hidden(&'static str),
     /// More than one domain, an empty name or domain, or a dot at the end.
-    #[error("{0} is ambiguous: expected name, name@domain or DOMAIN\\name")]
+    #[error("{0} is ambiguous: expected one name with at most one domain")]
     Ambiguous(&'static str),
 }
 

@@ -23,8 +23,6 @@ use source::{Source, all};
 const ARROWS: [(&str, &[&str]); 26] = [
     ("clock", &[]),
     ("json", &[]),
-    // Reads which domains are the site's own.
-    ("names", &["config"]),
     ("ownership", &[]),
     ("secret", &[]),
     ("terms", &[]),
@@ -34,6 +32,8 @@ const ARROWS: [(&str, &[&str]); 26] = [
     ("finding", &["clock", "terms"]),
     // Neither the wire nor the configuration knows anything that is decided on top of it.
     ("config", &["ownership"]),
+    // Reads which domains are the site's own.
+    ("names", &["config"]),
     ("logging", &["config", "terms"]),
     ("protocol", &["appliance", "json", "terms"]),
     ("net", &["appliance", "clock", "config", "logging"]),
@@ -120,7 +120,7 @@ const ARROWS: [(&str, &[&str]); 26] = [
     (
         "cli",
         &[
-            "answer", "clock", "config", "finding", "locker", "logging", "mfa", "protocol", "store",
+            "answer", "clock", "config", "finding", "locker", "logging", "mfa", "names", "protocol", "store",
             "terminal", "terms", "token",
         ],
     ),

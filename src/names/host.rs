@@ -19,19 +19,15 @@ pub enum Host {
 }
 
 /// Says why a text is rejected as a host.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum HostError {
     /// Nothing, or only dots.
-    #[error("the host is empty")]
     Empty,
     /// Over [`MAX_NAME`] bytes.
-    #[error("the host is longer than {MAX_NAME} bytes")]
     TooLong,
     /// White space, control characters, or characters that are not displayed.
-    #[error("the host contains white space or an invisible character")]
     Characters,
     /// A label that has no form in DNS, or brackets without an address in them.
-    #[error("the host is not a name or an address")]
     Form,
 }
 

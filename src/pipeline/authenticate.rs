@@ -101,9 +101,11 @@ fn prove(
             }
             return Ok(evidence);
         }
-        cookie.progress.stage = Stage::Identified;
     }
     let requester = identity::requester(context, cookie, username)?;
+    if cookie.progress.stage == Stage::Start {
+        cookie.progress.stage = Stage::Identified;
+    }
     let identity = identity::identity(cookie)?;
     let who = Who {
         requester: &requester,

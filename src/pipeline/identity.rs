@@ -97,7 +97,8 @@ pub(super) fn requester(
 ) -> Result<Requester, Stop> {
     if !cookie.has(IDENTITY) {
         let (identity, failure) = map(context, gateway)?;
-        cookie.set_text(IDENTITY, Some(&identity));
+        let identity = MfaIdentity::parse(identity)?;
+        cookie.set_text(IDENTITY, Some(identity.as_str()));
         cookie.progress.mapping_failed = failure;
     }
     let identity = identity(cookie)?;

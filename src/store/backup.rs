@@ -260,6 +260,7 @@ fn is_whole(connection: &Connection) -> rusqlite::Result<bool> {
 /// Tells whether it has the tables of a state of that version, and nothing else: no trigger, no view.
 fn is_ours(connection: &Connection, version: usize) -> rusqlite::Result<bool> {
     let ours = Connection::open_in_memory()?;
+    sqlite::add_functions(&ours)?;
     for step in sqlite::STATE.iter().take(version) {
         ours.execute_batch(step)?;
     }

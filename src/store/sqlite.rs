@@ -332,13 +332,18 @@ fn migrate(
     transaction.commit().map_err(failed)
 }
 
-/// Takes the steps that a database has not taken yet.
-pub(super) fn take_steps(connection: &Connection, migrations: &[&str]) -> rusqlite::Result<()> {
-    let found = version(connection)?;
+/// Adds the functions that the steps call.
+pub(super) fn add_functions(connection: &Connection) -> rusqlite::Result<()> {
     let flags = FunctionFlags::SQLITE_UTF8 | FunctionFlags::SQLITE_DETERMINISTIC;
     connection.create_scalar_function("fold", 1, flags, |arguments| {
         Ok(crate::names::fold(&arguments.get::<String>(0)?))
-    })?;
+    })
+}
+
+/// Takes the steps that a database has not taken yet.
+pub(super) fn take_steps(connection: &Connection, migrations: &[&str]) -> rusqlite::Result<()> {
+    let found = version(connection)?;
+    add_functions(connection)?;
     for step in migrations.iter().skip(found) {
         connection.execute_batch(step)?;
     }

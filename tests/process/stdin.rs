@@ -184,7 +184,7 @@ fn an_invocation_that_comes_in_single_bytes_is_the_same_invocation() {
 fn a_user_name_of_path_pieces_stays_a_name() {
     let place = Place::new();
     let configuration = "[mfa]\nprovider=none\n[authentication_cache]\nreuse_limit=3\n";
-    for name in ["../../../../tmp/x", "/etc/passwd", "..", "a/b\\c", "%2e%2e%2f", "'; DROP TABLE x; --"] {
+    for name in ["../../../../tmp/x", "/etc/passwd", "..a", "a/b\\c", "%2e%2e%2f", "'; DROP TABLE x; --"] {
         let more = json!({"gateway_user": name, "client_ip": name, "key_value_pairs": {"otp": ""}});
         let first = place.hook(&authenticate(configuration, more.clone()));
         assert_eq!(

@@ -188,6 +188,8 @@ pub(crate) const ROADS: [Road; 21] = [
             ("approvals demanded by now", |given| {
                 given.configuration.push_str("[four_eyes]\nrealms=ops:1\nconnections=legacy_*\n");
             }),
+            ("the user with an accent", |given| given.argument("gateway_user", json!("álice"))),
+            ("the user with another domain", |given| given.argument("gateway_user", json!("alice@other"))),
             ("a moment too long since the last use", |given| given.clock = "1015.000001"),
             ("a moment too long since the authentication", |given| {
                 given.instead("soft_timeout=15", "soft_timeout=100");

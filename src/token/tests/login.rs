@@ -163,13 +163,11 @@ fn nobody_logs_in_with_the_token_of_another_user_or_realm() {
     let site = Site::new();
     site.hotp("H1", "alice", "hpin");
     let text = format!("hpin{}", site.code("H1", 0));
-    for other in
-        ["bob", "alice@realm2", "Alice", "alice@REALM1", "alice ", "", "@realm1", "%", "alice@realm1@"]
-    {
+    for other in ["bob", "alice@realm2", "álice", "alice ", "", "@realm1", "%", "alice@realm1@"] {
         assert_eq!(site.login(other, &text), Outcome::Denied, "{other:?}");
     }
     assert_eq!((site.counter("H1"), site.fails("H1")), (0, 0));
-    assert_eq!(site.login("alice@realm1", &text), accepted(&["H1"]));
+    assert_eq!(site.login("Alice@REALM1", &text), accepted(&["H1"]));
 }
 
 #[test]

@@ -155,8 +155,9 @@ fn the_requester_is_known_however_the_name_is_written() {
         assert_eq!(site.at("s", "db").login(name, &text), Outcome::Denied, "{name}");
     }
     assert_eq!((site.counter("E"), site.counter("D")), (0, 0));
-    // The other way round it is not the same person for sure.
+    // However the name was written, those were wrong answers of one person.
     assert_eq!(site.store().forget_guesses(None).unwrap(), 2);
+    // The other way round it is not the same person for sure.
     site.config = format!("{POLICY}requester=required\n");
     let text = format!("{} {}", site.vote("E", 0), site.vote("D", 0));
     assert_eq!(site.at("s", "db").login("Erina", &text), Outcome::Denied);

@@ -1,0 +1,420 @@
+//! One table of spellings, and every place that compares: each spelling has one verdict everywhere.
+//!
+//! What permits takes a spelling for the same name only where it is certainly that one; what forbids or counts takes it
+//! wherever it may be. A spelling that cannot be read clearly is a denial.
+
+#![expect(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
+#![expect(clippy::panic, reason = "a test that cannot go on has failed")]
+#![expect(clippy::indexing_slicing, reason = "a JSON value that lacks a member is null, and a test may fail")]
+
+#[expect(dead_code, reason = "other tests use the rest")]
+mod support;
+
+use serde_json::{Value, json};
+
+use support::{Place, authenticate, authorize, credential_hook};
+
+/// RFC 4226's key, whose code 0 is 755224.
+const KEY: &str = "3132333435363738393031323334353637383930";
+
+/// What a spelling is, beside the plain one.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Is {
+    /// Certainly the same.
+    Same,
+    /// Perhaps the same: it does not permit, but it forbids and counts.
+    Perhaps,
+    /// Another one.
+    Other,
+    /// Not clear: a denial everywhere.
+    Unclear,
+}
+
+use Is::{Other, Perhaps, Same, Unclear};
+
+/// Spellings of the person `alice`; `CORP` and `corp.example.org` are the site's own domains.
+const PEOPLE: &[(&str, Is)] = &[
+    ("alice", Same),
+    ("Alice", Same),
+    ("ALICE", Same),
+    ("CORP\\alice", Same),
+    ("corp\\ALICE", Same),
+    ("alice@corp.example.org", Same),
+    ("Alice@CORP.example.org", Same),
+    ("\u{ff41}lice", Same),
+    ("\u{ff21}\u{ff2c}\u{ff29}\u{ff23}\u{ff25}", Same),
+    ("alice\u{ff20}corp.example.org", Same),
+    ("CORP\u{ff3c}alice", Same),
+    ("OTHER\\alice", Perhaps),
+    ("alice@other.example", Perhaps),
+    ("\u{e1}lice", Perhaps),
+    ("a\u{301}lice", Perhaps),
+    ("\u{c1}LICE", Perhaps),
+    ("al\u{131}ce", Perhaps),
+    ("alice ", Unclear),
+    (" alice", Unclear),
+    ("alice\u{a0}", Unclear),
+    ("\u{3000}alice", Unclear),
+    ("alice.", Unclear),
+    ("alice@", Unclear),
+    ("@alice", Unclear),
+    ("\\alice", Unclear),
+    ("alice\\", Unclear),
+    (".\\alice", Unclear),
+    ("alice\u{200b}", Unclear),
+    ("al\u{ad}ice", Unclear),
+    ("\u{202e}alice", Unclear),
+    ("alice\u{2066}", Unclear),
+    ("alice\u{feff}", Unclear),
+    ("alice\u{e0061}", Unclear),
+    ("alice\u{fe0f}", Unclear),
+    ("alice\u{3164}", Unclear),
+    ("alice\u{e000}", Unclear),
+    ("alice\u{378}", Unclear),
+    ("\u{301}alice", Unclear),
+    ("alice@x@corp.example.org", Unclear),
+    ("CORP\\alice@corp.example.org", Unclear),
+    ("A\\B\\alice", Unclear),
+    ("bob", Other),
+    ("alicia", Other),
+    ("malice", Other),
+    ("bob@alice", Other),
+    ("ALICE\\bob", Other),
+];
+
+/// Spellings of the account `root`.
+const ACCOUNTS: &[(&str, Is)] = &[
+    ("root", Same),
+    ("ROOT", Perhaps),
+    (".\\root", Perhaps),
+    ("HOST\\root", Perhaps),
+    ("root@host", Perhaps),
+    ("root@host.example.org", Perhaps),
+    ("HOST/root", Perhaps),
+    ("\u{ff52}oot", Perhaps),
+    ("root.", Perhaps),
+    ("r\u{f6}ot", Perhaps),
+    ("root ", Unclear),
+    ("root\u{200b}", Unclear),
+    ("root\u{a0}", Unclear),
+    ("HOST\\", Unclear),
+    ("toor", Other),
+    ("root2", Other),
+    ("root\\admin", Other),
+];
+
+/// Spellings of the host `db1.example.org`.
+const HOSTS: &[(&str, Is)] = &[
+    ("db1.example.org", Same),
+    ("DB1.Example.ORG", Same),
+    ("db1.example.org.", Same),
+    ("db1.example.org..", Same),
+    ("db1.example.org\u{3002}", Same),
+    ("db1\u{ff0e}example\u{ff0e}org", Same),
+    ("\u{ff44}\u{ff42}1.example.org", Same),
+    ("db1.example.org ", Unclear),
+    ("\u{a0}db1.example.org", Unclear),
+    ("db1.example.org\u{200b}", Unclear),
+    ("db1\u{ad}.example.org", Unclear),
+    ("db2.example.org", Other),
+    ("db10.example.org", Other),
+    ("db1.example.com", Other),
+];
+
+/// Spellings of the address `10.1.2.3`.
+const ADDRESSES: &[(&str, Is)] = &[
+    ("10.1.2.3", Same),
+    ("::ffff:10.1.2.3", Same),
+    ("::FFFF:a01:203", Same),
+    ("64:ff9b::10.1.2.3", Same),
+    ("64:ff9b::a01:203", Same),
+    ("[::ffff:10.1.2.3]", Same),
+    ("10.1.2.4", Other),
+    ("::10.1.2.3", Other),
+    ("64:ff9b:1::10.1.2.3", Other),
+    ("2001:db8::10.1.2.3", Other),
+];
+
+const NAMES: &str = "[names]\ndomains=CORP, corp.example.org\n";
+
+fn verdict(place: &Place, invocation: &Value) -> String {
+    place.hook(invocation).verdict()
+}
+
+fn cached(first: Value, second: Value) -> String {
+    let place = Place::new();
+    let none = format!("{NAMES}[mfa]\nprovider=none\n[authentication_cache]\nreuse_limit=5\n");
+    let mut first = authenticate(&none, first);
+    first["arguments"]["key_value_pairs"] = json!({"otp": "1"});
+    assert_eq!(verdict(&place, &first), "ACCEPT");
+    // A provider that would have to ask.
+    let asking = none.replace("provider=none", "provider=http") + "[http]\nserver_url=http://127.0.0.1:9\n";
+    verdict(&place, &authenticate(&asking, second))
+}
+
+#[test]
+fn a_remembered_authentication_is_good_for_the_same_person_only() {
+    for (name, is) in PEOPLE {
+        let got = cached(json!({}), json!({"gateway_user": name}));
+        let wanted = match is {
+            Same => "ACCEPT",
+            Perhaps | Other => "NEEDINFO",
+            Unclear => "DENY",
+        };
+        assert_eq!(got, wanted, "{name:?}");
+    }
+    for (address, is) in ADDRESSES {
+        let got = cached(json!({"client_ip": "10.1.2.3"}), json!({"client_ip": address}));
+        assert_eq!(got == "ACCEPT", *is == Same, "{address:?}");
+    }
+}
+
+fn limited(first: Value, second: Value) -> String {
+    let place = Place::new();
+    let limit = format!("{NAMES}[connection_limit by=client_ip_gateway_user]\nlimit=1\n");
+    assert_eq!(verdict(&place, &authorize(&limit, first)), "ACCEPT");
+    let mut second = authorize(&limit, second);
+    second["arguments"]["session_id"] = json!("svc/abc:2");
+    verdict(&place, &second)
+}
+
+#[test]
+fn a_connection_limit_counts_everybody_who_may_be_the_same_person() {
+    for (name, is) in PEOPLE {
+        let got = limited(json!({}), json!({"gateway_user": name}));
+        assert_eq!(got == "ACCEPT", *is == Other, "{name:?}");
+    }
+    for (address, is) in ADDRESSES {
+        let got = limited(json!({"client_ip": "10.1.2.3"}), json!({"client_ip": address}));
+        assert_eq!(got == "ACCEPT", *is == Other, "{address:?}");
+    }
+}
+
+#[test]
+fn nobody_approves_for_themselves_under_another_spelling() {
+    let place = Place::new();
+    for (user, serial) in [("alice", "A"), ("carol", "C")] {
+        let words =
+            ["token", "enroll", "--type", "hotp", "--user", user, "--serial", serial, "--secret-hex", KEY];
+        let made = place.run(&[&words[..], &["--pin", "1234"]].concat(), "");
+        assert_eq!(made.status, Some(0), "{made:?}");
+    }
+    let demand = format!("{NAMES}[four_eyes]\nrealms=default:1\nconnections=*\nrequester=excluded\n");
+    let ask = |name: &str, otp: &str| {
+        verdict(
+            &place,
+            &authenticate(&demand, json!({"gateway_user": name, "key_value_pairs": {"otp": otp}})),
+        )
+    };
+    for (name, is) in PEOPLE {
+        if *is != Other {
+            assert_eq!(ask(name, "alice:1234755224"), "DENY", "{name:?}");
+        }
+    }
+    // The budget of wrong answers is alice's by now, however she is written; others have theirs.
+    assert_eq!(ask("bob", "alice:1234755224"), "ACCEPT");
+}
+
+#[test]
+fn a_rule_that_denies_means_every_spelling_and_one_that_accepts_the_certain_ones() {
+    let deny = |condition: &str| {
+        format!(
+            "{NAMES}[access]\nprovider=rules\n[rule d]\n{condition}\naction=deny\n[rule a]\naction=accept\n"
+        )
+    };
+    let accept =
+        |condition: &str| format!("{NAMES}[access]\nprovider=rules\n[rule a]\n{condition}\naction=accept\n");
+    let members =
+        json!({"server_username": "x", "server_hostname": "x.example.org", "server_ip": "192.0.2.1"});
+    let places: [(&str, &str, &[(&str, Is)]); 5] = [
+        ("users=alice", "gateway_user", PEOPLE),
+        ("accounts=root", "server_username", ACCOUNTS),
+        ("hosts=db1.example.org", "server_hostname", HOSTS),
+        ("networks=10.1.2.0/30", "server_ip", &ADDRESSES[..6]),
+        ("hosts=10.1.2.3", "server_ip", ADDRESSES),
+    ];
+    for (condition, argument, spellings) in places {
+        for (text, is) in spellings {
+            let mut arguments = members.clone();
+            arguments[argument] = json!(text);
+            let ask = |rules: String| verdict(&Place::new(), &authorize(&rules, arguments.clone()));
+            assert_eq!(ask(deny(condition)) == "ACCEPT", *is == Other, "deny {condition} {text:?}");
+            let certain = *is == Same || (argument == "server_username" && *text == "ROOT");
+            let full_width = argument == "server_username" && text.starts_with('\u{ff52}');
+            assert_eq!(
+                ask(accept(condition)) == "ACCEPT",
+                certain || full_width,
+                "accept {condition} {text:?}"
+            );
+        }
+    }
+}
+
+#[test]
+fn a_rule_that_denies_holds_for_groups_that_are_not_known() {
+    let rules =
+        "[access]\nprovider=rules\n[rule d]\ngroups=contractors\naction=deny\n[rule a]\naction=accept\n";
+    for (groups, wanted) in [
+        (json!(null), "DENY"),
+        (json!([""]), "DENY"),
+        (json!([" "]), "DENY"),
+        (json!(["staff", ""]), "DENY"),
+        (json!(["Contractors"]), "DENY"),
+        (json!([" contractors"]), "DENY"),
+        (json!(["CORP\\contractors"]), "DENY"),
+        (json!(["staff"]), "ACCEPT"),
+    ] {
+        let got = verdict(&Place::new(), &authorize(rules, json!({"gateway_groups": groups})));
+        assert_eq!(got, wanted, "{groups}");
+    }
+}
+
+#[test]
+fn a_pattern_that_can_fit_nothing_is_an_error_that_closes() {
+    let rule = |condition: &str| {
+        format!("[access]\nprovider=rules\n[rule d]\n{condition}\naction=deny\n[rule a]\naction=accept\n")
+    };
+    for condition in [
+        "hosts=db1.example.org:22",
+        "hosts=ssh://db1.example.org",
+        "hosts=\"db1.example.org\"",
+        "hosts=.example.org",
+        "hosts=db1 db2",
+        "hosts=db1;db2",
+        "hosts=*:ssh",
+        "protocols=sshd",
+        "protocols=ssh rdp",
+        "users=alice\u{200b}",
+        "users=\"alice\"",
+        "networks=10.1.2.3/8",
+    ] {
+        let ended = Place::new().hook(&authorize(&rule(condition), json!({"server_hostname": "x"})));
+        assert_eq!((ended.verdict().as_str(), ended.status), ("DENY", Some(2)), "{condition}: {ended:?}");
+        let option = condition.split('=').next().unwrap();
+        assert!(ended.stderr.contains(&format!("[rule d] {option}")), "{condition}: {ended:?}");
+    }
+    // What was meant by these is clear.
+    for condition in
+        ["hosts=DB1.example.org.", "hosts=[::1]", "networks=::ffff:10.0.0.0/104", "protocols=SSH"]
+    {
+        let ended = Place::new().hook(&authorize(
+            &rule(condition),
+            json!({"server_hostname": "x.example.org",
+            "server_ip": "192.0.2.1", "protocol": "rdp"}),
+        ));
+        assert_eq!(ended.verdict(), "ACCEPT", "{condition}: {ended:?}");
+    }
+}
+
+#[test]
+fn an_exact_credential_entry_answers_for_every_spelling_of_its_host_and_no_pattern_for_an_unclear_one() {
+    let place = Place::new();
+    for (asset, password) in [("db*", "pattern"), ("db1.example.org", "exact")] {
+        let words = ["credential", "set", "--account", "root", "--asset", asset, "--password-stdin"];
+        let set = place.run(&words, format!("{password}\n"));
+        assert_eq!(set.status, Some(0), "{set:?}");
+    }
+    let local = "[credentials]\nprovider=local\n[assets]\ngenerator=hostname\n";
+    for (host, is) in HOSTS {
+        let mut invocation = credential_hook("get_password_list", local, json!({"server_hostname": host}));
+        invocation["appliance"] = json!({});
+        let got = place.hook(&invocation).response()["passwords"][0].clone();
+        let wanted = match is {
+            Same => json!("exact"),
+            Other => json!("pattern"),
+            Perhaps | Unclear => json!(null),
+        };
+        assert_eq!(got, wanted, "{host:?}");
+    }
+}
+
+#[test]
+fn a_token_is_its_owners_in_whatever_case_owner_and_realm_are_written() {
+    for (identity, sensitive, wanted) in [
+        ("alice@ops", false, "ACCEPT"),
+        ("Alice@ops", false, "ACCEPT"),
+        ("ALICE@OPS", false, "ACCEPT"),
+        ("\u{e1}lice@ops", false, "DENY"),
+        ("alice", false, "DENY"),
+        ("alice@ops", true, "DENY"),
+        ("Alice@Ops", true, "ACCEPT"),
+    ] {
+        let place = Place::new();
+        let words =
+            ["token", "enroll", "--type", "hotp", "--user", "Alice", "--realm", "Ops", "--secret-hex", KEY];
+        assert_eq!(place.run(&words, "").status, Some(0));
+        let more = if sensitive { "[local]\ncase_sensitive=yes\n" } else { "" };
+        let arguments = json!({"gateway_user": identity, "key_value_pairs": {"otp": "755224"}});
+        assert_eq!(verdict(&place, &authenticate(more, arguments)), wanted, "{identity} {sensitive}");
+    }
+}
+
+#[test]
+fn blanks_around_an_owner_are_rejected_and_a_serial_is_taken_in_every_case() {
+    let place = Place::new();
+    let enroll = |user: &str, serial: &str| {
+        let words = ["token", "enroll", "--type", "hotp", "--user", user, "--serial", serial];
+        place.run(&words, "").status
+    };
+    assert_eq!(enroll("alice ", "T1"), Some(2));
+    assert_eq!(enroll("alice", "t1"), Some(0));
+    assert_eq!(enroll("alice", "T1"), Some(2));
+    assert_eq!(place.run(&["token", "disable", "T1"], "").status, Some(0));
+}
+
+#[test]
+fn a_name_that_somebody_types_never_reaches_the_section_default() {
+    let secret = "MARKERSECRET9";
+    let text = format!(
+        "[DEFAULT]\nshared_secret={secret}\n[mfa]\nprovider=none\n[usermapping source=explicit]\njdoe=john\n"
+    );
+    for name in ["shared_secret", "SHARED_SECRET", "%(shared_secret)s"] {
+        let arguments = json!({"gateway_user": null, "key_value_pairs": {"gu": name, "otp": "1"}});
+        let ended = Place::new().hook(&authenticate(&text, arguments));
+        assert_eq!(ended.verdict(), "ACCEPT");
+        assert!(!format!("{ended:?}").contains(secret), "{ended:?}");
+    }
+}
+
+#[test]
+fn a_mapping_that_failed_denies_where_somebody_else_has_to_approve() {
+    let place = Place::new();
+    let words =
+        ["token", "enroll", "--type", "hotp", "--user", "john.doe", "--secret-hex", KEY, "--pin", "1234"];
+    assert_eq!(place.run(&words, "").status, Some(0));
+    let mapping = "[ldap_server]\nname=ad\n[usermapping source=ldap_server]\nuser_attribute=mail\n";
+    let demand = format!("{mapping}[four_eyes]\nrealms=default:1\nconnections=*\nrequester=excluded\n");
+    let ask = |directory: Value| {
+        let arguments = json!({"gateway_user": "jdoe", "key_value_pairs": {"otp": "john.doe:1234755224"}});
+        let mut invocation = authenticate(&demand, arguments);
+        invocation["appliance"] = json!({"ldap_servers": {"ad": directory}});
+        verdict(&place, &invocation)
+    };
+    // Down, unknown, without the attribute, and mapped to the one who would approve.
+    assert_eq!(ask(json!({"users": null, "groups": {}})), "DENY");
+    assert_eq!(ask(json!({"users": {}, "groups": {}})), "DENY");
+    assert_eq!(ask(json!({"users": {"jdoe": {}}, "groups": {}})), "DENY");
+    assert_eq!(ask(json!({"users": {"jdoe": {"mail": ["john.doe"]}}, "groups": {}})), "DENY");
+    assert_eq!(ask(json!({"users": {"jdoe": {"mail": ["another"]}}, "groups": {}})), "ACCEPT");
+}
+
+#[test]
+fn authorize_knows_who_asks_from_authenticate_and_not_from_a_directory_that_it_has_not() {
+    let place = Place::new();
+    let words =
+        ["token", "enroll", "--type", "hotp", "--user", "john.doe", "--secret-hex", KEY, "--pin", "1234"];
+    assert_eq!(place.run(&words, "").status, Some(0));
+    let text = "[mfa]\nprovider=none\n[ldap_server]\nname=ad\n[usermapping source=ldap_server]\n\
+        user_attribute=mail\n[access]\nprovider=rules\n[rule prod]\nrequire=four_eyes\naction=accept\n\
+        [four_eyes]\nrealms=default:1\nrequester=excluded\n";
+    let mut first = authenticate(text, json!({"gateway_user": "jdoe", "key_value_pairs": {"otp": "1"}}));
+    first["appliance"] = json!({"ldap_servers": {"ad":
+        {"users": {"jdoe": {"mail": ["john.doe"]}}, "groups": {}}}});
+    let mut cookie = place.hook(&first).response()["cookie"].clone();
+    for answer in [json!({}), json!({"access": "john.doe:1234755224"})] {
+        let arguments = json!({"gateway_user": "jdoe", "cookie": cookie, "key_value_pairs": answer});
+        let response = place.hook(&authorize(text, arguments)).response();
+        assert_eq!(response["verdict"], "NEEDINFO", "{response}");
+        cookie = response["cookie"].clone();
+    }
+}
