@@ -311,6 +311,24 @@ impl<'a> Settings<'a> {
         Ok(entries)
     }
 
+    /// Returns the entries of a list that has to have some, each of them `what`.
+    ///
+    /// # Errors
+    /// As [`Settings::required_list`]; the error says what they have to be.
+    pub fn required_list_of<'o>(
+        &self,
+        at: impl Into<At<'o>>,
+        what: &str,
+    ) -> Result<Vec<String>, SettingError> {
+        self.required_list(at).map_err(|error| match error {
+            SettingError::Invalid { place, expected } => {
+                SettingError::Invalid { place, expected: format!("{what}; {expected}") }
+            }
+            error
+            @ (SettingError::Missing { .. } | SettingError::Reference { .. } | SettingError::Ini(_)) => error,
+        })
+    }
+
     /// Returns shell patterns (`*`, `?`, `[…]`) from a list.
     ///
     /// # Errors
