@@ -57,7 +57,7 @@ pub(super) fn ldap_group(context: &Context<'_>, username: &Username) -> Result<O
     };
     let mut groups = settings.list(&GROUP_EXCEPT)?;
     // A name that was left empty is a group that the directory does not have, and then nobody is whitelisted.
-    if groups.is_empty() || except.trim_end().ends_with(',') || list::has_gap(&except) {
+    if groups.is_empty() || list::has_gap(&except) {
         groups.push(String::new());
     }
     let found = context.directories().find(&server);
