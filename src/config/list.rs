@@ -55,11 +55,15 @@ pub fn entries(text: &str, kind: Entries) -> Result<Vec<&str>, BadEntry> {
     Ok(found)
 }
 
-/// Tells whether an entry is empty, other than behind the comma at the end of a line.
+/// Tells whether an entry is empty, other than behind the comma at the end of a line that another one follows.
 pub fn has_gap(text: &str) -> bool {
-    lines(text)
-        .map(|line| line.strip_suffix(',').unwrap_or(line))
-        .any(|line| line.split(',').any(|entry| trim(entry).is_empty()))
+    let mut lines = lines(text).peekable();
+    let mut found = false;
+    while let Some(line) = lines.next() {
+        let goes_on = line.strip_suffix(',').filter(|_| lines.peek().is_some());
+        found |= goes_on.unwrap_or(line).split(',').any(|entry| trim(entry).is_empty());
+    }
+    found
 }
 
 fn lines(text: &str) -> impl Iterator<Item = &str> {
@@ -194,11 +198,11 @@ mod tests {
 
     #[test]
     fn an_entry_that_is_empty_is_left_out_and_can_be_told() {
-        for text in ["root,,oncall", ",root,oncall", "root\n,oncall", "root, ,oncall"] {
+        for text in ["root,,oncall", ",root,oncall", "root\n,oncall", "root, ,oncall", "root,oncall,"] {
             assert_eq!(entries(text, Entries::Words), Ok(vec!["root", "oncall"]), "{text:?}");
             assert!(has_gap(text), "{text:?}");
         }
-        for text in ["", "root", "root,\noncall,", "\n root\n\n"] {
+        for text in ["", "root", "root,\noncall", "\n root\n\n"] {
             assert!(!has_gap(text), "{text:?}");
         }
         assert!(has_gap(","));

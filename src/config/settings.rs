@@ -317,6 +317,24 @@ impl<'a> Settings<'a> {
         Ok(entries)
     }
 
+    /// Returns the entries of a list that has to have some, each of them `what`.
+    ///
+    /// # Errors
+    /// As [`Settings::required_list`]; the error says what they have to be.
+    pub fn required_list_of<'o>(
+        &self,
+        at: impl Into<At<'o>>,
+        what: &str,
+    ) -> Result<Vec<String>, SettingError> {
+        self.required_list(at).map_err(|error| match error {
+            SettingError::Invalid { place, expected } => {
+                SettingError::Invalid { place, expected: format!("{what}; {expected}") }
+            }
+            error
+            @ (SettingError::Missing { .. } | SettingError::Reference { .. } | SettingError::Ini(_)) => error,
+        })
+    }
+
     /// Returns shell patterns (`*`, `?`, `[…]`) from a list.
     ///
     /// # Errors
@@ -331,13 +349,25 @@ impl<'a> Settings<'a> {
         entries.iter().map(pattern).collect()
     }
 
-    /// Makes the error for an entry of a list. What a reference leads to is not shown, because it may be a secret.
+    /// Makes the error for an entry of a list.
     pub fn bad_entry<'o>(&self, at: impl Into<At<'o>>, entry: &str, why: &str) -> SettingError {
         let at = at.into();
-        let is_shown =
-            self.ini.entry(at.section, at.option).is_none_or(|raw| reference::is_literal(raw.value));
-        let entry = if is_shown { format!("the entry '{entry}'") } else { "an entry".to_owned() };
+        let entry = self.shown(at, entry);
         self.invalid(at, format!("entries separated by commas or line ends; {entry} {why}"))
+    }
+
+    /// Makes the error for an entry that is not one of `expected`.
+    pub fn wrong_entry<'o>(&self, at: impl Into<At<'o>>, expected: &str, entry: &str) -> SettingError {
+        let at = at.into();
+        let entry = self.shown(at, entry);
+        self.invalid(at, format!("{expected}; {entry} is not one"))
+    }
+
+    /// Names an entry. What a reference leads to is not shown, because it may be a secret.
+    fn shown(&self, at: At<'_>, entry: &str) -> String {
+        let raw = self.ini.entry(at.section, at.option);
+        let is_shown = raw.is_none_or(|raw| reference::is_literal(raw.value));
+        if is_shown { format!("the entry '{entry}'") } else { "an entry".to_owned() }
     }
 
     /// Returns the PEM texts of the certificates that an option holds or, as `$[NAME]`, names.

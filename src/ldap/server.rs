@@ -265,7 +265,11 @@ impl Drop for Server<'_> {
 
 fn endpoints(settings: &Settings<'_>, at: At<'_>) -> Result<Vec<Endpoint>, SettingError> {
     let parse = |text: &String| Endpoint::parse(text, ("ldap", 389), ("ldaps", 636));
-    let all: Option<Vec<_>> = settings.required_list(at)?.iter().map(parse).collect();
+    let all: Option<Vec<_>> = settings
+        .required_list_of(at, "addresses such as ldaps://dc1.example.org")?
+        .iter()
+        .map(parse)
+        .collect();
     all.filter(|all| all.len() <= MAX_SERVERS).ok_or_else(|| {
         settings.invalid(at, "addresses such as ldaps://dc1.example.org, separated by commas".to_owned())
     })

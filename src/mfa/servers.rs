@@ -71,14 +71,7 @@ impl<'a> Servers<'a> {
     ) -> Result<Self, SettingError> {
         let settings = tools.settings;
         let mut all = Vec::new();
-        let entries = settings.required_list(option).map_err(|error| match error {
-            SettingError::Invalid { place, expected } => SettingError::Invalid {
-                place,
-                expected: format!("addresses such as https://mfa.example.org; {expected}"),
-            },
-            error
-            @ (SettingError::Missing { .. } | SettingError::Reference { .. } | SettingError::Ini(_)) => error,
-        })?;
+        let entries = settings.required_list_of(option, "addresses such as https://mfa.example.org")?;
         for text in entries {
             let url = Url::parse(&text).ok_or_else(|| {
                 settings.invalid(

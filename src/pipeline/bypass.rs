@@ -4,7 +4,7 @@ use super::evidence::Evidence;
 use super::identity::LDAP_SERVER;
 use super::{Context, Stop};
 use crate::appliance::Allow;
-use crate::config::list::Entries;
+use crate::config::list::{self, Entries};
 use crate::config::settings::Opt;
 use crate::directory::ldap::LdapError;
 use crate::directory::user_list;
@@ -61,11 +61,15 @@ pub(super) fn ldap_group(context: &Context<'_>, username: &Person) -> Result<Opt
     let settings = context.settings;
     let allow = settings.optional_choice(&GROUP_ALLOW, &Allow::WORDS)?.map(Allow::from_word);
     let (except, server) = (settings.text(&GROUP_EXCEPT)?, settings.text(&LDAP_SERVER)?);
-    let (Some(allow), Some(_), Some(server)) = (allow, except, server) else {
+    let (Some(allow), Some(except), Some(server)) = (allow, except, server) else {
         context.log.explain(format_args!("authenticate: no whitelist is an LDAP group"));
         return Ok(None);
     };
-    let groups = settings.list(&GROUP_EXCEPT)?;
+    let mut groups = settings.list(&GROUP_EXCEPT)?;
+    // A name that was left empty is a group that the directory does not have, and then nobody is whitelisted.
+    if groups.is_empty() || list::has_gap(&except) {
+        groups.push(String::new());
+    }
     let found = context.directories().find(&server);
     match found.and_then(|directory| directory.in_one_of(username.as_str(), &groups)) {
         Err(LdapError::Setting(error)) => Err(error.into()),

@@ -227,7 +227,7 @@ fn addresses(settings: &Settings<'_>) -> Result<Vec<Url>, SettingError> {
     let port = settings.integer(&PORT, 1, 65535)?;
     let scheme = if settings.boolean(&TLS_ENABLED)? { "https" } else { "http" };
     let mut urls = Vec::new();
-    for text in settings.required_list(&ADDRESS)? {
+    for text in settings.required_list_of(&ADDRESS, "host names or addresses of Vault servers")? {
         let is_bare_ipv6 = text.parse::<std::net::Ipv6Addr>().is_ok();
         let whole = match text.as_str() {
             text if text.contains("://") => text.to_owned(),

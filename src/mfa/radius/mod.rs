@@ -83,12 +83,12 @@ impl<'a> Radius<'a> {
         let settings = tools.settings;
         let port = u16::try_from(settings.integer(&PORT, 1, 65535)?).unwrap_or_default();
         let mut peers = Vec::new();
-        for text in settings.required_list(&SERVER)? {
-            peers.push(Peer::parse(&text, port).ok_or_else(|| {
-                let form =
-                    "hosts or addresses such as radius.example.org, 10.0.0.1:1645 or [2001:db8::1]:1812";
-                settings.invalid(&SERVER, format!("{form}, separated by commas"))
-            })?);
+        let form = "hosts or addresses such as radius.example.org, 10.0.0.1:1645 or [2001:db8::1]:1812";
+        for text in settings.required_list_of(&SERVER, form)? {
+            peers.push(
+                Peer::parse(&text, port)
+                    .ok_or_else(|| settings.invalid(&SERVER, format!("{form}, separated by commas")))?,
+            );
         }
         let secret = settings.required_secret(&SECRET)?;
         if secret::is_empty(&secret) {

@@ -73,7 +73,9 @@ fn ids_of(settings: &Settings<'_>, user: &str) -> Result<Vec<String>, SettingErr
     let at = At::named(IDS.section, user);
     let ids: Vec<_> = settings.list(at)?.iter().map(|id| id.to_ascii_lowercase()).collect();
     match ids.iter().find(|id| id.len() > MAX_ID || !is_modhex(id)) {
-        Some(id) => Err(settings.bad_entry(at, id, "is not a public id of at most 16 ModHex letters")),
+        Some(id) => {
+            Err(settings.wrong_entry(at, &format!("public ids of at most {MAX_ID} ModHex letters"), id))
+        }
         None => Ok(ids),
     }
 }

@@ -10,7 +10,7 @@ use crate::protocol::response::Cookies;
 /// Says why stdin is no invocation. Holds no value of it.
 #[derive(Debug, thiserror::Error)]
 pub enum InvocationError {
-    /// Over [`MAX_INVOCATION`].
+    /// Over [`super::MAX_INVOCATION`].
     #[error("the invocation is longer than 1 MiB")]
     TooLong,
     /// stdin is closed or broken.
