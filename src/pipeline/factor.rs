@@ -1,6 +1,6 @@
 //! One question to a provider of second factors, and what SPS gets of its answer.
 
-use secrecy::{ExposeSecret, SecretString};
+use secrecy::SecretString;
 
 use super::evidence::Evidence;
 use super::progress::AaProgress;
@@ -77,7 +77,7 @@ pub(super) fn ask(
         approvals,
     };
     let longest = client.longest_answer(subject);
-    if typed(arguments).chain([password]).any(|answer| answer.expose_secret().len() > longest) {
+    if typed(arguments).chain([password]).any(|answer| secret::is_longer_than(answer, longest)) {
         context.log.info(format_args!("user {username} is rejected: {TOO_LONG}"));
         return Err(Stop::deny(TOO_LONG, AUTHENTICATION_FAILED));
     }
