@@ -33,6 +33,11 @@ pub fn masked(text: &str, secret: &SecretString) -> String {
     })
 }
 
+/// Tells whether a secret has more than so many bytes.
+pub fn is_longer_than(secret: &SecretString, bytes: usize) -> bool {
+    secret.expose_secret().len() > bytes
+}
+
 /// Tells whether a secret is the empty string.
 pub fn is_empty(secret: &SecretString) -> bool {
     secret.expose_secret().is_empty()

@@ -2,7 +2,7 @@
 
 use std::borrow::Cow;
 
-use secrecy::{ExposeSecret, SecretString};
+use secrecy::SecretString;
 
 use super::evidence::Evidence;
 use super::progress::{AaProgress, Told};
@@ -85,7 +85,7 @@ pub(super) fn ask(
         approvals,
     };
     let longest = client.longest_answer(subject);
-    if typed(arguments).chain([password]).any(|answer| answer.expose_secret().len() > longest) {
+    if typed(arguments).chain([password]).any(|answer| secret::is_longer_than(answer, longest)) {
         context.log.info(format_args!("user {username} is rejected: {TOO_LONG}"));
         return Err(Stop::deny(TOO_LONG, AUTHENTICATION_FAILED));
     }

@@ -129,10 +129,17 @@ fn an_authentication_and_an_outage_of_a_clock_that_was_ahead_count_for_nothing()
         hard_timeout: f64::INFINITY,
         reuse_limit: -1,
     };
+    let person = crate::names::Person::parse("alice", &crate::names::Rules::default()).unwrap();
+    let key = crate::store::CacheKey {
+        user: person.permit_key(),
+        client_ip: "10.0.0.1",
+        scope: crate::store::CacheScope::Unnamed,
+        provider: "http",
+    };
     site.wait(AHEAD);
-    site.store().remember_authentication("alice", "10.0.0.1", limits).unwrap();
+    site.store().remember_authentication(&key, person.count_key(), limits).unwrap();
     site.store().mark_server_down("http").unwrap();
     site.wait(-AHEAD);
-    assert!(!site.store().use_authentication("alice", "10.0.0.1", limits).unwrap());
-    assert!(!site.store().is_server_down("http", 1e9).unwrap());
+    assert!(!site.store().use_authentication(&key, limits).unwrap());
+    assert_eq!(site.store().server_down("http").unwrap(), None);
 }
