@@ -20,7 +20,7 @@ use std::collections::BTreeSet;
 use source::{Source, all};
 
 /// Which modules of the crate a module may speak of, besides itself.
-const ARROWS: [(&str, &[&str]); 26] = [
+const ARROWS: [(&str, &[&str]); 27] = [
     ("clock", &[]),
     ("json", &[]),
     ("names", &[]),
@@ -28,13 +28,14 @@ const ARROWS: [(&str, &[&str]); 26] = [
     ("secret", &[]),
     ("terms", &[]),
     ("terminal", &["terms"]),
+    ("private_key", &[]),
     ("appliance", &["json"]),
     // What whoever looks at servers and at this machine brings back.
     ("finding", &["clock", "terms"]),
     // Neither the wire nor the configuration knows anything that is decided on top of it.
     ("config", &["ownership"]),
     ("logging", &["config", "terms"]),
-    ("protocol", &["appliance", "json", "terms"]),
+    ("protocol", &["appliance", "json", "private_key", "terms"]),
     ("net", &["appliance", "clock", "config", "logging"]),
     // The store knows nobody above it.
     ("store", &["clock", "config", "finding", "logging", "names", "ownership", "secret"]),
@@ -63,7 +64,7 @@ const ARROWS: [(&str, &[&str]); 26] = [
     ),
     // Decides by the configuration; only the resolver is asked.
     ("access", &["clock", "config"]),
-    ("locker", &["clock", "json", "logging", "names", "store", "terms", "token"]),
+    ("locker", &["clock", "json", "logging", "names", "private_key", "store", "terms", "token"]),
     (
         "credentials",
         &[
@@ -76,6 +77,7 @@ const ARROWS: [(&str, &[&str]); 26] = [
             "logging",
             "names",
             "net",
+            "private_key",
             "secret",
             "store",
             "terms",
@@ -119,8 +121,19 @@ const ARROWS: [(&str, &[&str]); 26] = [
     (
         "cli",
         &[
-            "answer", "clock", "config", "finding", "locker", "logging", "mfa", "protocol", "store",
-            "terminal", "terms", "token",
+            "answer",
+            "clock",
+            "config",
+            "finding",
+            "locker",
+            "logging",
+            "mfa",
+            "private_key",
+            "protocol",
+            "store",
+            "terminal",
+            "terms",
+            "token",
         ],
     ),
     // Declares the others and hands out their options.
@@ -281,6 +294,8 @@ fn a_secret_is_opened_in_a_short_list_of_files() {
             "cli/credential/list.rs",
             // Every option may be a secret and is read as one; most are none.
             "config/settings.rs",
+            // A key of the appliance on its way to its reader.
+            "credentials/appliance.rs",
             // The bodies of logins.
             "credentials/vault/login.rs",
             // A token that is kept sealed, and a key on its way to its reader.

@@ -7,9 +7,9 @@ use std::collections::BTreeSet;
 
 use secrecy::SecretString;
 
-use super::key::{self, KeyError};
 use super::totp::{Totp, TotpError};
 use super::{Checkout, Entry, PlaceError};
+use crate::private_key::{KeyError, PrivateKey};
 use crate::store::{CredentialName, Store, StoreError};
 
 /// The longest file, in bytes.
@@ -226,7 +226,7 @@ impl Raw<'_> {
             entry.passwords.push(SecretString::from(password));
         }
         if let Some(text) = self.private_key {
-            entry.private_keys.push(key::read(text, self.passphrase)?);
+            entry.private_keys.push(PrivateKey::read(text, self.passphrase)?);
         }
         entry.totp = self.totp.map(Totp::read).transpose()?;
         entry.launch.information = self.launch_information.map(str::to_owned);
