@@ -200,7 +200,23 @@ def credential_texts() -> list[str]:
     keepass = f"<KeePassFile>{bin_id}<Root><Group>{entries}{group}</Group></Root></KeePassFile>"
     columns = "account,asset,password,totp,checkout,launch_information,host_app,description,store"
     line = 'root,*.lan,"a ""b""",GEZDGNBV,exclusive,--cmd x,app,note,plugin'
-    return [keepass, f" {columns}\n{line}\n", " asset,account,password\r\ndb1,root,x\r\n"]
+    referring = entry(UserName="{REF:U@T:t}", Password="{S:x}{TITLE}", Title="t", x="{URL:HOST}")
+    codes = entry(UserName="u", Title="t", otp="key=GEZDGNBV&amp;step=60&amp;size=8")
+    tray = entry(UserName="u", Title="t", **{"TOTP Seed": "GEZDGNBV", "TOTP Settings": "60;8"})
+    times = "<Times><ExpiryTime>iRKd4g4AAAA=</ExpiryTime><Expires>True</Expires></Times>"
+    expired = f"<Entry><UUID>ABEiM0RVZneImaq7zN3u/w==</UUID>{times}</Entry>"
+    more = (
+        f"<KeePassFile><Root><Group>{referring}{codes}{tray}{expired}</Group></Root></KeePassFile>"
+    )
+    xc = '"Group","Title","Username","Password","URL","Notes","TOTP"'
+    xc_line = '"Root/Recycle Bin","t","u","{PASSWORD}","db1","n","otpauth://totp/x?secret=GEZDGNBV"'
+    return [
+        more,
+        f" {xc}\n{xc_line}\n",
+        keepass,
+        f" {columns}\n{line}\n",
+        " asset,account,password\r\ndb1,root,x\r\n",
+    ]
 
 
 def otpauth_texts() -> list[str]:

@@ -30,6 +30,7 @@ pub mod net;
 mod ownership;
 pub mod pipeline;
 mod policies;
+pub mod private_key;
 pub mod protocol;
 pub mod secret;
 pub mod store;

@@ -57,14 +57,6 @@ pub struct Question {
     pub disable_echo: bool,
 }
 
-/// A private key for the target.
-pub struct PrivateKey {
-    /// The SSH name of its type, such as `ssh-rsa`.
-    pub kind: String,
-    /// PEM or OpenSSH text.
-    pub key: SecretString,
-}
-
 /// A time-based code for the target.
 pub struct TotpCode {
     /// When the code begins to hold, in Unix seconds.

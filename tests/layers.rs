@@ -20,13 +20,14 @@ use std::collections::BTreeSet;
 use source::{Source, all};
 
 /// Which modules of the crate a module may speak of, besides itself.
-const ARROWS: [(&str, &[&str]); 26] = [
+const ARROWS: [(&str, &[&str]); 27] = [
     ("clock", &[]),
     ("json", &[]),
     ("ownership", &[]),
     ("secret", &[]),
     ("terms", &[]),
     ("terminal", &["terms"]),
+    ("private_key", &[]),
     ("appliance", &["json"]),
     // What whoever looks at servers and at this machine brings back.
     ("finding", &["clock", "terms"]),
@@ -35,7 +36,7 @@ const ARROWS: [(&str, &[&str]); 26] = [
     // Reads which domains are the site's own.
     ("names", &["config"]),
     ("logging", &["config", "terms"]),
-    ("protocol", &["appliance", "json", "terms"]),
+    ("protocol", &["appliance", "json", "private_key", "terms"]),
     ("net", &["appliance", "clock", "config", "logging"]),
     // The store knows nobody above it.
     ("store", &["clock", "config", "finding", "logging", "names", "ownership", "secret"]),
@@ -64,7 +65,7 @@ const ARROWS: [(&str, &[&str]); 26] = [
     ),
     // Decides by the configuration; only the resolver is asked.
     ("access", &["clock", "config", "names"]),
-    ("locker", &["clock", "json", "logging", "names", "store", "terms", "token"]),
+    ("locker", &["clock", "json", "logging", "names", "private_key", "store", "terms", "token"]),
     (
         "credentials",
         &[
@@ -77,6 +78,7 @@ const ARROWS: [(&str, &[&str]); 26] = [
             "logging",
             "names",
             "net",
+            "private_key",
             "secret",
             "store",
             "terms",
@@ -120,8 +122,20 @@ const ARROWS: [(&str, &[&str]); 26] = [
     (
         "cli",
         &[
-            "answer", "clock", "config", "finding", "locker", "logging", "mfa", "names", "protocol", "store",
-            "terminal", "terms", "token",
+            "answer",
+            "clock",
+            "config",
+            "finding",
+            "locker",
+            "logging",
+            "mfa",
+            "names",
+            "private_key",
+            "protocol",
+            "store",
+            "terminal",
+            "terms",
+            "token",
         ],
     ),
     // Declares the others and hands out their options.
@@ -282,6 +296,8 @@ fn a_secret_is_opened_in_a_short_list_of_files() {
             "cli/credential/list.rs",
             // Every option may be a secret and is read as one; most are none.
             "config/settings.rs",
+            // A key of the appliance on its way to its reader.
+            "credentials/appliance.rs",
             // A token that is kept sealed.
             "credentials/vault/lease.rs",
             // The bodies of logins.

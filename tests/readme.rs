@@ -232,7 +232,7 @@ const WITHOUT_A_ROW: [(&str, &str); 15] = [
     ("src/cli/", "whoever types a command reads it, and it says what to type instead"),
     ("src/token/import/", "the same, about a line of a file"),
     ("src/locker/import/", "the same"),
-    ("src/locker/key/", "the same, about a key"),
+    ("src/private_key/", "the same, about a key; in a log it stands behind one that has a row, as its cause"),
     ("src/locker/totp.rs", "the same"),
     ("src/locker/mod.rs", "the same, about an entry"),
     ("src/locker/entry.rs", "stands behind one that has a row, as its cause"),

@@ -3,17 +3,19 @@
 #![no_main]
 
 use libfuzzer_sys::fuzz_target;
-use sps_plugin::locker::key;
+use sps_plugin::private_key::PrivateKey;
 use sps_plugin::secret::ExposeSecret;
 
 fuzz_target!(|data: &[u8]| {
     let Ok(text) = std::str::from_utf8(data) else { return };
     let passphrase = text.contains("DEK-Info").then_some("geheim");
-    match key::read(text, passphrase) {
+    match PrivateKey::read(text, passphrase) {
         Ok(read) => {
-            let again = key::read(read.key.expose_secret(), None).expect("what is written is read");
-            assert_eq!(again.kind, read.kind);
-            assert_eq!(again.key.expose_secret(), read.key.expose_secret());
+            let text = read.text().expose_secret();
+            assert!(text.lines().all(|line| line.len() <= 70 && line.trim() == line), "{text}");
+            let again = PrivateKey::read(text, None).expect("what is written is read");
+            assert_eq!(again.kind(), read.kind());
+            assert_eq!(again.text().expose_secret(), text);
         }
         Err(error) => assert!(error.to_string().len() < 200, "{error}"),
     }

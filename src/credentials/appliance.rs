@@ -3,13 +3,14 @@
 //! The store's host is the asset and its user is the account. A text is a password, an object with `type` and `key`
 //! is a private key. Every host and user stands once in the SDK's store; where it stands twice here, all count.
 
-use secrecy::SecretString;
+use secrecy::{ExposeSecret, SecretString};
 
 use super::{CredentialError, CredentialProvider, RemoteAppCredentials};
 use crate::appliance::{Appliance, Credential, StoreEntry};
 use crate::config::settings::{Opt, SettingError, Settings};
 use crate::names::{Account, Asset};
-use crate::terms::{PrivateKey, TotpCode};
+use crate::private_key::PrivateKey;
+use crate::terms::TotpCode;
 
 const STORE: Opt = Opt::new("credentials", "store", "");
 pub(super) const OPTIONS: &[Opt] = &[STORE];
@@ -53,7 +54,7 @@ impl CredentialProvider for LocalStore<'_> {
 
     fn private_keys(&self, account: &Account, asset: &Asset) -> Result<Vec<PrivateKey>, CredentialError> {
         let key = |credential: &Credential| match credential {
-            Credential::PrivateKey { kind, key } => Some(PrivateKey { kind: kind.clone(), key: key.clone() }),
+            Credential::PrivateKey { kind, key } => Some(PrivateKey::of_appliance(kind, key.expose_secret())),
             Credential::Password(_) | Credential::Certificate { .. } => None,
         };
         Ok(self.credentials(account, asset)?.filter_map(key).collect())

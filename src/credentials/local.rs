@@ -8,10 +8,11 @@ use secrecy::SecretString;
 use super::{CredentialError, CredentialProvider, RemoteAppCredentials, Tools};
 use crate::config::settings::{Opt, SettingError};
 use crate::locker::{self, Checkout, Found, Launch};
-use crate::logging::Short;
+use crate::logging::{Chain, Short};
 use crate::names::{Account, Asset};
+use crate::private_key::PrivateKey;
 use crate::store::{Holder, Lease};
-use crate::terms::{PrivateKey, TotpCode};
+use crate::terms::TotpCode;
 
 const MAX_CHECKOUT: Opt = Opt::new("credentials", "max_checkout", "86400");
 pub(super) const OPTIONS: &[Opt] = &[MAX_CHECKOUT];
@@ -84,10 +85,18 @@ impl CredentialProvider for Local<'_> {
 
     fn private_keys(&self, account: &Account, asset: &Asset) -> Result<Vec<PrivateKey>, CredentialError> {
         match self.find(account, asset)? {
-            Some(found) if !found.entry.private_keys.is_empty() && self.take(&found, account, asset)? => {
-                Ok(found.entry.private_keys)
+            Some(found) => {
+                for key in &found.entry.unreadable_keys {
+                    self.tools.log.error(format_args!(
+                        "a private key of account {account} on asset {asset} \
+                         is not handed out; store it again with credential set --key-file: {}",
+                        Chain(&key.error)
+                    ));
+                }
+                let is_taken = !found.entry.private_keys.is_empty() && self.take(&found, account, asset)?;
+                Ok(if is_taken { found.entry.private_keys } else { Vec::new() })
             }
-            Some(_) | None => Ok(Vec::new()),
+            None => Ok(Vec::new()),
         }
     }
 

@@ -15,8 +15,9 @@ use crate::config::settings::{Opt, SettingError, Settings};
 use crate::locker::LockerError;
 use crate::logging::{Chain, Log};
 use crate::names::{Account, Asset};
+use crate::private_key::PrivateKey;
 use crate::store::{Store, StoreError};
-use crate::terms::{PrivateKey, TotpCode};
+use crate::terms::TotpCode;
 
 pub(crate) const PROVIDER: Opt = Opt::new("credentials", "provider", "local");
 const ON_ERROR: Opt = Opt::new("credentials", "on_error", "stop");

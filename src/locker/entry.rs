@@ -7,8 +7,8 @@ use zeroize::Zeroizing;
 
 use super::totp::Totp;
 use crate::json;
+use crate::private_key::{KeyError, PrivateKey};
 use crate::store::Algorithm;
-use crate::terms::PrivateKey;
 
 /// How many sessions may hold an entry at once.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -71,10 +71,20 @@ pub struct Entry {
     pub passwords: Vec<SecretString>,
     /// The private keys, not encrypted.
     pub private_keys: Vec<PrivateKey>,
+    /// Keys that an earlier version took in, and that OpenSSH does not read. They are kept, and never handed out.
+    pub unreadable_keys: Vec<UnreadableKey>,
     /// The secret for one-time codes.
     pub totp: Option<Totp>,
     /// How a remote application is started.
     pub launch: Launch,
+}
+
+/// A private key that is in the store and cannot be read.
+pub struct UnreadableKey {
+    kind: String,
+    text: SecretString,
+    /// Why not.
+    pub error: KeyError,
 }
 
 /// Says that an entry cannot be read.
@@ -132,6 +142,7 @@ impl Entry {
     pub fn is_empty(&self) -> bool {
         self.passwords.is_empty()
             && self.private_keys.is_empty()
+            && self.unreadable_keys.is_empty()
             && self.totp.is_none()
             && self.launch.is_empty()
     }
@@ -145,7 +156,8 @@ impl Entry {
             private_keys: self
                 .private_keys
                 .iter()
-                .map(|key| (key.kind.as_str(), key.key.expose_secret()))
+                .map(|key| (key.kind(), key.text().expose_secret()))
+                .chain(self.unreadable_keys.iter().map(|key| (key.kind.as_str(), key.text.expose_secret())))
                 .collect(),
             totp: self
                 .totp
@@ -178,11 +190,19 @@ impl Entry {
             let algorithm = Algorithm::from_word(&algorithm).ok_or(EntryError::Form)?;
             Ok(Totp { secret, algorithm, digits, period })
         });
+        let (mut private_keys, mut unreadable_keys) = (Vec::new(), Vec::new());
+        for (kind, text) in read.private_keys {
+            match PrivateKey::read(text.expose_secret(), None) {
+                Ok(key) => private_keys.push(key),
+                Err(error) => unreadable_keys.push(UnreadableKey { kind, text, error }),
+            }
+        }
         Ok(Self {
             description: read.description,
             checkout,
             passwords: read.passwords,
-            private_keys: read.private_keys.into_iter().map(|(kind, key)| PrivateKey { kind, key }).collect(),
+            private_keys,
+            unreadable_keys,
             totp: totp.transpose()?,
             launch: Launch {
                 information: read.launch_information,

@@ -6,7 +6,6 @@
 
 pub mod entry;
 pub mod import;
-pub mod key;
 mod pattern;
 pub mod totp;
 

@@ -42,15 +42,23 @@ impl Totp {
     /// [`TotpError`].
     pub fn read(text: &str) -> Result<Self, TotpError> {
         let text = text.trim();
+        let scheme = "otpauth://totp/";
+        let Some(_) = text.get(..scheme.len()).filter(|begin| begin.eq_ignore_ascii_case(scheme)) else {
+            return Self::from_base32(text);
+        };
         let mut totp =
             Self { secret: SecretString::default(), algorithm: Algorithm::Sha1, digits: 6, period: 30 };
-        let scheme = "otpauth://totp/";
-        match text.get(..scheme.len()).filter(|begin| begin.eq_ignore_ascii_case(scheme)) {
-            Some(_) => totp.read_uri(text)?,
-            None => totp.secret = secret(text)?,
-        }
+        totp.read_uri(text)?;
         totp.check()?;
         Ok(totp)
+    }
+
+    /// Reads base32, in groups or not; the settings are those that almost every service has.
+    ///
+    /// # Errors
+    /// [`TotpError::Secret`].
+    pub fn from_base32(text: &str) -> Result<Self, TotpError> {
+        Ok(Self { secret: secret(text)?, algorithm: Algorithm::Sha1, digits: 6, period: 30 })
     }
 
     fn read_uri(&mut self, uri: &str) -> Result<(), TotpError> {
@@ -61,6 +69,13 @@ impl Totp {
             let value = percent_decode_str(value).decode_utf8().map_err(|_| TotpError::Secret)?;
             let value = Zeroizing::new(value.into_owned());
             match name.to_ascii_lowercase().as_str() {
+                name if name.starts_with("amp;") => {
+                    return Err(TotpError::Range("the URI has &amp; where & is meant; write &"));
+                }
+                "encoder" if value.eq_ignore_ascii_case("steam") => {
+                    return Err(TotpError::Range("the URI is for Steam, whose codes are letters"));
+                }
+                _ if value.is_empty() => {}
                 "secret" if found.is_none() => found = Some(secret(&value)?),
                 "secret" => return Err(TotpError::Secret),
                 "algorithm" => {
@@ -74,6 +89,12 @@ impl Totp {
         }
         self.secret = found.ok_or(TotpError::Secret)?;
         Ok(())
+    }
+
+    /// Tells whether another makes the same codes.
+    pub fn is_same(&self, other: &Self) -> bool {
+        self.secret.expose_secret() == other.secret.expose_secret()
+            && (self.algorithm, self.digits, self.period) == (other.algorithm, other.digits, other.period)
     }
 
     /// Checks what can be set beside the secret.
@@ -105,7 +126,8 @@ impl Totp {
 }
 
 fn secret(text: &str) -> Result<SecretString, TotpError> {
-    let separates = |c: char| c.is_whitespace() || c == '-';
+    // A + is a blank in the query of a URI.
+    let separates = |c: char| c.is_whitespace() || c == '-' || c == '+';
     let mut plain = Zeroizing::new(String::with_capacity(text.len()));
     plain.extend(text.chars().filter(|c| !separates(*c)).map(|c| c.to_ascii_uppercase()));
     match base32(&plain) {
@@ -132,6 +154,8 @@ mod tests {
         let totp = Totp::read(" gezd gnbv-gy3t qojq \n").unwrap();
         assert_eq!(totp.secret.expose_secret(), "GEZDGNBVGY3TQOJQ");
         assert_eq!((totp.digits, totp.period), (6, 30));
+        let totp = Totp::read("otpauth://totp/x?secret=gezd+gnbv%20gy3t-qojq&digits=&issuer").unwrap();
+        assert_eq!((totp.secret.expose_secret(), totp.digits), ("GEZDGNBVGY3TQOJQ", 6));
     }
 
     #[test]
@@ -149,6 +173,8 @@ mod tests {
             "otpauth://totp/x?secret=GEZDGNBV&period=0",
             "otpauth://totp/x?secret=GEZDGNBV&digits=x",
             "otpauth://totp/x?secret=GEZDGNBV&algorithm=md5",
+            "otpauth://totp/x?secret=GEZDGNBV&amp;digits=8",
+            "otpauth://totp/x?secret=GEZDGNBV&encoder=steam",
         ] {
             let error = Totp::read(bad).err().unwrap_or_else(|| panic!("{bad}")).to_string();
             assert!(!error.contains("s3cret") && !error.contains("GEZDGNBV"), "{error}");

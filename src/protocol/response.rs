@@ -10,7 +10,8 @@ use serde_json::{Map, Value};
 use zeroize::Zeroizing;
 
 use super::invocation::Hook;
-use crate::terms::{PrivateKey, Question, TotpCode};
+use crate::private_key::PrivateKey;
+use crate::terms::{Question, TotpCode};
 
 /// What the user sees, and the log's reader finds, where nobody gave a reason (SDK: `AAResponse`).
 pub const NO_REASON: &str = "N/A";
@@ -213,8 +214,7 @@ impl Response {
                 serde_json::to_writer(line, &PasswordMembers { passwords, cookies: cookies.into() })
             }
             Self::PrivateKeys(keys, cookies) => {
-                let private_keys =
-                    keys.iter().map(|key| (key.kind.as_str(), key.key.expose_secret())).collect();
+                let private_keys = keys.iter().map(|key| (key.kind(), key.text().expose_secret())).collect();
                 serde_json::to_writer(line, &PrivateKeyMembers { private_keys, cookies: cookies.into() })
             }
             Self::RemoteApp(app, cookies) => {
@@ -397,7 +397,7 @@ mod tests {
             text(&Response::Passwords(vec![secret("a\"b")], Cookies::default())),
             "{\"passwords\":[\"a\\\"b\"],\"cookie\":{},\"session_cookie\":{}}\n"
         );
-        let key = PrivateKey { kind: "ssh-rsa".to_owned(), key: secret("k") };
+        let key = PrivateKey::of_appliance("ssh-rsa", "k");
         assert_eq!(
             text(&Response::PrivateKeys(vec![key], Cookies::default())),
             "{\"private_keys\":[[\"ssh-rsa\",\"k\"]],\"cookie\":{},\"session_cookie\":{}}\n"

@@ -16,7 +16,7 @@ const PATTERN: char = '*';
 const BEHIND_PATTERN: &str = "+";
 
 /// What an entry is for.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct CredentialName {
     /// The name of the store for `$`; empty for targets.
     pub store: String,

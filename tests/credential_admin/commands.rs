@@ -170,22 +170,6 @@ fn commands_that_make_no_sense_are_refused_in_one_sentence() {
 }
 
 #[test]
-fn an_import_comes_in_whole_or_not_at_all() {
-    let desk = Desk::new();
-    desk.set_password("root", "db2", "old");
-    let file = desk.place.file("in.csv", "account,asset,password\nroot,db1,one\nroot,db2,two\n");
-    let command = format!("import {}", file.display());
-    let there = "there is an entry for account root on asset db2 already; --replace overwrites it";
-    desk.refused(&command, "", there, 2);
-    assert_eq!(desk.passwords("s1", "root", "db1"), json!([]));
-    assert_eq!(desk.ok(&format!("{command} --replace"), ""), "2 entries are imported\n");
-    assert_eq!(desk.passwords("s1", "root", "db2"), json!(["two"]));
-    let broken = "account,asset,password\nroot,db3,three\nroot,,four\n";
-    desk.refused("import -", broken, "line 3: the asset must not be empty", 2);
-    assert_eq!(desk.passwords("s1", "root", "db3"), json!([]));
-}
-
-#[test]
 fn the_tokens_and_the_credentials_have_one_key() {
     let desk = Desk::new();
     desk.set_password("root", "db1", "one");
@@ -302,6 +286,11 @@ fn no_secret_is_in_a_log_an_error_a_cookie_or_a_file() {
             "account,asset,password,private_key\nroot,x,marker-password,marker-password\n",
         ),
         ("import - --format csv", "account,asset,marker-password\n"),
+        ("import -", "account,asset,password\nroot,db1,\"marker-password\nroot,db2,marker-password\n"),
+        (
+            "import - --skip-bad",
+            "account,asset,password,totp\nroot,db7,\"marker-\npassword\",marker-password\n,db8,marker-password,\n",
+        ),
         ("import - --format keepass", "<KeePassFile><marker-password/>marker-password"),
         ("set --account root --asset db1 --totp-stdin", "marker-password\n"),
         ("set --account root --asset db1 --key-file -", "marker-password\n"),

@@ -6,6 +6,7 @@
 #![expect(clippy::arithmetic_side_effects, reason = "the numbers are a test's own, and small")]
 
 mod commands;
+mod imports;
 mod leases;
 #[expect(dead_code, reason = "other tests use the rest")]
 #[path = "../support/mod.rs"]

@@ -142,7 +142,7 @@ fn plain(value: &Value) -> String {
 fn reveal(members: &mut Map<String, Value>, entry: &Entry) {
     let passwords = entry.passwords.iter().map(|password| Value::from(password.expose_secret())).collect();
     members.insert("passwords".to_owned(), passwords);
-    let keys = entry.private_keys.iter().map(|key| Value::from(key.key.expose_secret())).collect();
+    let keys = entry.private_keys.iter().map(|key| Value::from(key.text().expose_secret())).collect();
     members.insert("private_keys".to_owned(), keys);
     let totp = entry.totp.as_ref().map_or(Value::Null, |totp| Value::from(totp.secret.expose_secret()));
     members.insert("totp".to_owned(), totp);

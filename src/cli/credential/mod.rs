@@ -120,7 +120,7 @@ fn summary(name: &CredentialName, entry: &Entry) -> Map<String, Value> {
     let mut put = |member: &str, value: Value| members.insert(member.to_owned(), value);
     put("checkout", Value::from(entry.checkout.word()));
     put("passwords", Value::from(entry.passwords.len()));
-    put("private_keys", entry.private_keys.iter().map(|key| Value::from(key.kind.as_str())).collect());
+    put("private_keys", entry.private_keys.iter().map(|key| Value::from(key.kind())).collect());
     put("totp", Value::from(entry.totp.is_some()));
     put("remote_app", Value::from(!entry.launch.is_empty()));
     put("description", Value::from(entry.description.as_str()));

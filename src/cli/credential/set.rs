@@ -7,15 +7,14 @@ use secrecy::SecretString;
 use serde_json::{Map, Value};
 use zeroize::Zeroizing;
 
-use super::{Admin, Failure, Place, Text, checkout, described, is_stdin, line, read_text, summary};
+use super::{Admin, Failure, Place, Text, checkout, described, is_stdin, line, read, read_text, summary};
 use crate::cli::words::OneOf;
 use crate::locker::import::MAX_PASSWORD;
-use crate::locker::key::{self, KeyError, MAX_KEY};
 use crate::locker::{Checkout, Entry, Totp};
 use crate::logging::Short;
+use crate::private_key::{KeyError, MAX_KEY, PrivateKey};
 use crate::store::{Algorithm, CredentialChange};
 use crate::terminal::Stream;
-use crate::terms::PrivateKey;
 
 /// The longest file with additional information, in bytes.
 const MAX_ADDITIONAL: u64 = 64 * 1024;
@@ -117,6 +116,7 @@ fn changed(mut entry: Entry, arguments: Arguments, secrets: Secrets) -> Entry {
     if !secrets.keys.is_empty() {
         if !arguments.add {
             entry.private_keys.clear();
+            entry.unreadable_keys.clear();
         }
         entry.private_keys.extend(secrets.keys);
     }
@@ -186,14 +186,17 @@ fn keys(
     let mut keys = Vec::new();
     for path in paths {
         let most = u64::try_from(MAX_KEY).unwrap_or(u64::MAX);
-        let text = read_text(path, most, admin)?;
-        let mut read = key::read(&text, passphrase.as_ref().map(|passphrase| passphrase.as_str()));
-        if matches!(read, Err(KeyError::Encrypted)) && admin.is_terminal(Stream::Stdin) && !is_stdin(path) {
+        let bytes = read(path, most, admin)?;
+        let open = |given: &Option<Zeroizing<String>>| {
+            PrivateKey::from_file(&bytes, given.as_ref().map(|passphrase| passphrase.as_str()))
+        };
+        let mut found = open(&passphrase);
+        if matches!(found, Err(KeyError::Encrypted)) && admin.is_terminal(Stream::Stdin) && !is_stdin(path) {
             passphrase = Some(admin.input.once("the passphrase")?);
-            read = key::read(&text, passphrase.as_ref().map(|passphrase| passphrase.as_str()));
+            found = open(&passphrase);
         }
         let path = path.display().to_string();
-        keys.push(read.map_err(|error| {
+        keys.push(found.map_err(|error| {
             Failure::mistake(anyhow::Error::new(error).context(format!("the key in {}", Short(&path))))
         })?);
     }

@@ -27,13 +27,13 @@ use self::typed::{Bounds, Kind, TypedPath};
 use self::wire::{Envelope, Field};
 use super::{CredentialError, CredentialProvider, RemoteAppCredentials, Tools};
 use crate::config::settings::{Opt, SettingError};
-use crate::locker::key;
 use crate::logging::{Chain, Short};
 use crate::names::{Account, Asset};
 use crate::net::NetError;
+use crate::private_key::PrivateKey;
 use crate::secret;
 use crate::store::StoreError;
-use crate::terms::{PrivateKey, TotpCode};
+use crate::terms::TotpCode;
 
 /// Options of one section each, so that their defaults stand in one place.
 type OptionsOf<const N: usize> = [Opt; N];
@@ -393,7 +393,7 @@ impl CredentialProvider for Vault<'_> {
 
     fn private_keys(&self, account: &Account, asset: &Asset) -> Result<Vec<PrivateKey>, CredentialError> {
         let Some(text) = self.fetch(Kind::Key, account, asset)? else { return Ok(Vec::new()) };
-        match key::read(text.expose_secret(), None) {
+        match PrivateKey::read(text.expose_secret(), None) {
             Ok(key) => Ok(vec![key]),
             Err(error) => {
                 self.tools.log.error(format_args!(

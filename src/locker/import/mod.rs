@@ -1,16 +1,23 @@
-//! Entries from files: CSV with a header, and KeePass's XML. A file comes in whole or not at all.
+//! Entries from files: CSV with a header, and what KeePass and KeePassXC export. A file is read to its end, and every entry
+//! that cannot be imported is told.
 
 mod csv;
 mod keepass;
+mod records;
+mod text;
 
-use std::collections::BTreeSet;
+use std::collections::HashMap;
 
 use secrecy::SecretString;
+use zeroize::Zeroizing;
 
-use super::key::{self, KeyError};
 use super::totp::{Totp, TotpError};
 use super::{Checkout, Entry, PlaceError};
+use crate::clock::UnixTime;
+use crate::private_key::{KeyError, PrivateKey};
 use crate::store::{CredentialName, Store, StoreError};
+
+pub use self::records::RecordError;
 
 /// The longest file, in bytes.
 pub const MAX_FILE: u64 = 256 * 1024 * 1024;
@@ -29,8 +36,11 @@ pub enum ImportError {
     #[error("the file is longer than 256 MiB")]
     TooLong,
     /// Other bytes than text.
-    #[error("the file is not UTF-8")]
+    #[error("the file is neither UTF-8 nor UTF-16")]
     NotUtf8,
+    /// A file of another kind, and what to do with it.
+    #[error("{0}")]
+    Foreign(&'static str),
     /// The first line of CSV.
     #[error("the first line has to name the columns: {0}")]
     Header(String),
@@ -38,17 +48,9 @@ pub enum ImportError {
     #[error("line {line}: {fault}")]
     Xml {
         /// From 1.
-        line: usize,
+        line: u64,
         /// What is wrong.
         fault: &'static str,
-    },
-    /// One entry.
-    #[error("{place}")]
-    Entry {
-        /// The line, or the title.
-        place: String,
-        /// What is wrong with it.
-        source: EntryFault,
     },
     /// More than [`MAX_ENTRIES`].
     #[error("the file has more than 1000000 entries")]
@@ -79,17 +81,38 @@ pub enum EntryFault {
     /// Nothing to hand out.
     #[error("there is neither a password nor a key nor a TOTP secret")]
     Empty,
-    /// It stands there twice.
-    #[error("the account {account} on the asset {asset} stands in the file twice")]
+    /// Another entry of the file is for the same account and asset.
+    #[error("account {account} on asset {asset} is in {other} too")]
     Twice {
         /// The account.
         account: String,
         /// The asset.
         asset: String,
+        /// Where the other is.
+        other: String,
     },
-    /// A line with more or fewer fields than the first, or one that is no CSV.
-    #[error("the line has other fields than the first one names")]
-    Fields,
+    /// The store has an entry for the same account and asset.
+    #[error("there is an entry for account {account} on asset {asset} already; --replace overwrites it")]
+    Exists {
+        /// The account.
+        account: String,
+        /// The asset.
+        asset: String,
+    },
+    /// A password of several lines, as a quote at the wrong place makes it.
+    #[error("the password has a line end in it; only PEM may")]
+    LineEnd,
+    /// A line with more or fewer fields than the first.
+    #[error("there are {found} fields, and the first line names {expected}")]
+    Fields {
+        /// How many there are.
+        found: usize,
+        /// How many there have to be.
+        expected: usize,
+    },
+    /// A line that RFC 4180 forbids.
+    #[error(transparent)]
+    Record(#[from] RecordError),
 }
 
 /// How a file is written.
@@ -119,20 +142,74 @@ impl Format {
     }
 }
 
+/// What becomes of expired entries of KeePass.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Expired {
+    /// They are left out.
+    Skip,
+    /// They are imported like others.
+    Take,
+}
+
+impl Expired {
+    /// The words for both.
+    pub const WORDS: [&str; 2] = ["skip", "take"];
+
+    /// Reads such a word.
+    pub fn from_word(word: &str) -> Option<Self> {
+        match word {
+            "skip" => Some(Self::Skip),
+            "take" => Some(Self::Take),
+            _ => None,
+        }
+    }
+}
+
+/// What becomes of an entry that the store has already.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Known {
+    /// It is refused.
+    Refuse,
+    /// It is left out, and the store keeps its own.
+    Skip,
+    /// It takes the place of the one in the store.
+    Replace,
+}
+
 /// What entries get that do not say otherwise.
 pub struct Defaults<'a> {
     /// The store.
     pub store: &'a str,
     /// How many sessions may hold one.
     pub checkout: Checkout,
+    /// Whether expired entries are imported.
+    pub expired: Expired,
+    /// By which they are expired.
+    pub now: UnixTime,
 }
 
-/// What a file holds.
+/// An entry that cannot be imported.
+pub struct Refused {
+    /// The line, and the title where it has one.
+    pub place: String,
+    /// Why.
+    pub reason: EntryFault,
+    order: usize,
+}
+
+struct Row {
+    order: usize,
+    place: String,
+    name: CredentialName,
+    entry: Entry,
+}
+
+/// What a file has: entries that can be imported, and those that cannot.
 #[derive(Default)]
 pub struct Batch {
-    entries: Vec<(CredentialName, Entry)>,
-    known: BTreeSet<(String, String, String)>,
-    /// What was left out, and why.
+    rows: Vec<Row>,
+    refused: Vec<Refused>,
+    /// What was left out although nothing is wrong with it, and why.
     pub notes: Vec<String>,
 }
 
@@ -143,9 +220,9 @@ struct Raw<'t> {
     account: &'t str,
     asset: &'t str,
     password: Option<&'t str>,
-    private_key: Option<&'t str>,
+    private_keys: Vec<&'t str>,
     passphrase: Option<&'t str>,
-    totp: Option<&'t str>,
+    totp: Option<Totp>,
     checkout: Option<&'t str>,
     launch_information: Option<&'t str>,
     host_app: Option<&'t str>,
@@ -156,60 +233,122 @@ impl Batch {
     /// Reads a file; without a format, guesses it from the beginning.
     ///
     /// # Errors
-    /// [`ImportError`].
+    /// [`ImportError`]. Entries that cannot be imported are in [`Batch::refused`].
     pub fn read(bytes: &[u8], format: Option<Format>, defaults: &Defaults<'_>) -> Result<Self, ImportError> {
         if u64::try_from(bytes.len()).unwrap_or(u64::MAX) > MAX_FILE {
             return Err(ImportError::TooLong);
         }
-        let text = std::str::from_utf8(bytes).map_err(|_| ImportError::NotUtf8)?;
-        let text = text.strip_prefix('\u{feff}').unwrap_or(text);
+        let text = Zeroizing::new(text::decode(bytes)?.into_owned());
         let mut batch = Self::default();
-        match format.unwrap_or_else(|| Format::guess(text)) {
-            Format::Csv => csv::read(text, defaults, &mut batch)?,
-            Format::KeePass => keepass::read(text, defaults, &mut batch)?,
+        match format.unwrap_or_else(|| Format::guess(&text)) {
+            Format::Csv => csv::read(&text, defaults, &mut batch)?,
+            Format::KeePass => keepass::read(&text, defaults, &mut batch)?,
         }
-        if batch.entries.is_empty() { Err(ImportError::Nothing) } else { Ok(batch) }
+        batch.refuse_twins();
+        let has_nothing = batch.rows.is_empty() && batch.refused.is_empty() && batch.notes.is_empty();
+        if has_nothing { Err(ImportError::Nothing) } else { Ok(batch) }
     }
 
     /// Returns what was read.
-    pub fn entries(&self) -> &[(CredentialName, Entry)] {
-        &self.entries
+    pub fn entries(&self) -> impl ExactSizeIterator<Item = (&CredentialName, &Entry)> {
+        self.rows.iter().map(|row| (&row.name, &row.entry))
     }
 
-    /// Puts all of it into the store, or nothing; returns how many entries there were.
+    /// Returns the entries that cannot be imported.
+    pub fn refused(&self) -> &[Refused] {
+        &self.refused
+    }
+
+    /// Tells whether a line of CSV is damaged by its quotes, so that the lines around it may mean something else.
+    pub fn is_damaged(&self) -> bool {
+        self.refused.iter().any(|refused| matches!(refused.reason, EntryFault::Record(_)))
+    }
+
+    /// Looks which entries the store has already, and does with them what `known` says. Returns how many were left out, and
+    /// how many will be replaced.
+    ///
+    /// # Errors
+    /// [`ImportError::Store`].
+    pub fn compare(&mut self, store: &Store<'_>, known: Known) -> Result<(usize, usize), ImportError> {
+        let (mut skipped, mut replaced) = (0_usize, 0_usize);
+        let mut rows = Vec::with_capacity(self.rows.len());
+        for row in std::mem::take(&mut self.rows) {
+            match (store.credential(&row.name)?.is_some(), known) {
+                (true, Known::Refuse) => {
+                    let CredentialName { account, asset, .. } = row.name;
+                    let reason = EntryFault::Exists { account, asset };
+                    self.refused.push(Refused { place: row.place, reason, order: row.order });
+                }
+                (true, Known::Skip) => skipped = skipped.saturating_add(1),
+                (true, Known::Replace) => {
+                    replaced = replaced.saturating_add(1);
+                    rows.push(row);
+                }
+                (false, _) => rows.push(row),
+            }
+        }
+        self.rows = rows;
+        self.refused.sort_by_key(|refused| refused.order);
+        Ok((skipped, replaced))
+    }
+
+    /// Puts all that can be imported into the store, or nothing; returns how many entries there were.
     ///
     /// # Errors
     /// [`ImportError::Store`]; where an entry is there already, unless `replace`.
     pub fn store(self, store: &Store<'_>, replace: bool) -> Result<usize, ImportError> {
-        let entries = self.entries.into_iter().map(|(name, entry)| (name, entry.to_bytes()));
+        let entries = self.rows.into_iter().map(|row| (row.name, row.entry.to_bytes()));
         Ok(store.add_credentials(entries, replace)?)
     }
 
+    fn note(&mut self, note: String) {
+        self.notes.push(note);
+    }
+
+    /// Takes an entry in, or the reason why there is none.
     fn add(
         &mut self,
-        place: impl FnOnce() -> String,
-        raw: &Raw<'_>,
-        defaults: &Defaults<'_>,
+        place: String,
+        read: Result<(CredentialName, Entry), EntryFault>,
     ) -> Result<(), ImportError> {
-        if self.entries.len() >= MAX_ENTRIES {
+        let order = self.rows.len().saturating_add(self.refused.len());
+        if order >= MAX_ENTRIES {
             return Err(ImportError::TooMany);
         }
-        let entry = raw.entry(defaults).and_then(|(name, entry)| {
-            let key = (name.store.clone(), name.account.clone(), name.asset.clone());
-            if self.known.insert(key) {
-                Ok((name, entry))
-            } else {
-                Err(EntryFault::Twice { account: name.account, asset: name.asset })
-            }
-        });
-        let entry = entry.map_err(|source| ImportError::Entry { place: place(), source })?;
-        self.entries.push(entry);
+        match read {
+            Ok((name, entry)) => self.rows.push(Row { order, place, name, entry }),
+            Err(reason) => self.refused.push(Refused { place, reason, order }),
+        }
         Ok(())
+    }
+
+    /// Refuses all entries for one account and asset where there are several: which one is right is not known here.
+    fn refuse_twins(&mut self) {
+        let mut places: HashMap<CredentialName, (String, Option<String>)> = HashMap::new();
+        for row in &self.rows {
+            match places.get_mut(&row.name) {
+                Some((_, second)) => drop(second.get_or_insert_with(|| row.place.clone())),
+                None => drop(places.insert(row.name.clone(), (row.place.clone(), None))),
+            }
+        }
+        let mut rows = Vec::with_capacity(self.rows.len());
+        for row in std::mem::take(&mut self.rows) {
+            let Some((first, Some(second))) = places.get(&row.name) else {
+                rows.push(row);
+                continue;
+            };
+            let other = if row.place == *first { second } else { first }.clone();
+            let CredentialName { account, asset, .. } = row.name;
+            let reason = EntryFault::Twice { account, asset, other };
+            self.refused.push(Refused { place: row.place, reason, order: row.order });
+        }
+        self.rows = rows;
+        self.refused.sort_by_key(|refused| refused.order);
     }
 }
 
 impl Raw<'_> {
-    fn entry(&self, defaults: &Defaults<'_>) -> Result<(CredentialName, Entry), EntryFault> {
+    fn entry(self, defaults: &Defaults<'_>) -> Result<(CredentialName, Entry), EntryFault> {
         let name = super::place(self.store.unwrap_or(defaults.store), self.account, self.asset)?;
         let mut entry = Entry {
             description: self.description.to_owned(),
@@ -217,20 +356,26 @@ impl Raw<'_> {
                 None => defaults.checkout,
                 Some(word) => Checkout::from_word(&word.to_ascii_lowercase()).ok_or(EntryFault::Checkout)?,
             },
+            totp: self.totp,
             ..Entry::default()
         };
         if let Some(password) = self.password {
             if password.len() > MAX_PASSWORD {
                 return Err(EntryFault::TooLong);
             }
+            if password.contains(['\n', '\r']) && !password.starts_with("-----BEGIN ") {
+                return Err(EntryFault::LineEnd);
+            }
             entry.passwords.push(SecretString::from(password));
         }
-        if let Some(text) = self.private_key {
-            entry.private_keys.push(key::read(text, self.passphrase)?);
+        for text in self.private_keys {
+            entry.private_keys.push(PrivateKey::read(text, self.passphrase)?);
         }
-        entry.totp = self.totp.map(Totp::read).transpose()?;
         entry.launch.information = self.launch_information.map(str::to_owned);
         entry.launch.host_app = self.host_app.map(str::to_owned);
         if entry.is_empty() { Err(EntryFault::Empty) } else { Ok((name, entry)) }
     }
 }
+
+#[cfg(test)]
+mod tests;

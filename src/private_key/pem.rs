@@ -1,4 +1,4 @@
-//! PEM: a label, headers where the key is encrypted as OpenSSL did long ago (RFC 1421), and base64.
+//! PEM (RFC 7468), read generously: a label, headers where the key is encrypted as OpenSSL did long ago (RFC 1421), base64.
 
 use aes::cipher::block_padding::Pkcs7;
 use aes::cipher::{BlockModeDecrypt, KeyIvInit};
@@ -6,9 +6,11 @@ use data_encoding::{BASE64, HEXUPPER_PERMISSIVE};
 use md5::{Digest, Md5};
 use zeroize::Zeroizing;
 
-use super::KeyError;
+use super::{CIPHER, KeyError, LEGACY_CIPHER};
 
+/// Characters in a line: of OpenSSL, and of OpenSSH in its own form.
 const WIDTH: usize = 64;
+const OPENSSH_WIDTH: usize = 70;
 
 /// One block of PEM.
 pub(super) struct Pem<'t> {
@@ -20,30 +22,54 @@ pub(super) struct Pem<'t> {
     pub(super) bytes: Zeroizing<Vec<u8>>,
 }
 
+/// Makes line ends LF and every other white space a blank, leaves out what has no width, and takes `\n` written as two
+/// characters, as in JSON and in environment variables, for the line end that it stands for.
+pub(super) fn plain(text: &str) -> Zeroizing<String> {
+    let mut plain = Zeroizing::new(String::with_capacity(text.len()));
+    let mut characters = text.chars().peekable();
+    while let Some(character) = characters.next() {
+        match character {
+            '\n' | '\r' | '\u{85}' | '\u{2028}' | '\u{2029}' => plain.push('\n'),
+            '\\' if characters.next_if(|next| matches!(next, 'n' | 'r')).is_some() => plain.push('\n'),
+            '\u{200b}'..='\u{200f}' | '\u{2060}' | '\u{feff}' | '\u{ad}' => {}
+            white if white.is_whitespace() => plain.push(' '),
+            other => plain.push(other),
+        }
+    }
+    plain
+}
+
 impl<'t> Pem<'t> {
-    /// Reads a text that is one block and nothing else, or `EC PARAMETERS` before it, as OpenSSL writes them.
+    /// Reads the one private key of a [`plain`] text. Other blocks beside it, such as certificates and `EC PARAMETERS`, and
+    /// text around the blocks, such as "Bag Attributes", say nothing about the key.
     pub(super) fn read(text: &'t str) -> Result<Self, KeyError> {
-        let mut lines = text.lines().map(str::trim);
-        let mut label = begin(lines.next()).ok_or(KeyError::NoKey)?;
-        if label == "EC PARAMETERS" {
-            lines.find(|line| *line == "-----END EC PARAMETERS-----").ok_or(KeyError::Damaged)?;
-            label = begin(lines.find(|line| !line.is_empty())).ok_or(KeyError::Other)?;
+        let mut rest = text;
+        let mut found = None;
+        let mut is_pem = false;
+        while let Some((_, behind)) = rest.split_once("-----BEGIN ") {
+            is_pem = true;
+            let (label, behind) = behind.split_once("-----").ok_or(KeyError::Damaged)?;
+            let (body, behind) =
+                behind.split_once(&format!("-----END {label}-----")).ok_or(KeyError::Damaged)?;
+            if label.ends_with("PRIVATE KEY") && found.replace((label, body)).is_some() {
+                return Err(KeyError::Unsupported(
+                    "there is more than one private key in it; give each in a file of its own",
+                ));
+            }
+            rest = behind;
         }
-        let mut encoded = Zeroizing::new(String::with_capacity(text.len()));
+        let (label, body) = found.ok_or(if is_pem { KeyError::Other } else { KeyError::NoKey })?;
+        Self::block(label, body)
+    }
+
+    fn block(label: &'t str, body: &str) -> Result<Self, KeyError> {
+        let mut encoded = Zeroizing::new(String::with_capacity(body.len()));
         let mut headers = Vec::new();
-        let mut is_complete = false;
-        for line in lines.by_ref() {
-            if let Some(end) = line.strip_prefix("-----END ") {
-                is_complete = end.strip_suffix("-----") == Some(label);
-                break;
+        for line in body.split('\n') {
+            match line.split_once(':') {
+                Some((name, value)) if encoded.is_empty() => headers.push((name.trim(), value.trim())),
+                _ => encoded.extend(line.split(' ')),
             }
-            match line.split_once(": ") {
-                Some(header) if encoded.is_empty() => headers.push(header),
-                _ => encoded.push_str(line),
-            }
-        }
-        if !is_complete || lines.any(|line| !line.is_empty()) {
-            return Err(KeyError::Damaged);
         }
         let bytes = BASE64.decode(encoded.as_bytes()).map_err(|_| KeyError::Damaged)?;
         let encryption = Encryption::find(&headers)?;
@@ -51,18 +77,15 @@ impl<'t> Pem<'t> {
     }
 }
 
-fn begin(line: Option<&str>) -> Option<&str> {
-    line?.strip_prefix("-----BEGIN ")?.strip_suffix("-----")
-}
-
 /// Writes one block.
 pub(super) fn write(label: &str, bytes: &[u8]) -> Zeroizing<String> {
+    let width = if label.starts_with("OPENSSH") { OPENSSH_WIDTH } else { WIDTH };
     let encoded = Zeroizing::new(BASE64.encode(bytes));
     let mut text = Zeroizing::new(String::with_capacity(encoded.len().saturating_mul(2).saturating_add(128)));
     text.push_str(&format!("-----BEGIN {label}-----\n"));
     let mut rest = encoded.as_str();
     while !rest.is_empty() {
-        let (line, behind) = rest.split_at_checked(WIDTH).unwrap_or((rest, ""));
+        let (line, behind) = rest.split_at_checked(width).unwrap_or((rest, ""));
         text.push_str(line);
         text.push('\n');
         rest = behind;
@@ -89,11 +112,8 @@ impl Encryption {
             "AES-128-CBC" => 16,
             "AES-192-CBC" => 24,
             "AES-256-CBC" => 32,
-            _ => {
-                return Err(KeyError::Unsupported(
-                    "of the ciphers of old PEM files only AES is read; encrypt the key anew: ssh-keygen -p -f FILE",
-                ));
-            }
+            "DES-CBC" | "RC2-CBC" | "RC2-64-CBC" | "RC2-40-CBC" => return Err(LEGACY_CIPHER),
+            _ => return Err(CIPHER),
         };
         let iv = HEXUPPER_PERMISSIVE.decode(iv.trim().as_bytes()).map_err(|_| KeyError::Damaged)?;
         Ok(Some(Self { key_length, iv: iv.try_into().map_err(|_| KeyError::Damaged)? }))
