@@ -223,6 +223,20 @@ impl Store<'_> {
         tokens: impl IntoIterator<Item = (&'t Token, &'t [u64])>,
         check: impl FnOnce() -> Result<(), E>,
     ) -> Result<(), E> {
+        self.put_tokens_if(tokens, |token, _| Err(StoreError::Exists(token.serial.clone())), check)
+    }
+
+    /// Puts tokens in, all or none, with the codes of each that are used already. Where there is a token of that serial, `merge` makes
+    /// the one that takes its place of the new one and that. `check` looks at the store that then is.
+    ///
+    /// # Errors
+    /// [`StoreError`]; what `merge` and `check` return; nothing is changed by any of them.
+    pub fn put_tokens_if<'t, E: From<StoreError>>(
+        &self,
+        tokens: impl IntoIterator<Item = (&'t Token, &'t [u64])>,
+        merge: impl Fn(&Token, &Token) -> Result<Token, StoreError>,
+        check: impl FnOnce() -> Result<(), E>,
+    ) -> Result<(), E> {
         let database = self.persistent()?;
         let transaction = database.begin()?;
         self.check_key()?;
@@ -231,9 +245,15 @@ impl Store<'_> {
             lead_nowhere(&transaction, &token.serial).map_err(database.failed())?;
         }
         for (token, used) in tokens {
-            let added = insert(&transaction, token).map_err(database.failed())?;
-            if !added {
-                return Err(StoreError::Exists(token.serial.clone()).into());
+            if !insert(&transaction, token).map_err(database.failed())? {
+                let stored = self.token(&token.serial)?;
+                let stored = stored.ok_or_else(|| StoreError::Exists(token.serial.clone()))?;
+                let merged = merge(token, &stored)?;
+                let replace = || -> rusqlite::Result<bool> {
+                    transaction.execute("DELETE FROM tokens WHERE serial = ?1", params![stored.serial])?;
+                    insert(&transaction, &merged)
+                };
+                replace().map_err(database.failed())?;
             }
             self.note_used(&token.serial, used)?;
         }
