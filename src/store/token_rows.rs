@@ -337,10 +337,11 @@ impl Store<'_> {
     }
 }
 
-/// Takes their target from the forward tokens that lead to a serial: a token that gets it later is another, perhaps
+/// Takes their target from the forward tokens that lead to a serial that no token has: a token that gets it later is another, perhaps
 /// somebody else's.
 fn lead_nowhere(connection: &rusqlite::Connection, serial: &str) -> rusqlite::Result<()> {
-    let sql = "UPDATE tokens SET target = NULL WHERE target = ?1";
+    let sql = "UPDATE tokens SET target = NULL WHERE target = ?1
+               AND NOT EXISTS (SELECT 1 FROM tokens WHERE serial = ?1)";
     connection.prepare_cached(sql)?.execute(params![serial]).map(|_| ())
 }
 
