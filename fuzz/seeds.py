@@ -174,12 +174,48 @@ def pskc_texts() -> list[str]:
 
 
 def csv_texts() -> list[str]:
-    """Make lines with every column, with quotes, and with none of the optional ones."""
+    """Make tables with every column, lines of OATH files, and the YubiKey tools' logs."""
     columns = "serial,secret,type,algorithm,digits,period,counter,user,realm,description"
     secret = "3132333435363738393031323334353637383930"
+    base32 = "GEZDGNBVGY3TQOJQGEZDGNBVGY3TQOJQ"
     totp = f'T1,{secret},totp,sha256,8,60,,alice,realm1,"a ""b"", c"'
     hotp = f"H1,{secret},hotp,SHA1,6,,7,alice@realm2,,"
-    return [f"{columns}\n{totp}\r\n{hotp}\n", f"secret, SERIAL\n{secret},A\n"]
+    entra = "upn,serial number,secret key,time interval,manufacturer,model"
+    return [
+        f"{columns}\n{totp}\r\n{hotp}\n",
+        f"secret, SERIAL\n{secret},A\n",
+        f"{entra}\nalice@realm1,1,{base32},30,Contoso,Key\n",
+        f"sep=;\nSN;Seed (hex);Time Step\n1:1;{secret};60\n\n# c\n2/2;{secret};30;\n",
+        f"tok1, {secret}, hotp, 6, 7\ntok2\t{secret}\ntok3, {secret}, totp, 8, 60, sha512\n",
+        f"# version: 2\nalice,res,realm1,tok1,{secret},totp,6,30\n",
+        f"OATH-HOTP,1.1.26 18:55,1,cccccccccccb,,{secret},,,0,0,0,6,16,0,0,0,0,0\n"
+        f"508327,,0,{secret},,2013-12-12T08:41:07,\n",
+    ]
+
+
+def aegis_texts() -> list[str]:
+    """Make a vault in plain and an encrypted one."""
+    info = {"secret": "GEZDGNBVGY3TQOJQ", "algo": "SHA256", "digits": 8, "period": 60}
+    totp = {"type": "totp", "name": "alice", "issuer": "A", "note": "n", "info": info}
+    hotp = {"type": "hotp", "name": "A:bob@r", "info": {"secret": "gezdgnbvgy3tqojq", "counter": 5}}
+    header = {"slots": None, "params": None}
+    plain = {"version": 1, "header": header, "db": {"version": 3, "entries": [totp, hotp]}}
+    return [json.dumps(plain), json.dumps(plain | {"db": "AAAA"})]
+
+
+def migration_messages() -> list[bytes]:
+    """Make a message of Google Authenticator with two accounts."""
+
+    def field(number: int, content: bytes) -> bytes:
+        return bytes([number << 3 | 2, len(content)]) + content
+
+    def account(name: bytes, numbers: bytes) -> bytes:
+        texts = field(1, b"12345678901234567890") + field(2, name) + field(3, b"ACME")
+        return field(1, texts + numbers)
+
+    totp = account(b"ACME:alice@r", b"\x20\x01\x28\x01\x30\x02\x38\x00")
+    hotp = account(b"bob", b"\x20\x02\x28\x02\x30\x01\x38\x07")
+    return [totp + hotp + b"\x10\x01\x18\x02\x20\x00\x28\xff\x01", hotp]
 
 
 def private_key_texts() -> list[str]:
@@ -226,7 +262,14 @@ def otpauth_texts() -> list[str]:
         f"otpauth://totp/ACME%20Co:john@x.org?secret={secret}&issuer=ACME&algorithm=SHA512&digits=8"
     )
     hotp = f"otpauth://hotp/alice?secret={secret}&counter=5&period=30"
-    return [totp, hotp, f"# two\n{totp}&period=60\n\n{hotp}\n"]
+    message = "CjcKFDEyMzQ1Njc4OTAxMjM0NTY3ODkwEhFBQ01FOmFsaWNlQHJlYWxtMRoEQUNNRSABKAEwAjgAEAE%3D"
+    return [
+        totp,
+        hotp,
+        f"# two\n{totp}&period=60\n\n{hotp}\n",
+        "otpauth://totp/privacyIDEA:TOTP0001ABCD?secret=GEZD%20GNBV+GY3T-QOJQ&issuer&digits=\n",
+        f"otpauth-migration://offline?data={message}\n",
+    ]
 
 
 def yubico_texts() -> list[str]:
@@ -287,12 +330,16 @@ def main() -> None:
         "credentials": credential_texts(),
         "csv": csv_texts(),
         "otpauth": otpauth_texts(),
+        "aegis": aegis_texts(),
+        "import": pskc_texts() + csv_texts() + otpauth_texts() + aegis_texts(),
         "yubico": yubico_texts(),
     }
     contents = {
         target: [text.encode("utf-8", errors="surrogateescape") for text in texts]
         for target, texts in made.items()
     }
+    contents["import"] += [text.encode("utf-16") for text in csv_texts()]
+    contents["migration"] = migration_messages()
     contents["radius"] = radius_replies()
     contents["ldap"] = ldap_messages()
     for target, seeds in contents.items():

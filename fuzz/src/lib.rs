@@ -156,8 +156,13 @@ pub fn names(ini: &Ini, section: &str, option: &str, word: &str) -> bool {
 /// Reads a file of tokens. Whatever is in it: no panic, and what is taken is a token that could have been enrolled.
 pub fn import(data: &[u8], format: Format) -> Option<Batch> {
     let key = Zeroizing::new(b"\x12\x34\x56\x78\x90\x12\x34\x56\x78\x90\x12\x34\x56\x78\x90\x12".to_vec());
-    let pre_shared_key = (format == Format::Pskc && data.first() != Some(&b' ')).then_some(key);
-    let defaults = Defaults { owner: None, realm: "default", pre_shared_key };
+    let is_encrypted = format == Format::Pskc && data.first() != Some(&b' ');
+    let defaults = Defaults {
+        realm: "default",
+        pre_shared_key: is_encrypted.then_some(key),
+        password: is_encrypted.then(|| Zeroizing::new("qwerty".to_owned())),
+        ..Defaults::default()
+    };
     let batch = match Batch::read(data, Some(format), &defaults) {
         Ok(batch) => batch,
         Err(error) => {
@@ -165,7 +170,12 @@ pub fn import(data: &[u8], format: Format) -> Option<Batch> {
             return None;
         }
     };
-    assert!(!batch.is_empty() && batch.len() <= MAX_TOKENS);
+    assert!(batch.len() + batch.refused().len() <= MAX_TOKENS);
+    assert!(!batch.is_empty() || !batch.refused().is_empty());
+    for refused in batch.refused() {
+        let told = format!("{}: {}", refused.place, refused.reason);
+        assert!(told.len() < 1000 && !told.contains('\n'), "{told}");
+    }
     let mut serials = HashSet::new();
     for Draft { token, secret, used } in batch.drafts() {
         assert!(matches!(token.token_type, TokenType::Hotp | TokenType::Totp));

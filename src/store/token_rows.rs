@@ -257,6 +257,20 @@ impl Store<'_> {
         tokens: impl IntoIterator<Item = (&'t Token, &'t [u64])>,
         check: impl FnOnce() -> Result<(), E>,
     ) -> Result<(), E> {
+        self.put_tokens_if(tokens, |token, _| Err(StoreError::Exists(token.serial.clone())), check)
+    }
+
+    /// Puts tokens in, all or none, with the codes of each that are used already. Where there is a token of that serial, `merge` makes
+    /// the one that takes its place of the new one and that. `check` looks at the store that then is.
+    ///
+    /// # Errors
+    /// [`StoreError`]; what `merge` and `check` return; nothing is changed by any of them.
+    pub fn put_tokens_if<'t, E: From<StoreError>>(
+        &self,
+        tokens: impl IntoIterator<Item = (&'t Token, &'t [u64])>,
+        merge: impl Fn(&Token, &Token) -> Result<Token, StoreError>,
+        check: impl FnOnce() -> Result<(), E>,
+    ) -> Result<(), E> {
         let database = self.persistent()?;
         let transaction = database.begin()?;
         self.check_key()?;
@@ -265,8 +279,17 @@ impl Store<'_> {
             lead_nowhere(&transaction, &token.serial).map_err(database.failed())?;
         }
         for (token, used) in tokens {
-            let is_taken = self.token(&token.serial)?.is_some();
-            if is_taken || !insert(&transaction, token).map_err(database.failed())? {
+            // A serial is taken in whatever case it is written.
+            if let Some(stored) = self.token(&token.serial)? {
+                let merged = merge(token, &stored)?;
+                let replace = || -> rusqlite::Result<()> {
+                    sessions::forget_owner_of(&transaction, &stored.serial)?;
+                    transaction.execute("DELETE FROM tokens WHERE serial = ?1", params![stored.serial])?;
+                    insert(&transaction, &merged)?;
+                    sessions::forget_owner_of(&transaction, &merged.serial)
+                };
+                replace().map_err(database.failed())?;
+            } else if !insert(&transaction, token).map_err(database.failed())? {
                 return Err(StoreError::Exists(token.serial.clone()).into());
             }
             self.note_used(&token.serial, used)?;
@@ -357,10 +380,11 @@ impl Store<'_> {
     }
 }
 
-/// Takes their target from the forward tokens that lead to a serial: a token that gets it later is another, perhaps
+/// Takes their target from the forward tokens that lead to a serial that no token has: a token that gets it later is another, perhaps
 /// somebody else's.
 fn lead_nowhere(connection: &rusqlite::Connection, serial: &str) -> rusqlite::Result<()> {
-    let sql = "UPDATE tokens SET target = NULL WHERE target = ?1";
+    let sql = "UPDATE tokens SET target = NULL WHERE target = ?1 COLLATE NOCASE
+               AND NOT EXISTS (SELECT 1 FROM tokens WHERE serial = ?1 COLLATE NOCASE)";
     connection.prepare_cached(sql)?.execute(params![serial]).map(|_| ())
 }
 

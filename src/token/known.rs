@@ -6,7 +6,7 @@ use sha2::{Digest, Sha256};
 
 use super::enroll::EnrollError;
 use crate::logging::Short;
-use crate::store::{Sealer, Store, Token, TokenType};
+use crate::store::{Sealer, Store, StoreError, Token, TokenType};
 
 /// Whose tokens are compared: realm and user. Tokens without an owner are compared when they are
 /// assigned.
@@ -44,6 +44,50 @@ pub fn refuse<'t>(store: &Store<'_>, tokens: impl IntoIterator<Item = &'t Token>
         }
     }
     Ok(())
+}
+
+/// The secrets of the store's tokens, by their owners, for comparing many tokens before they are sealed.
+pub struct Secrets<'s> {
+    store: &'s Store<'s>,
+    sealer: Option<&'s Sealer>,
+    owners: HashMap<(String, String), HashMap<Fingerprint, String>>,
+}
+
+impl<'s> Secrets<'s> {
+    /// Looks at no token yet.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    pub fn new(store: &'s Store<'s>) -> Result<Self, StoreError> {
+        Ok(Self { store, sealer: store.sealer()?, owners: HashMap::new() })
+    }
+
+    /// Returns the refusal of a token whose secret another token of its owner has.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    pub fn holder(&mut self, token: &Token, secret: &[u8]) -> Result<Option<EnrollError>, StoreError> {
+        let (Some(by_time), Some(sealer)) = (by_time(token.token_type), self.sealer) else { return Ok(None) };
+        if token.user.is_empty() {
+            return Ok(None);
+        }
+        let owner = (token.realm.clone(), token.user.clone());
+        if !self.owners.contains_key(&owner) {
+            let mut secrets = HashMap::new();
+            for stored in self.store.tokens(Some(&token.user), Some(&token.realm))? {
+                let print = fingerprint(&stored, sealer);
+                secrets.extend(print.map(|print| (print, stored.serial)));
+            }
+            self.owners.insert(owner.clone(), secrets);
+        }
+        let print = (by_time, Sha256::digest(secret).into());
+        let serial = self.owners.get(&owner).and_then(|secrets| secrets.get(&print));
+        Ok(serial.filter(|serial| **serial != token.serial).map(|serial| EnrollError::Known {
+            token: if token.serial.is_empty() { "it".to_owned() } else { Short(&token.serial).to_string() },
+            owner: Short(&token.user).to_string(),
+            serial: serial.clone(),
+        }))
+    }
 }
 
 /// Tells secrets apart; it is never kept. The same secret gives codes by counter and codes by time, which are not alike.

@@ -25,6 +25,19 @@ BIN = Path(sys.executable).parent
 ADMIN = "admin"
 
 
+# The server's own exporter, as its administrators' command calls it.
+EXPORT = """
+from wsgi import application
+from {module}.lib.importotp import export_pskc
+from {module}.lib.token import get_tokens
+with application.app_context():
+    tokens = [token for serial in {serials} for token in get_tokens(serial=serial)]
+    key, _, document = export_pskc(tokens)
+    print(key)
+    print(document)
+"""
+
+
 @dataclass(frozen=True)
 class Family:
     """What the two call differently."""
@@ -104,6 +117,22 @@ class Server:
         )
         expect(done.returncode == 0, " ".join(command), done.stdout, done.stderr)
         return done.stdout
+
+    def export(self, serials: list[str]) -> tuple[str, str]:
+        """Return the pre-shared key and the PSKC file that the server writes of tokens."""
+        script = EXPORT.format(module=self.family.name, serials=serials)
+        done = subprocess.run(
+            [sys.executable, "-c", script],
+            cwd=self.folder,
+            env=self.environment,
+            capture_output=True,
+            text=True,
+            check=False,
+            timeout=300,
+        )
+        expect(done.returncode == 0, "the export", done.stdout, done.stderr)
+        key, _, document = done.stdout.partition("\n")
+        return key, document
 
     def start(self, port: int, certificate: tuple[Path, Path] | None = None) -> int:
         """Serve on a port; return it."""

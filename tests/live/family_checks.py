@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+import secrets
 import sys
 import tempfile
 import threading
@@ -163,6 +165,32 @@ def time_codes(site: Site) -> None:
     site.session("bob").say(otp).accepted(f"{site.family.name} otp", "TB1")
     site.session("bob").say(otp).denied()
     site.bob = secret
+
+
+@checks.check
+def imported(site: Site) -> None:
+    """Tokens that the server exports as PSKC are imported with all that their codes depend on."""
+    counted = site.api.hotp("HE1", "alice", "realm1", "pin")
+    timed = secrets.token_bytes(32)
+    more = {"otpkey": timed.hex(), "genkey": 0, "otplen": 8, "hashlib": "sha256", "timeStep": 60}
+    site.api.enrol("TE1", "alice", "realm1", "totp", "pin", **more)
+    site.session("alice").say("pin" + hotp(counted, 0)).accepted(f"{site.family.name} otp", "HE1")
+    key, document = site.server.export(["HE1", "TE1"])
+    (site.folder / "psk").write_text(key)
+    (site.folder / "export.xml").write_text(document)
+    state = State()
+    files = f"{site.folder}/export.xml --psk-file {site.folder}/psk"
+    manage(state, "", f"import {files}")
+    lines = manage(state, "", "export --secrets").splitlines()
+    shown = {token["serial"]: token for token in map(json.loads, lines)}
+    for serial, members in {
+        "HE1": {"type": "hotp", "counter": 1, "digits": 6, "algorithm": "sha1"},
+        "TE1": {"type": "totp", "period": 60, "digits": 8, "algorithm": "sha256"},
+    }.items():
+        for member, value in members.items():
+            expect(shown[serial][member] == value, member, shown[serial])
+    expect(shown["HE1"]["secret_hex"] == counted.hex(), "the key", shown["HE1"])
+    expect(shown["TE1"]["secret_hex"] == timed.hex(), "the key", shown["TE1"])
 
 
 @checks.check

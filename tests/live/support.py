@@ -190,8 +190,8 @@ class Session:
         return self.finish(self.start(otp, key, **more))
 
 
-def manage(state: State, configuration: str, command: str) -> None:
-    """Run `sps-plugin token`, with words that are separated by blanks."""
+def manage(state: State, configuration: str, command: str) -> str:
+    """Run `sps-plugin token`, with words that are separated by blanks; return its output."""
     with tempfile.NamedTemporaryFile("w", suffix=".ini") as file:
         file.write(configuration)
         file.flush()
@@ -201,6 +201,7 @@ def manage(state: State, configuration: str, command: str) -> None:
             words, env=environment, capture_output=True, text=True, check=False, timeout=60
         )
     expect(done.returncode == 0, command, done.stdout, done.stderr)
+    return done.stdout
 
 
 @dataclass

@@ -6,6 +6,8 @@
 
 mod changes;
 mod enrolment;
+mod files;
+mod import;
 mod keys;
 #[expect(dead_code, reason = "other tests use the rest")]
 #[path = "../support/mod.rs"]

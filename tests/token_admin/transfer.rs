@@ -7,16 +7,39 @@ use super::{Desk, SECRET, SECRET_BASE32};
 /// The pre-shared key of RFC 6030's encrypted example.
 const PRE_SHARED: &str = "12345678901234567890123456789012";
 
-fn fixture(name: &str) -> PathBuf {
+pub(super) fn fixture(name: &str) -> PathBuf {
     PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures/pskc").join(name)
 }
 
-fn text(name: &str) -> String {
+pub(super) fn text(name: &str) -> String {
     std::fs::read_to_string(fixture(name)).unwrap()
 }
 
+/// Asserts that nothing of a text is imported, because of these entries.
+pub(super) fn refused(desk: &Desk, options: &str, text: &str, told: &[&str]) {
+    let ended = desk.run(format!("import - {options}").trim_end(), text);
+    let mut lines: Vec<&str> = ended.stderr.lines().collect();
+    let last = lines.pop().unwrap();
+    let lines: Vec<&str> =
+        lines.iter().map(|line| line.strip_prefix("sps-plugin: error: ").unwrap()).collect();
+    assert_eq!(lines, told, "{text}");
+    let sum = format!("sps-plugin: error: {} of ", told.len());
+    assert!(last.starts_with(&sum) && last.contains("nothing was imported; --skip-bad"), "{last}");
+    assert_eq!((ended.status, ended.stdout.as_slice()), (Some(2), &b""[..]), "{text}");
+    assert_eq!(desk.ok("list --json"), "[]\n", "{text}");
+}
+
+/// Asserts that nothing of a text is imported, and that the first reason is this one, of the file or of an entry.
+fn refused_or_nothing(desk: &Desk, options: &str, text: &str, sentence: &str) {
+    let ended = desk.run(format!("import - {options}").trim_end(), text);
+    let first = ended.stderr.lines().next().unwrap();
+    assert_eq!(first, format!("sps-plugin: error: {sentence}"));
+    assert_eq!((ended.status, ended.stdout.as_slice()), (Some(2), &b""[..]), "{sentence}");
+    assert_eq!(desk.ok("list --json"), "[]\n", "{sentence}");
+}
+
 /// Asserts that nothing of a text is imported, and why.
-fn nothing(desk: &Desk, options: &str, text: &str, sentence: &str) {
+pub(super) fn nothing(desk: &Desk, options: &str, text: &str, sentence: &str) {
     desk.refused_with(format!("import - {options}").trim_end(), text, sentence);
     assert_eq!(desk.ok("list --json"), "[]\n", "{sentence}");
 }
@@ -51,7 +74,7 @@ fn a_pin_that_the_device_checks_is_no_token() {
     assert_eq!(ended.stderr, "sps-plugin: warning: key 123456781: a PIN is not imported\n");
     let server_side = text("rfc6030-figure-5.xml").replace("\"Local\"", "\"Prepend\"");
     let desk = Desk::new();
-    nothing(&desk, "", &server_side, "key 12345678: a policy with a PIN cannot be imported");
+    refused(&desk, "", &server_side, &["key 12345678: a policy with a PIN cannot be imported"]);
 }
 
 #[test]
@@ -62,7 +85,9 @@ fn the_encrypted_example_of_rfc_6030_is_opened_with_its_key() {
     let command = format!("import {} --user alice --psk-file {}", file.display(), key.display());
     assert_eq!(desk.ok(&command), "1 token is imported: 987654321\n");
     assert_eq!(desk.login("alice", "84755224"), "ACCEPT");
-    desk.refused(&command, "there is a token 987654321 already");
+    let again = desk.run(&command, "");
+    again.assert_logged(&["key 12345678: there is a token 987654321 already"]);
+    assert_eq!((again.status, desk.serials().len()), (Some(2), 1));
     let other = Desk::new();
     other.ok_with(&format!("import {} --psk-file -", file.display()), PRE_SHARED);
     assert_eq!(other.serials(), ["987654321"]);
@@ -74,7 +99,7 @@ fn an_encrypted_file_without_its_key_or_its_mac_is_refused() {
     let file = text("rfc6030-figure-6.xml");
     let key = |digits: &str| format!("--psk-file {}", desk.place.file("psk", digits).display());
     let right = key(PRE_SHARED);
-    nothing(&desk, "", &file, "the file is encrypted; give its pre-shared key");
+    nothing(&desk, "", &file, "the file is encrypted; give its pre-shared key with --psk-file");
     nothing(
         &desk,
         &key("0011"),
@@ -85,7 +110,7 @@ fn an_encrypted_file_without_its_key_or_its_mac_is_refused() {
         &desk,
         &key(&PRE_SHARED.replace('9', "8")),
         &file,
-        "the file's MACMethod: the value does not open under the pre-shared key",
+        "the file's MACMethod: the value does not open with the key or password that was given",
     );
     nothing(&desk, &key("xyz"), &file, "the pre-shared key has to be hexadecimal digits");
     let _ = key(PRE_SHARED);
@@ -97,26 +122,35 @@ fn an_encrypted_file_without_its_key_or_its_mac_is_refused() {
         ("ValueMAC>", "OtherMAC>", "key 12345678: the encrypted secret has no MAC"),
         ("MACMethod", "OtherMethod", "key 12345678: the encrypted secret has no MAC"),
         ("MACKey>", "MACKeyReference>", "the file's MACMethod: the encrypted secret has no MAC"),
-        ("hmac-sha1", "hmac-md5", "the file's MACMethod: the MAC has to be hmac-sha1 or hmac-sha256"),
+        (
+            "hmac-sha1",
+            "hmac-md5",
+            "the file's MACMethod: the MAC has to be hmac-sha1, hmac-sha256, hmac-sha384 or hmac-sha512",
+        ),
         (
             "aes128-cbc",
             "tripledes-cbc",
-            "the file's MACMethod: the encryption has to be aes128-cbc or aes256-cbc",
+            "the file's MACMethod: the encryption has to be aes128-cbc, aes192-cbc or aes256-cbc",
         ),
-        ("ds:KeyName>", "ds:X509Data>", "a public key cannot be imported; only a pre-shared key"),
+        (
+            "ds:KeyName>",
+            "ds:X509Data>",
+            "a public key cannot be imported; only a pre-shared key or a password",
+        ),
         (
             "<ds:KeyName>Pre-shared-key</ds:KeyName>",
             "<k:DerivedKey xmlns:k=\"http://www.w3.org/2009/xmlenc11#\"/>",
-            "a key derived from a passphrase cannot be imported; only a pre-shared key",
+            "the file is encrypted under a password; give it with --password-file",
         ),
     ] {
         let changed = file.replace(from, to);
         assert_ne!(changed, file, "{from}");
-        nothing(&desk, &right, &changed, sentence);
+        refused_or_nothing(&desk, &right, &changed, sentence);
     }
     let mixed = text("rfc6030-figure-10.xml");
     let sentence = "key 1: the secret has to be encrypted like the file, for which a key is named";
-    nothing(&desk, &right, &mixed, sentence);
+    let told: Vec<String> = (1..=4).map(|key| sentence.replace("key 1", &format!("key {key}"))).collect();
+    refused(&desk, &right, &mixed, &told.iter().map(String::as_str).collect::<Vec<_>>());
     desk.refused("import - --psk-file -", "only one of the file and its key can be stdin");
 }
 
@@ -125,8 +159,8 @@ fn what_pskc_demands_and_this_program_does_not_do_is_refused() {
     let desk = Desk::new();
     let file = text("rfc6030-figure-10.xml");
     for (from, to, sentence) in [
-        ("Version=\"1.0\"", "Version=\"2.0\"", "this is no PSKC file of version 1"),
-        ("keyprov:pskc\">\n", "keyprov:other\">\n", "this is no PSKC file of version 1"),
+        ("Version=\"1.0\"", "Version=\"2.0\"", "this is not a PSKC file of version 1 (RFC 6030)"),
+        ("keyprov:pskc\">\n", "keyprov:other\">\n", "this is not a PSKC file of version 1 (RFC 6030)"),
         ("pskc:hotp", "pskc:ocra", "key 1: the key's Algorithm has to be that of hotp or totp"),
         ("Length=\"8\"", "Length=\"7\"", "key 1: the number of digits has to be 6 or 8"),
         (
@@ -150,18 +184,14 @@ fn what_pskc_demands_and_this_program_does_not_do_is_refused() {
             "<KeyUsage>CR</KeyUsage><StartDate>",
             "key 1: a key that is not for one-time passwords cannot be imported",
         ),
-        (
-            "<SerialNo>123456<",
-            "<SerialNo>12 34<",
-            "key 2: a serial has 1 to 64 letters, digits, '-', '_' or '.'",
-        ),
+        ("<SerialNo>123456<", "<SerialNo>用户<", "key 2: the serial is missing"),
         ("Id=\"4\"", "Id=\"3\"", "key 3: the serial 9999999-3 stands in the file twice"),
         ("<Key Id=\"1\"", "<Key Id=\"1\" Id=\"1\"", "line 9: an attribute that is none"),
         ("</KeyContainer>", "", "line 109: the document is not complete"),
     ] {
         let changed = file.replace(from, to);
         assert_ne!(changed, file, "{from}");
-        nothing(&desk, "", &changed, sentence);
+        refused_or_nothing(&desk, "", &changed, sentence);
     }
     let bomb = "<!DOCTYPE lolz [<!ENTITY a 'ha'>\n<!ENTITY b '&a;&a;&a;&a;&a;&a;&a;&a;'>]>";
     nothing(&desk, "--format pskc", &format!("{bomb}{file}"), "line 2: a document type is not allowed");
@@ -216,43 +246,46 @@ fn a_last_line_that_is_bad_leaves_nothing_behind() {
     desk.enrol_hotp("TAKEN", "alice");
     desk.ok("delete TAKEN");
     let good = format!("serial,secret\nA,{SECRET}\nB,{SECRET}\n");
-    nothing(&desk, "", &format!("{good}C,12"), "line 4: the secret has to be 10 to 128 bytes");
-    nothing(&desk, "", &format!("{good}A,{SECRET}\n"), "line 4: the serial A stands in the file twice");
+    refused(&desk, "", &format!("{good}C,12"), &["line 4: the secret has to be 10 to 128 bytes"]);
+    refused(&desk, "", &format!("{good}A,{SECRET}\n"), &["line 4: the serial A stands in the file twice"]);
     let uri = format!("otpauth://totp/a?secret={SECRET_BASE32}\n");
-    nothing(
+    refused(
         &desk,
         "",
-        &format!("{uri}{uri}otpauth://x"),
-        "line 3: the line has to be otpauth://TYPE/LABEL?secret=BASE32",
+        &format!("{uri}otpauth://x\n{uri}"),
+        &[
+            "line 2: the line has to be otpauth://TYPE/LABEL?secret=BASE32",
+            "line 3: the secret is the same as in line 1, and both belong to a",
+        ],
     );
     let file = text("rfc6030-figure-10.xml");
     let (before, after) = file.rsplit_once("MTIz").unwrap();
     let changed = format!("{before}!!!!{after}");
-    nothing(&desk, "", &changed, "key 4: the secret has to be base64");
+    refused(&desk, "", &changed, &["key 4: the secret has to be base64"]);
     desk.enrol_hotp("B", "alice");
-    desk.refused_with("import -", &good, "there is a token B already");
+    let ended = desk.run("import -", &good);
+    ended.assert_logged(&["line 3: there is a token B already"]);
     assert_eq!(desk.serials(), ["B"]);
 }
 
 #[test]
 fn what_is_no_file_of_tokens_is_refused() {
     let desk = Desk::new();
-    let columns = "serial, secret, type, algorithm, digits, period, counter, user, realm, description";
-    nothing(&desk, "", "", "the first line has to name the columns; serial is missing");
-    nothing(&desk, "", "serial,secret\n", "the file holds no token");
-    nothing(&desk, "--format otpauth", "", "the file holds no token");
-    nothing(&desk, "--format json", "\n", "the file holds no token");
+    let empty = "there is no token in the file";
+    nothing(&desk, "", "", empty);
+    nothing(&desk, "", "serial,secret\n", empty);
+    nothing(&desk, "--format otpauth", "", empty);
+    nothing(&desk, "--format json", "\n", empty);
     nothing(&desk, "--format pskc", "", "line 1: this is not XML");
-    let header = format!("the first line has to name the columns; column 1 is none of {columns}");
-    nothing(&desk, "", &format!("A,{SECRET}\n"), &header);
+    nothing(&desk, "", "serial,type\nA,hotp\n", "the first line has to name the columns; secret is missing");
     nothing(
         &desk,
         "--format xml",
         "",
-        "invalid value 'xml' for '--format <FORMAT>': expected one of pskc, csv, otpauth, json; see --help",
+        "invalid value 'xml' for '--format <FORMAT>': expected one of pskc, csv, otpauth, json, aegis; see --help",
     );
     let ended = desk.place.run(&["token", "import", "-"], b"serial,secret\n\xff,00\n");
-    assert_eq!(ended.stderr, "sps-plugin: error: the file is not UTF-8\n");
+    assert_eq!(ended.stderr, "sps-plugin: error: line 2 is not UTF-8; save the file as UTF-8 or UTF-16\n");
     let long = desk.place.run(&["token", "import", "-"], vec![b' '; 64 * 1024 * 1024 + 1]);
     assert_eq!(long.stderr, "sps-plugin: error: the file is longer than 64 MiB\n");
     let missing = desk.place.path("missing");
@@ -359,6 +392,6 @@ fn a_line_of_an_export_that_was_changed_is_refused() {
     ] {
         let changed = exported.replace(from, to);
         assert_ne!(changed, exported, "{from}");
-        nothing(&other, "--format json", &changed, sentence);
+        refused_or_nothing(&other, "--format json", &changed, sentence);
     }
 }

@@ -108,7 +108,7 @@ fn token_type() -> OneOf<TokenType> {
     OneOf::new(TokenType::WORDS, TokenType::from_word)
 }
 
-fn algorithm() -> OneOf<Algorithm> {
+pub(super) fn algorithm() -> OneOf<Algorithm> {
     OneOf::new(Algorithm::WORDS, |text| Algorithm::from_word(&text.to_ascii_lowercase()))
 }
 
@@ -168,10 +168,7 @@ fn secret(
         return Err(Failure::because(format!("a {kind} token has no password")));
     }
     if let Some(text) = secret_base32 {
-        // As people copy it from a letter, in groups.
-        let separates = |c: char| c.is_whitespace() || c == '-';
-        let plain: Zeroizing<String> = Zeroizing::new(text.chars().filter(|c| !separates(*c)).collect());
-        return base32(&plain).map(Some).map_err(Failure::mistake);
+        return base32(&text).map(Some).map_err(Failure::mistake);
     }
     if let Some(text) = admin.input.secret("the secret", secret_hex, secret_stdin, false)? {
         return hex(text.trim()).map(Some).map_err(Failure::mistake);

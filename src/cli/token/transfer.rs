@@ -8,36 +8,64 @@ use data_encoding::HEXLOWER_PERMISSIVE;
 use serde_json::{Map, Value};
 use zeroize::Zeroizing;
 
+use super::enroll::algorithm;
 use super::progress::Bar;
 use super::{Admin, Text, line};
 use crate::cli::failure::Failure;
 use crate::cli::input::read_bounded;
 use crate::cli::words::OneOf;
-use crate::logging::Short;
+use crate::logging::{Chain, Short};
 use crate::mfa::LOCAL_REALM;
+use crate::store::{Algorithm, TokenType};
 use crate::terminal::Stream;
 use crate::token::export::everything;
-use crate::token::import::{Batch, Defaults, Format, MAX_FILE};
+use crate::token::import::{Batch, Defaults, Format, Known, MAX_FILE, Refused};
 
 /// How many serials a warning names.
 const NAMED: usize = 10;
+/// How many notes of an import are shown.
+const MAX_NOTES: usize = 1000;
 
 #[derive(Args)]
 pub(super) struct ImportArguments {
     /// The file; - for stdin
     file: PathBuf,
-    /// How it is written: pskc, csv, otpauth or json; else it is guessed from the beginning
+    /// How it is written: pskc, csv, otpauth, json or aegis; else it is guessed from the beginning
     #[arg(long, value_parser = format(), hide_possible_values = true)]
     format: Option<Format>,
     /// The file with the pre-shared key of an encrypted PSKC file, in hexadecimal digits; - for stdin
     #[arg(long, value_name = "FILE")]
     psk_file: Option<PathBuf>,
-    /// The owner of tokens that name none; else they are nobody's until they are assigned
+    /// The file with the password of an encrypted PSKC file; - for stdin
+    #[arg(long, value_name = "FILE", conflicts_with = "psk_file")]
+    password_file: Option<PathBuf>,
+    /// The owner of tokens that name none; else they belong to nobody until they are assigned
     #[arg(long)]
     user: Option<String>,
     /// The realm of users that name none; else [local] realm
     #[arg(long)]
     realm: Option<String>,
+    /// The type of tokens that name none: hotp or totp
+    #[arg(long = "type", value_name = "TYPE", value_parser = device(), hide_possible_values = true)]
+    token_type: Option<TokenType>,
+    /// The hash of tokens that name none: sha1, sha256 or sha512
+    #[arg(long, value_parser = algorithm(), hide_possible_values = true)]
+    algorithm: Option<Algorithm>,
+    /// The length of the codes of tokens that name none: 6 or 8
+    #[arg(long)]
+    digits: Option<u8>,
+    /// Read and check everything, and write nothing
+    #[arg(long)]
+    dry_run: bool,
+    /// Leave out tokens whose serial is in the store
+    #[arg(long, conflicts_with = "replace")]
+    skip_existing: bool,
+    /// Put tokens in the place of those in the store that have their serials
+    #[arg(long)]
+    replace: bool,
+    /// Leave out entries that cannot be imported; else one of them stops the import
+    #[arg(long)]
+    skip_bad: bool,
 }
 
 #[derive(Args)]
@@ -57,43 +85,152 @@ fn format() -> OneOf<Format> {
     OneOf::new(&Format::WORDS, Format::from_word)
 }
 
-/// Imports a file, all of it or nothing.
+fn device() -> OneOf<TokenType> {
+    OneOf::new(&["hotp", "totp"], |word| {
+        TokenType::from_word(word).filter(|kind| matches!(kind, TokenType::Hotp | TokenType::Totp))
+    })
+}
+
+/// Imports a file: all of it or nothing, unless entries may be left out.
 pub(super) fn import(arguments: &ImportArguments, admin: &mut Admin<'_>) -> Result<Text, Failure> {
-    let pre_shared_key = match &arguments.psk_file {
-        Some(path) if is_stdin(path) && is_stdin(&arguments.file) => {
-            return Err(Failure::because("only one of the file and its key can be stdin".to_owned()));
-        }
-        Some(path) => Some(pre_shared_key(path, admin)?),
-        None => None,
-    };
+    let from_stdin = arguments.psk_file.iter().chain(&arguments.password_file).any(|path| is_stdin(path));
+    if from_stdin && is_stdin(&arguments.file) {
+        return Err(Failure::because("only one of the file and its key can be stdin".to_owned()));
+    }
+    let pre_shared_key = arguments.psk_file.as_deref().map(|path| pre_shared_key(path, admin)).transpose()?;
+    let password = arguments.password_file.as_deref().map(|path| password(path, admin)).transpose()?;
     let bytes = read(&arguments.file, MAX_FILE, admin)?;
     let default_realm = admin.settings.required(&LOCAL_REALM)?;
-    let realm = arguments.realm.as_deref().unwrap_or(&default_realm);
     let user = arguments.user.as_deref();
-    let owner = user.map(|user| admin.owner(user, arguments.realm.as_deref())).transpose()?;
-    let mut batch = Batch::read(&bytes, arguments.format, &Defaults { owner, realm, pre_shared_key })?;
-    let notes = std::mem::take(&mut batch.notes);
-    let serials = if admin.is_terminal(Stream::Stderr) {
+    let defaults = Defaults {
+        owner: user.map(|user| admin.owner(user, arguments.realm.as_deref())).transpose()?,
+        realm: arguments.realm.as_deref().unwrap_or(&default_realm),
+        token_type: arguments.token_type,
+        algorithm: arguments.algorithm,
+        digits: arguments.digits,
+        pre_shared_key,
+        password,
+    };
+    let mut batch = Batch::read(&bytes, arguments.format, &defaults)?;
+    let known = match (arguments.skip_existing, arguments.replace) {
+        (true, _) => Known::Skip,
+        (false, true) => Known::Replace,
+        (false, false) => Known::Refuse,
+    };
+    let skipped = batch.compare(admin.store, known)?;
+    let left_out = report_refused(&batch, arguments.skip_bad, admin)?;
+    for note in batch.notes.iter().take(MAX_NOTES) {
+        admin.log.warning(format_args!("{note}"));
+    }
+    if let Some(more @ 1..) = batch.notes.len().checked_sub(MAX_NOTES) {
+        admin.log.warning(format_args!("and {more} more like these"));
+    }
+    let replaced = batch.replaced();
+    let serials = if arguments.dry_run {
+        batch.drafts().map(|draft| draft.token.serial.clone()).collect()
+    } else if admin.is_terminal(Stream::Stderr) {
         let bar = Bar::new(admin.terminal, batch.len().saturating_mul(2));
         batch.store(admin.store, &|| bar.step())?
     } else {
         batch.store(admin.store, &|| {})?
     };
-    for note in notes.iter().take(NAMED) {
-        admin.log.warning(format_args!("{note}"));
+    let done = Done { dry_run: arguments.dry_run, serials, replaced, skipped, left_out };
+    if admin.json { line(&done.members()) } else { Ok(done.sentences().into()) }
+}
+
+/// Names every entry that cannot be imported. Without `--skip-bad` nothing is imported then.
+fn report_refused(
+    batch: &Batch,
+    skip_bad: bool,
+    admin: &Admin<'_>,
+) -> Result<Vec<(String, String)>, Failure> {
+    let told = |refused: &Refused| (refused.place.to_string(), Chain(&refused.reason).to_string());
+    let told: Vec<(String, String)> = batch.refused().iter().map(told).collect();
+    for (place, reason) in &told {
+        if skip_bad {
+            admin.log.warning(format_args!("{place}: {reason}; it is left out"));
+        } else {
+            admin.log.error(format_args!("{place}: {reason}"));
+        }
     }
-    if let Some(more @ 1..) = notes.len().checked_sub(NAMED) {
-        admin.log.warning(format_args!("and {more} more like these"));
+    if told.is_empty() || (skip_bad && !batch.is_empty()) {
+        return Ok(told);
     }
-    if admin.json {
-        let count = ("imported".to_owned(), Value::from(serials.len()));
-        return line(&Map::from_iter([count, ("serials".to_owned(), Value::from(serials))]));
+    if skip_bad {
+        return Err(Failure::because("none of the entries can be imported".to_owned()));
     }
-    Ok(match serials.as_slice() {
-        [serial] => format!("1 token is imported: {serial}\n"),
-        _ => format!("{} tokens are imported\n", serials.len()),
+    let all = batch.len().saturating_add(told.len());
+    Err(Failure::because(format!(
+        "{} of {all} entries cannot be imported, and nothing was imported; --skip-bad leaves such entries out",
+        told.len()
+    )))
+}
+
+/// What an import did, or would do.
+struct Done {
+    dry_run: bool,
+    serials: Vec<String>,
+    /// Those of the serials that were in the store before.
+    replaced: Vec<String>,
+    skipped: Vec<String>,
+    left_out: Vec<(String, String)>,
+}
+
+impl Done {
+    fn members(self) -> Map<String, Value> {
+        let mut members = Map::new();
+        members.insert("imported".to_owned(), self.serials.len().into());
+        members.insert("serials".to_owned(), self.serials.into());
+        if self.dry_run {
+            members.insert("dry_run".to_owned(), true.into());
+        }
+        for (name, serials) in [("replaced", self.replaced), ("skipped", self.skipped)] {
+            if !serials.is_empty() {
+                members.insert(name.to_owned(), serials.into());
+            }
+        }
+        if !self.left_out.is_empty() {
+            let entry = |(place, reason)| {
+                let pairs = [("place", place), ("reason", reason)];
+                Value::from_iter(pairs.map(|(name, text)| (name.to_owned(), Value::from(text))))
+            };
+            let left_out: Vec<Value> = self.left_out.into_iter().map(entry).collect();
+            members.insert("left_out".to_owned(), left_out.into());
+        }
+        members
     }
-    .into())
+
+    fn sentences(&self) -> String {
+        let verb = |count: usize, done: &str, would: &str| match (self.dry_run, count) {
+            (true, _) => format!("would be {would}"),
+            (false, 1) => format!("is {done}"),
+            (false, _) => format!("are {done}"),
+        };
+        let tokens = |count: usize| if count == 1 { "1 token".to_owned() } else { format!("{count} tokens") };
+        let count = self.serials.len();
+        let name = match self.serials.as_slice() {
+            [serial] if !serial.is_empty() => format!(": {serial}"),
+            _ => String::new(),
+        };
+        let mut text = format!("{} {}{name}\n", tokens(count), verb(count, "imported", "imported"));
+        for (count, what) in [
+            (self.replaced.len(), "of these in the place of one with the same serial"),
+            (self.skipped.len(), "left out, because there is one with the same serial"),
+        ] {
+            if count > 0 {
+                text.push_str(&format!("{} {}\n", tokens(count), what));
+            }
+        }
+        if !self.left_out.is_empty() {
+            let count = self.left_out.len();
+            let entries = if count == 1 { "entry" } else { "entries" };
+            text.push_str(&format!("{count} {entries} left out, because of the reasons above\n"));
+        }
+        if self.dry_run {
+            text.push_str("nothing was written\n");
+        }
+        text
+    }
 }
 
 /// Writes the tokens with their secrets, one JSON object a line, as `import` reads them back.
@@ -156,4 +293,16 @@ fn pre_shared_key(path: &Path, admin: &mut Admin<'_>) -> Result<Zeroizing<Vec<u8
         .decode(text.trim_ascii())
         .map(Zeroizing::new)
         .map_err(|_| Failure::because("the pre-shared key has to be hexadecimal digits".to_owned()))
+}
+
+/// Reads a password: the first line of the file.
+fn password(path: &Path, admin: &mut Admin<'_>) -> Result<Zeroizing<String>, Failure> {
+    let bytes = read(path, 1024, admin)?;
+    let text = std::str::from_utf8(&bytes)
+        .map_err(|_| Failure::because("the password has to be UTF-8".to_owned()))?;
+    let line = text.lines().next().unwrap_or_default();
+    if line.is_empty() {
+        return Err(Failure::because("the password is empty".to_owned()));
+    }
+    Ok(Zeroizing::new(line.to_owned()))
 }

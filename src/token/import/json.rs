@@ -2,7 +2,7 @@
 
 use serde::Deserialize;
 
-use super::entry::{self, EntryError, expected};
+use super::entry::{self, EntryError, Found, Place, expected};
 use super::{Batch, Defaults, ImportError};
 use crate::clock::UnixTime;
 use crate::json::Object;
@@ -43,17 +43,19 @@ struct Exported {
 
 /// Reads the lines of a file. A token that had a PIN comes back without it, and so disabled: it would be weaker.
 pub(super) fn read(text: &str, defaults: &Defaults<'_>, batch: &mut Batch) -> Result<(), ImportError> {
-    for (index, line) in text.lines().enumerate().filter(|(_, line)| !line.trim().is_empty()) {
+    for (number, line) in (1..).zip(text.lines()).filter(|(_, line)| !line.trim().is_empty()) {
         let exported = serde_json::from_str::<Object<Exported>>(line)
             .map_err(|_| expected("the line", "a JSON object as token export writes it"));
-        let had_pin = exported.as_ref().is_ok_and(|Object(exported)| exported.has_pin && exported.enabled);
-        let draft = exported.and_then(|Object(exported)| draft(exported, defaults));
-        let note = draft.as_ref().ok().filter(|_| had_pin).map(|draft| {
+        let found = exported.and_then(|Object(exported)| {
+            let had_pin = exported.has_pin && exported.enabled;
+            let draft = draft(exported, defaults)?;
             let serial = &draft.token.serial;
-            format!("{serial} had a PIN, which cannot be exported; it is disabled until set-pin and enable")
+            let note = format!(
+                "{serial} had a PIN, which cannot be exported; it is disabled until set-pin and enable"
+            );
+            Ok(Found { notes: had_pin.then_some(note).into_iter().collect(), draft })
         });
-        batch.add(|| format!("line {}", index.saturating_add(1)), draft)?;
-        batch.notes.extend(note);
+        batch.add(Place::Line(number), found)?;
     }
     Ok(())
 }

@@ -1,58 +1,60 @@
-//! Tokens from files: PSKC (RFC 6030), CSV, otpauth URIs, and what `token export` wrote. All of a file or nothing.
+//! Tokens from files that other programs and vendors write: PSKC (RFC 6030), CSV, key URIs, vaults of Aegis, and what
+//! `token export` wrote. A file is read to its end and every entry that cannot be taken is told.
 
+mod aegis;
 pub mod columns;
 pub mod csv;
 mod entry;
+mod format;
 pub mod json;
+mod migration;
 pub mod otpauth;
 mod protection;
 pub mod pskc;
+mod replace;
+mod serial;
+pub mod text;
 mod xml;
 
-use std::collections::HashSet;
+use std::collections::{HashMap, HashSet};
 
+use sha2::{Digest, Sha256};
 use zeroize::Zeroizing;
 
-pub use self::entry::{EntryError, base32, hex};
+use self::entry::Found;
+pub use self::entry::{EntryError, Place, base32, hex};
+pub use self::format::Format;
 use super::enroll::{Draft, EnrollError};
 use super::{Owner, chain, known, naming};
 use crate::logging::Short;
-use crate::store::{Store, StoreError, Token};
+use crate::store::{Algorithm, Store, StoreError, Token, TokenType};
 
 /// The longest file, in bytes.
 pub const MAX_FILE: u64 = 64 * 1024 * 1024;
-/// How many tokens a file may hold.
+/// How many entries a file may have.
 pub const MAX_TOKENS: usize = 1_000_000;
 
-/// Says why nothing was imported.
+/// Says why a file cannot be imported as a whole.
 #[derive(Debug, thiserror::Error)]
 pub enum ImportError {
     /// The store does not answer.
     #[error(transparent)]
     Store(#[from] StoreError),
-    /// One entry cannot be a token.
-    #[error("{place}")]
-    Entry {
-        /// Which line or key.
-        place: String,
-        /// What is wrong with it.
-        source: EntryError,
-    },
     /// Over [`MAX_FILE`].
     #[error("the file is longer than 64 MiB")]
     TooLong,
     /// Over [`MAX_TOKENS`].
-    #[error("the file holds more than {MAX_TOKENS} tokens")]
+    #[error("the file has more than {MAX_TOKENS} entries")]
     TooMany,
     /// Bytes that are no text.
-    #[error("the file is not UTF-8")]
-    NotUtf8,
+    #[error(transparent)]
+    Text(#[from] text::TextError),
     /// Nothing to import.
-    #[error("the file holds no token")]
+    #[error("there is no token in the file")]
     Empty,
-    /// A CSV file that does not begin with the names of its columns.
-    #[error("the first line has to name the columns; {0}")]
-    Header(String),
+    /// Something of the whole CSV file.
+    #[error(transparent)]
+    Csv(#[from] csv::CsvError),
     /// Broken XML, or more of it than a token file can mean.
     #[error("line {line}: {fault}")]
     Xml {
@@ -64,70 +66,66 @@ pub enum ImportError {
     /// Something of the whole PSKC file.
     #[error(transparent)]
     Pskc(#[from] pskc::PskcError),
+    /// Something of the whole vault of Aegis.
+    #[error(transparent)]
+    Aegis(#[from] aegis::AegisError),
     /// A token among those of the file cannot stand beside the others.
     #[error(transparent)]
     Together(EnrollError),
 }
 
-/// How a file is written.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Format {
-    /// XML as RFC 6030 has it.
-    Pskc,
-    /// Columns that the first line names.
-    Csv,
-    /// One key URI a line.
-    Otpauth,
-    /// One JSON object a line, as `token export` writes them.
-    Json,
-}
-
-impl Format {
-    /// The words for all of them.
-    pub const WORDS: [&str; 4] = ["pskc", "csv", "otpauth", "json"];
-
-    /// Reads such a word.
-    pub fn from_word(word: &str) -> Option<Self> {
-        match word {
-            "pskc" => Some(Self::Pskc),
-            "csv" => Some(Self::Csv),
-            "otpauth" => Some(Self::Otpauth),
-            "json" => Some(Self::Json),
-            _ => None,
-        }
-    }
-
-    /// Guesses the format from how the text begins.
-    pub fn guess(text: &str) -> Self {
-        let text = text.trim_start();
-        let begins =
-            |word: &str| text.get(..word.len()).is_some_and(|start| start.eq_ignore_ascii_case(word));
-        match text.chars().next() {
-            Some('<') => Self::Pskc,
-            Some('{') => Self::Json,
-            // A comment, which only a file of URIs has.
-            Some('#') => Self::Otpauth,
-            Some(_) | None if begins("otpauth") => Self::Otpauth,
-            Some(_) | None => Self::Csv,
-        }
-    }
-}
-
 /// What the file does not say.
+#[derive(Default)]
 pub struct Defaults<'a> {
     /// The owner of tokens that name none.
     pub owner: Option<Owner>,
     /// The realm of users that name none.
     pub realm: &'a str,
+    /// The type of tokens that name none.
+    pub token_type: Option<TokenType>,
+    /// The hash of tokens that name none.
+    pub algorithm: Option<Algorithm>,
+    /// The length of codes that name none.
+    pub digits: Option<u8>,
     /// The key of an encrypted PSKC file.
     pub pre_shared_key: Option<Zeroizing<Vec<u8>>>,
+    /// The password of an encrypted PSKC file.
+    pub password: Option<Zeroizing<String>>,
 }
 
-/// Tokens that can be stored together.
+/// What becomes of an entry whose serial is in the store.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Known {
+    /// It is refused.
+    Refuse,
+    /// It is left out, and the store keeps its own.
+    Skip,
+    /// It takes the place of the one in the store.
+    Replace,
+}
+
+/// An entry that cannot be taken.
+#[derive(Debug)]
+pub struct Refused {
+    /// Where it is.
+    pub place: Place,
+    /// Why.
+    pub reason: EntryError,
+}
+
+struct Entry {
+    place: Place,
+    draft: Draft,
+    replaces: bool,
+}
+
+/// What a file has: tokens that can be stored together, and entries that cannot.
 #[derive(Default)]
 pub struct Batch {
-    drafts: Vec<Draft>,
+    entries: Vec<Entry>,
     serials: HashSet<String>,
+    secrets: HashMap<[u8; 32], Place>,
+    refused: Vec<Refused>,
     /// What was left out or changed, for the administrator.
     pub notes: Vec<String>,
 }
@@ -136,55 +134,133 @@ impl Batch {
     /// Reads a file.
     ///
     /// # Errors
-    /// [`ImportError`] but for those of the store.
+    /// [`ImportError`] but for those of the store. Entries that cannot be taken are in [`Batch::refused`].
     pub fn read(bytes: &[u8], format: Option<Format>, defaults: &Defaults<'_>) -> Result<Self, ImportError> {
         if u64::try_from(bytes.len()).unwrap_or(u64::MAX) > MAX_FILE {
             return Err(ImportError::TooLong);
         }
-        let text = std::str::from_utf8(bytes).map_err(|_| ImportError::NotUtf8)?;
-        let text = text.strip_prefix('\u{feff}').unwrap_or(text);
+        let text = text::decode(bytes)?;
+        let text = Zeroizing::new(text.into_owned());
         let mut batch = Self::default();
-        match format.unwrap_or_else(|| Format::guess(text)) {
-            Format::Pskc => pskc::read(text, defaults, &mut batch)?,
-            Format::Csv => csv::read(text, defaults, &mut batch)?,
-            Format::Otpauth => otpauth::read(text, defaults, &mut batch)?,
-            Format::Json => json::read(text, defaults, &mut batch)?,
+        match format.unwrap_or_else(|| Format::guess(&text)) {
+            Format::Pskc => pskc::read(&text, defaults, &mut batch)?,
+            Format::Csv => csv::read(&text, defaults, &mut batch)?,
+            Format::Otpauth => otpauth::read(&text, defaults, &mut batch)?,
+            Format::Json => json::read(&text, defaults, &mut batch)?,
+            Format::Aegis => aegis::read(&text, defaults, &mut batch)?,
         }
-        if batch.drafts.is_empty() { Err(ImportError::Empty) } else { Ok(batch) }
+        if batch.is_empty() && batch.refused.is_empty() { Err(ImportError::Empty) } else { Ok(batch) }
     }
 
     /// Returns the number of tokens.
     pub fn len(&self) -> usize {
-        self.drafts.len()
+        self.entries.len()
     }
 
     /// Tells whether there are none.
     pub fn is_empty(&self) -> bool {
-        self.drafts.is_empty()
+        self.entries.is_empty()
     }
 
     /// Shows the tokens before they are stored.
-    pub fn drafts(&self) -> &[Draft] {
-        &self.drafts
+    pub fn drafts(&self) -> impl Iterator<Item = &Draft> {
+        self.entries.iter().map(|entry| &entry.draft)
     }
 
-    /// Takes a token in, or says where and why not.
-    fn add(
-        &mut self,
-        place: impl Fn() -> String,
-        draft: Result<Draft, EntryError>,
-    ) -> Result<(), ImportError> {
-        let failed = |source| ImportError::Entry { place: place(), source };
-        let draft = draft.map_err(failed)?;
-        if self.drafts.len() >= MAX_TOKENS {
+    /// Shows the entries that cannot be taken, in the order of the file.
+    pub fn refused(&self) -> &[Refused] {
+        &self.refused
+    }
+
+    /// Takes a token in, or the reason why there is none.
+    fn add(&mut self, place: Place, found: Result<Found, EntryError>) -> Result<(), ImportError> {
+        if self.entries.len().saturating_add(self.refused.len()) >= MAX_TOKENS {
             return Err(ImportError::TooMany);
         }
-        let serial = &draft.token.serial;
-        if !serial.is_empty() && !self.serials.insert(serial.clone()) {
-            return Err(failed(EntryError::Twice(Short(serial).to_string())));
+        match found.and_then(|found| self.among_the_others(&place, found)) {
+            Ok(Found { draft, notes }) => {
+                self.entries.push(Entry { place, draft, replaces: false });
+                self.notes.extend(notes);
+            }
+            Err(reason) => self.refused.push(Refused { place, reason }),
         }
-        self.drafts.push(draft);
         Ok(())
+    }
+
+    fn among_the_others(&mut self, place: &Place, found: Found) -> Result<Found, EntryError> {
+        let Draft { token: Token { serial, user, realm, token_type, .. }, secret, .. } = &found.draft;
+        if self.serials.contains(serial) {
+            return Err(EntryError::Twice(Short(serial).to_string()));
+        }
+        if !user.is_empty() && !secret.is_empty() {
+            // Of one owner and one kind of codes, as the store compares them.
+            let owner = format!(
+                "{}\0{}\0{}\0",
+                realm.to_lowercase(),
+                user.to_lowercase(),
+                *token_type == TokenType::Totp
+            );
+            let digest: [u8; 32] = Sha256::new_with_prefix(owner).chain_update(&**secret).finalize().into();
+            if let Some(other) = self.secrets.get(&digest) {
+                let owner = Short(user).to_string();
+                return Err(EntryError::SameSecret { place: other.clone(), owner });
+            }
+            self.secrets.insert(digest, place.clone());
+        }
+        if !serial.is_empty() {
+            self.serials.insert(serial.clone());
+        }
+        Ok(found)
+    }
+
+    /// Compares the tokens with those of the store; returns the serials that are left out.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    pub fn compare(&mut self, store: &Store<'_>, known: Known) -> Result<Vec<String>, StoreError> {
+        let mut skipped = Vec::new();
+        let mut entries = Vec::with_capacity(self.entries.len());
+        let mut secrets = known::Secrets::new(store)?;
+        for mut entry in std::mem::take(&mut self.entries) {
+            let holder = secrets.holder(&entry.draft.token, &entry.draft.secret)?;
+            if let Some(reason) = holder {
+                self.refused.push(Refused { place: entry.place, reason: EntryError::Enroll(reason) });
+                continue;
+            }
+            let serial = &entry.draft.token.serial;
+            let stored = if serial.is_empty() { None } else { store.token(serial)? };
+            let Some(stored) = stored else {
+                entries.push(entry);
+                continue;
+            };
+            match known {
+                Known::Skip => skipped.push(stored.serial),
+                Known::Replace
+                    if replace::is_replaceable(stored.token_type, entry.draft.token.token_type) =>
+                {
+                    entry.replaces = true;
+                    entries.push(entry);
+                }
+                Known::Replace => self.refused.push(Refused {
+                    place: entry.place,
+                    reason: EntryError::NotReplaceable {
+                        token_type: stored.token_type,
+                        serial: stored.serial,
+                    },
+                }),
+                Known::Refuse => self
+                    .refused
+                    .push(Refused { place: entry.place, reason: EntryError::Exists(stored.serial) }),
+            }
+        }
+        self.entries = entries;
+        Ok(skipped)
+    }
+
+    /// Returns the serials of tokens in the store that [`Batch::store`] replaces.
+    pub fn replaced(&self) -> Vec<String> {
+        let replacing = self.entries.iter().filter(|entry| entry.replaces);
+        replacing.map(|entry| entry.draft.token.serial.clone()).collect()
     }
 
     /// Seals the tokens and stores them, all or none; returns their serials in the order of the file. `progress` is
@@ -193,8 +269,9 @@ impl Batch {
     /// # Errors
     /// [`StoreError::Exists`] and others; forward tokens that lead nowhere.
     pub fn store(mut self, store: &Store<'_>, progress: &dyn Fn()) -> Result<Vec<String>, ImportError> {
-        let mut sealed: Vec<(Token, Vec<u64>)> = Vec::with_capacity(self.drafts.len());
-        for mut draft in self.drafts {
+        let replaced: HashSet<String> = self.replaced().into_iter().collect();
+        let mut sealed: Vec<(Token, Vec<u64>)> = Vec::with_capacity(self.entries.len());
+        for Entry { mut draft, .. } in self.entries {
             // A generated serial may be that of another token of the file.
             while draft.token.serial.is_empty() {
                 let serial = naming::random_serial(draft.token.token_type)?;
@@ -212,8 +289,21 @@ impl Batch {
             (&one.realm, &one.user, &one.serial).cmp(&(&other.realm, &other.user, &other.serial))
         });
         let rows = sealed.iter().map(|(token, used)| (token, used.as_slice())).inspect(|_| progress());
-        store.add_tokens_if(rows, || {
-            known::refuse(store, sealed.iter().map(|(token, _)| token)).map_err(together)?;
+        let sealer = store.sealer_or_create()?;
+        let merge = |new: &Token, stored: &Token| {
+            let fits =
+                replaced.contains(&new.serial) && replace::is_replaceable(stored.token_type, new.token_type);
+            let merged = fits.then(|| replace::merge(new, stored, sealer));
+            merged.ok_or_else(|| StoreError::Exists(new.serial.clone()))?
+        };
+        store.put_tokens_if(rows, merge, || {
+            // As they are in the store now: one that was replaced may have its owner from there.
+            let written = sealed.iter().filter(|(token, _)| replaced.contains(&token.serial));
+            let written: Result<Vec<_>, _> = written.map(|(token, _)| store.token(&token.serial)).collect();
+            let written: Vec<Token> = written?.into_iter().flatten().collect();
+            let others = sealed.iter().map(|(token, _)| token);
+            let others = others.filter(|token| !replaced.contains(&token.serial));
+            known::refuse(store, others.chain(&written)).map_err(together)?;
             for (token, _) in &sealed {
                 if let Some(target) = &token.target {
                     chain::check(store, &token.serial, target)

@@ -1,23 +1,39 @@
 //! Key URIs, one a line: `otpauth://totp/ISSUER:ACCOUNT?secret=BASE32&digits=6&period=30`, as authenticator apps
-//! write them.
+//! write them. A line may also be a migration URI with several accounts.
 
 use percent_encoding::percent_decode_str;
 use zeroize::Zeroizing;
 
-use super::entry::{self, EntryError, expected};
-use super::{Batch, Defaults, ImportError};
+use super::entry::{self, EntryError, Found, Place, expected};
+use super::{Batch, Defaults, ImportError, migration, serial};
 use crate::store::TokenType;
-use crate::token::enroll::{Draft, Wanted};
+use crate::token::Owner;
+use crate::token::enroll::Wanted;
 use crate::token::naming;
+
+/// What a serial begins with that servers put into a label in the place of a name: those of privacyIDEA, eduMFA, LinOTP and this
+/// program.
+const SERIALS: [&str; 7] = ["HOTP", "TOTP", "OATH", "UBOM", "UBHE", "LSGO", "GOOG"];
 
 /// Reads the lines of a file; empty ones and those that begin with `#` mean nothing.
 pub(super) fn read(text: &str, defaults: &Defaults<'_>, batch: &mut Batch) -> Result<(), ImportError> {
-    for (index, line) in text.lines().enumerate() {
-        let line = line.trim();
-        if !line.is_empty() && !line.starts_with('#') {
-            batch.add(|| format!("line {}", index.saturating_add(1)), parse(line, defaults))?;
+    let mut parts = migration::Parts::default();
+    for (line, text) in (1..).zip(text.lines().map(str::trim)) {
+        if text.is_empty() || text.starts_with('#') {
+            continue;
+        }
+        match text.split_once("://") {
+            Some((scheme, rest)) if scheme.eq_ignore_ascii_case(migration::SCHEME) => {
+                migration::read(rest, line, defaults, batch, &mut parts)?;
+            }
+            Some(_) | None => {
+                let place = Place::Line(line);
+                let found = parse(text, &place, defaults);
+                batch.add(place, found)?;
+            }
         }
     }
+    batch.notes.extend(parts.missing());
     Ok(())
 }
 
@@ -29,22 +45,32 @@ struct Parameters {
     digits: Option<Zeroizing<String>>,
     period: Option<Zeroizing<String>>,
     counter: Option<Zeroizing<String>>,
+    serial: Option<Zeroizing<String>>,
+    issuer: Option<Zeroizing<String>>,
+    encoder: Option<Zeroizing<String>>,
 }
 
 impl Parameters {
+    /// Reads the pairs. A parameter without a value is as good as none, as it is for apps.
     fn parse(query: &str) -> Result<Self, EntryError> {
         let mut parameters = Self::default();
-        for pair in query.split('&').filter(|pair| !pair.is_empty()) {
-            let (name, value) = pair.split_once('=').ok_or_else(malformed)?;
+        for pair in query.split('&') {
+            let (name, value) = pair.split_once('=').unwrap_or((pair, ""));
             let (place, name) = match name.to_ascii_lowercase().as_str() {
                 "secret" => (&mut parameters.secret, "secret"),
                 "algorithm" => (&mut parameters.algorithm, "algorithm"),
                 "digits" => (&mut parameters.digits, "digits"),
                 "period" => (&mut parameters.period, "period"),
                 "counter" => (&mut parameters.counter, "counter"),
+                "serial" => (&mut parameters.serial, "serial"),
+                "issuer" => (&mut parameters.issuer, "issuer"),
+                "encoder" => (&mut parameters.encoder, "encoder"),
                 _ => continue,
             };
-            if place.replace(decode(value)?).is_some() {
+            let value = decode(value)?;
+            let is_new = value.trim().is_empty() || place.replace(value).is_none();
+            // Apps differ in which issuer they show; nothing else may be ambiguous.
+            if !is_new && name != "issuer" {
                 return Err(EntryError::Repeated(name));
             }
         }
@@ -52,42 +78,121 @@ impl Parameters {
     }
 }
 
-/// Reads one URI. The account is the owner, written as at a login; without one, the token is the default owner's.
-fn parse(uri: &str, defaults: &Defaults<'_>) -> Result<Draft, EntryError> {
+/// Reads one URI. The account is the owner, written as at a login, or a serial; without one, the token is the default owner's.
+fn parse(uri: &str, place: &Place, defaults: &Defaults<'_>) -> Result<Found, EntryError> {
     let (scheme, rest) = uri.split_once("://").ok_or_else(malformed)?;
     if !scheme.eq_ignore_ascii_case("otpauth") {
         return Err(malformed());
     }
-    let (kind, rest) = rest.split_once('/').ok_or_else(malformed)?;
-    let token_type = match kind.to_ascii_lowercase().as_str() {
-        "hotp" => TokenType::Hotp,
-        "totp" => TokenType::Totp,
-        _ => return Err(expected("the type", "hotp or totp")),
-    };
-    let (label, query) = rest.split_once('?').ok_or_else(malformed)?;
+    let (path, query) = rest.split_once('?').ok_or_else(malformed)?;
+    let (kind, label) = path.split_once('/').unwrap_or((path, ""));
+    let token_type = token_type(kind)?;
+    refuse_markup(query)?;
     let query = query.split_once('#').map_or(query, |(query, _)| query);
-    let label = decode(label)?;
-    let account = label.split_once(':').map_or(label.as_str(), |(_, account)| account).trim();
     let parameters = Parameters::parse(query)?;
+    if parameters.encoder.is_some() {
+        return Err(EntryError::Unsupported("a code that is not of decimal digits"));
+    }
+    let label = decode(label)?;
+    let issuer = parameters.issuer.as_ref().map_or("", |issuer| issuer.trim());
     let secret = parameters.secret.ok_or(EntryError::Missing("the secret"))?;
     // Apps may write a counter or a period into every URI; only the type's own counts.
     let of = |kind| move |text: &Zeroizing<String>| (token_type == kind).then(|| text.clone());
     let period = parameters.period.as_ref().and_then(of(TokenType::Totp));
     let counter = parameters.counter.as_ref().and_then(of(TokenType::Hotp));
-    let owner = match account {
-        "" => defaults.owner.clone(),
-        account => Some(naming::owner(account, None, defaults.realm)?),
+    let mut notes = Vec::new();
+    let Labelled { owner, serial } = Labelled::read(&label, issuer, place, defaults, &mut notes)?;
+    let serial = match &parameters.serial {
+        Some(serial) => Some(serial::take(serial, token_type, place, &mut notes)?),
+        None => serial,
     };
     let wanted = Wanted {
+        serial,
         owner,
-        secret: Some(entry::base32(&secret)?),
-        algorithm: parameters.algorithm.map(|text| entry::algorithm(&text)).transpose()?,
-        digits: parameters.digits.map(|text| entry::number("digits", &text)).transpose()?,
+        // A blank may be written as a plus sign.
+        secret: Some(entry::base32(&secret.replace('+', " "))?),
+        algorithm: parameters
+            .algorithm
+            .map(|text| entry::algorithm(&text))
+            .transpose()?
+            .or(defaults.algorithm),
+        digits: parameters.digits.map(|text| entry::number("digits", &text)).transpose()?.or(defaults.digits),
         period: period.map(|text| entry::number("period", &text)).transpose()?,
         counter: counter.map(|text| entry::number("counter", &text)).transpose()?,
         ..Wanted::new(token_type)
     };
-    Ok(wanted.draft()?)
+    Ok(Found { draft: wanted.draft()?, notes })
+}
+
+/// Whose token a label names: a person, written as at a login, or a serial.
+pub(super) struct Labelled {
+    pub(super) owner: Option<Owner>,
+    pub(super) serial: Option<String>,
+}
+
+impl Labelled {
+    /// Reads `ACCOUNT` or `ISSUER:ACCOUNT`.
+    pub(super) fn read(
+        label: &str,
+        issuer: &str,
+        place: &Place,
+        defaults: &Defaults<'_>,
+        notes: &mut Vec<String>,
+    ) -> Result<Self, EntryError> {
+        let prefixed = label.trim().strip_prefix(issuer).filter(|_| !issuer.is_empty());
+        let account = match prefixed.and_then(|rest| rest.trim_start().strip_prefix(':')) {
+            Some(account) => account,
+            None => label.split_once(':').map_or(label, |(_, account)| account),
+        };
+        let account = account.trim();
+        if account.is_empty() {
+            return Ok(Self { owner: defaults.owner.clone(), serial: None });
+        }
+        if is_serial(account) {
+            if defaults.owner.is_none() {
+                notes.push(format!(
+                    "{place}: the label is the serial {account}; the token belongs to nobody until it is assigned"
+                ));
+            }
+            return Ok(Self { owner: defaults.owner.clone(), serial: Some(account.to_owned()) });
+        }
+        Ok(Self { owner: Some(naming::owner(account, None, defaults.realm)?), serial: None })
+    }
+}
+
+/// Tells whether a label is a serial such as `TOTP0001ABCD` or `HOTP-7F3K2M9Q`, or a UUID, which FreeIPA's tokens have.
+fn is_serial(account: &str) -> bool {
+    let groups: Vec<&str> = account.split('-').collect();
+    let is_hex = |group: &&str| group.bytes().all(|byte| byte.is_ascii_hexdigit());
+    if groups.iter().map(|group| group.len()).eq([8, 4, 4, 4, 12]) && groups.iter().all(is_hex) {
+        return true;
+    }
+    let rest = SERIALS.iter().find_map(|begin| account.strip_prefix(begin)).unwrap_or_default();
+    let (is_apart, rest) = rest.strip_prefix('-').map_or((false, rest), |rest| (true, rest));
+    let fits = |byte: u8| byte.is_ascii_digit() || byte.is_ascii_uppercase() || byte == b'_';
+    let has_digit = rest.bytes().any(|byte| byte.is_ascii_digit());
+    rest.len() >= 4
+        && rest.bytes().all(fits)
+        && (is_apart || has_digit)
+        && naming::check_serial(account).is_ok()
+}
+
+pub(super) fn token_type(text: &str) -> Result<TokenType, EntryError> {
+    match text.trim().to_ascii_lowercase().as_str() {
+        "hotp" => Ok(TokenType::Hotp),
+        "totp" => Ok(TokenType::Totp),
+        _ => Err(expected("the type", "hotp or totp")),
+    }
+}
+
+/// Refuses a URI that was copied out of HTML: behind `&amp;`, apps and programs find no parameter that they know, and codes would have
+/// another length or another hash than is written.
+fn refuse_markup(query: &str) -> Result<(), EntryError> {
+    let query = query.to_ascii_lowercase();
+    let found = ["&amp;", "&#38;", "&#038;", "&#x26;", "%26amp%3b", "&amp%3b"]
+        .iter()
+        .any(|mark| query.contains(mark));
+    if found { Err(expected("the separator of parameters", "&, and is written as in HTML")) } else { Ok(()) }
 }
 
 fn decode(text: &str) -> Result<Zeroizing<String>, EntryError> {
@@ -100,82 +205,4 @@ fn malformed() -> EntryError {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::store::{Algorithm, Token};
-    use crate::token::export::uri;
-
-    const SECRET: &str = "GEZDGNBVGY3TQOJQGEZDGNBVGY3TQOJQ";
-
-    fn parsed(uri: &str) -> Result<Draft, String> {
-        let defaults = Defaults { owner: None, realm: "default", pre_shared_key: None };
-        parse(uri, &defaults).map_err(|error| error.to_string())
-    }
-
-    #[test]
-    fn what_apps_write_is_read() {
-        let uri = format!(
-            "otpauth://totp/ACME%20Co:john.doe@email.com?secret={SECRET}&issuer=ACME%20Co&algorithm=SHA1&digits=6&period=30"
-        );
-        let draft = parsed(&uri).unwrap();
-        assert_eq!(&**draft.secret, b"12345678901234567890");
-        let Token { token_type, user, realm, digits, period, .. } = &draft.token;
-        assert_eq!((user.as_str(), realm.as_str()), ("john.doe", "email.com"));
-        assert_eq!((*token_type, *digits, *period), (TokenType::Totp, 6, 30));
-        let draft =
-            parsed("OTPAUTH://HOTP/alice?Secret=gezdgnbvgy3tqojqgezdgnbvgy3tqojq&counter=5&period=30")
-                .unwrap();
-        assert_eq!((draft.token.counter, draft.token.period), (5, 0));
-        assert_eq!((draft.token.user.as_str(), draft.token.realm.as_str()), ("alice", "default"));
-        let draft = parsed(&format!("otpauth://totp/?secret={SECRET}&algorithm=SHA512&digits=8")).unwrap();
-        assert_eq!((draft.token.algorithm, draft.token.user.as_str()), (Algorithm::Sha512, ""));
-    }
-
-    #[test]
-    fn what_enroll_shows_is_read_back() {
-        for user in ["alice", "a:b/c?d#e&f=g%20@x", "jöhn 用户"] {
-            let token = Token {
-                user: user.to_owned(),
-                realm: "realm 1".to_owned(),
-                digits: 8,
-                period: 60,
-                algorithm: Algorithm::Sha256,
-                ..Token::new(TokenType::Totp, "T")
-            };
-            let draft = parsed(&uri(&token, b"12345678901234567890").unwrap()).unwrap();
-            let read = draft.token;
-            assert_eq!((&read.user, &read.realm), (&token.user, &token.realm));
-            assert_eq!((read.digits, read.period, read.algorithm), (8, 60, Algorithm::Sha256));
-            assert_eq!(&**draft.secret, b"12345678901234567890");
-        }
-    }
-
-    #[test]
-    fn what_is_no_key_uri_is_refused_without_its_secret() {
-        let malformed = "the line has to be otpauth://TYPE/LABEL?secret=BASE32";
-        for (uri, error) in [
-            ("http://totp/a?secret=S", malformed),
-            ("otpauth:totp", malformed),
-            ("otpauth://totp", malformed),
-            ("otpauth://totp/a", malformed),
-            ("otpauth://totp/a?secret", malformed),
-            ("otpauth://totp/%ff?secret=S", malformed),
-            ("otpauth-migration://offline?data=S", malformed),
-            ("otpauth://steam/a?secret=S", "the type has to be hotp or totp"),
-            ("otpauth://totp/a?digits=6", "the secret is missing"),
-            ("otpauth://totp/a?secret=S&secret=S", "secret is given twice"),
-            ("otpauth://totp/a?secret=S1", "the secret has to be base32 (A to Z and 2 to 7)"),
-            ("otpauth://totp/a?secret=GEZA", "the secret has to be 10 to 128 bytes"),
-            ("otpauth://totp/a?secret=", "the secret has to be 10 to 128 bytes"),
-            ("otpauth://totp/a?secret=S&digits=x", "digits has to be a number of decimal digits"),
-            ("otpauth://totp/a?secret=S&digits=7", "the number of digits has to be 6 or 8"),
-            ("otpauth://totp/a?secret=S&period=15", "the period has to be 30 or 60 seconds"),
-            ("otpauth://totp/a?secret=S&algorithm=MD5", "the algorithm has to be sha1, sha256 or sha512"),
-            ("otpauth://totp/a%0Ab?secret=S", "the user contains a control character"),
-            ("otpauth://totp/a@?secret=S", "a realm is not empty and has no '@'"),
-        ] {
-            let uri = uri.replace("=S", &format!("={SECRET}"));
-            assert_eq!(parsed(&uri).err().unwrap(), error, "{uri}");
-        }
-    }
-}
+mod tests;

@@ -33,6 +33,7 @@ pub(super) enum Space {
 /// An element with all that is in it.
 pub(super) struct Element {
     pub(super) space: Space,
+    /// In lower case: privacyIDEA and eduMFA write all names so.
     pub(super) name: String,
     attributes: Vec<(String, String)>,
     text: Zeroizing<String>,
@@ -40,9 +41,10 @@ pub(super) struct Element {
 }
 
 impl Element {
-    /// Returns the value of an attribute without a namespace.
+    /// Returns the value of an attribute without a namespace, whose name may be written in any case.
     pub(super) fn attribute(&self, name: &str) -> Option<&str> {
-        self.attributes.iter().find(|(known, _)| known == name).map(|(_, value)| value.as_str())
+        let attribute = self.attributes.iter().find(|(known, _)| known.eq_ignore_ascii_case(name));
+        attribute.map(|(_, value)| value.as_str())
     }
 
     /// Returns the text in it, without the blanks around it.
@@ -50,14 +52,19 @@ impl Element {
         self.text.trim()
     }
 
-    /// Tells whether this is the element of that name.
+    /// Tells whether this is the element of that name, written in any case.
     pub(super) fn is(&self, space: Space, name: &str) -> bool {
-        self.space == space && self.name == name
+        self.space == space && self.name.eq_ignore_ascii_case(name)
     }
 
     /// Returns the first child of that name.
     pub(super) fn child(&self, space: Space, name: &str) -> Option<&Element> {
         self.children.iter().find(|child| child.is(space, name))
+    }
+
+    /// Returns the first child of that name in whatever namespace.
+    pub(super) fn child_anywhere(&self, name: &str) -> Option<&Element> {
+        self.children.iter().find(|child| child.name.eq_ignore_ascii_case(name))
     }
 }
 
@@ -186,17 +193,21 @@ impl<'t> Document<'t> {
     }
 
     fn element(&self, space: Space, start: &BytesStart<'_>) -> Result<Element, ImportError> {
-        let mut attributes = Vec::new();
+        let mut attributes: Vec<(String, String)> = Vec::new();
         for attribute in start.attributes() {
             let attribute = attribute.map_err(|_| self.broken("an attribute that is none"))?;
             let value = attribute
                 .normalized_value(XmlVersion::Implicit1_0)
                 .map_err(|_| self.broken("an attribute that is none"))?;
-            attributes.push((attribute.key.into_inner().to_owned(), value.into_owned()));
+            let name = attribute.key.into_inner().to_ascii_lowercase();
+            if attributes.iter().any(|(known, _)| *known == name) {
+                return Err(self.broken("an attribute that is given twice"));
+            }
+            attributes.push((name, value.into_owned()));
         }
         Ok(Element {
             space,
-            name: start.local_name().into_inner().to_owned(),
+            name: start.local_name().into_inner().to_ascii_lowercase(),
             attributes,
             text: Zeroizing::default(),
             children: Vec::new(),
@@ -243,6 +254,18 @@ mod tests {
     }
 
     #[test]
+    fn names_are_read_in_any_case() {
+        let text = "<Root xmlns='urn:ietf:params:xml:ns:keyprov:pskc'><SerialNo Id='1'>A</SerialNo></Root>";
+        for text in [text, &text.replace("SerialNo", "serialno").replace("Id", "id")] {
+            let (mut document, root) = Document::open(text).unwrap();
+            assert!(root.is(Space::Pskc, "root") && root.is(Space::Pskc, "Root"));
+            let child = document.next_child().unwrap().unwrap();
+            assert!(child.is(Space::Pskc, "SerialNo"));
+            assert_eq!(child.attribute("ID"), Some("1"));
+        }
+    }
+
+    #[test]
     fn a_document_type_is_refused_and_with_it_every_entity_of_its_own() {
         let bomb = "<!DOCTYPE r [<!ENTITY a 'ha'><!ENTITY b '&a;&a;&a;'>]>\n<r><c>&b;</c></r>";
         assert_eq!(read(bomb), Err("line 1: a document type is not allowed".to_owned()));
@@ -268,6 +291,7 @@ mod tests {
             "x<r/>",
             "<r>x</r>",
             "<r><a b='1' b='2'/></r>",
+            "<r><a b='1' B='2'/></r>",
             "<x:r/>",
             "<r><a b=1/></r>",
             "<r><a>&</a></r>",
