@@ -8,6 +8,7 @@ mod cause;
 pub mod stream;
 mod tls;
 pub mod udp;
+mod url;
 mod watch;
 
 use std::time::Duration;
@@ -20,6 +21,7 @@ use ureq::{Agent, Proxy, ProxyProtocol};
 use zeroize::Zeroizing;
 
 pub use self::cause::Cause;
+pub use self::url::Url;
 pub use self::watch::Progress;
 use self::watch::Watch;
 use crate::appliance::HttpProxy;
@@ -376,50 +378,6 @@ fn read(mut response: ureq::http::Response<ureq::Body>) -> Result<Reply, ureq::E
     let status = response.status().as_u16();
     let body = response.body_mut().with_config().limit(MAX_BODY).read_to_vec()?;
     Ok(Reply { status, body })
-}
-
-/// The address of a server, checked.
-pub struct Url {
-    text: String,
-    https: bool,
-    host: String,
-}
-
-impl Url {
-    /// Takes `http://…` or `https://…` with a host, without user, query and fragment; returns `None` for others.
-    pub fn parse(text: &str) -> Option<Self> {
-        let text = text.trim().trim_end_matches('/');
-        let uri: ureq::http::Uri = text.parse().ok()?;
-        let https = match uri.scheme_str()? {
-            "https" => true,
-            "http" => false,
-            _ => return None,
-        };
-        let authority = uri.authority()?;
-        if authority.as_str().contains('@')
-            || uri.query().is_some()
-            || text.contains('#')
-            || uri.host()?.is_empty()
-        {
-            return None;
-        }
-        Some(Self { text: text.to_owned(), https, host: authority.as_str().to_owned() })
-    }
-
-    /// Returns host and port as written.
-    pub fn host(&self) -> &str {
-        &self.host
-    }
-
-    /// Returns the whole address.
-    pub fn as_str(&self) -> &str {
-        &self.text
-    }
-
-    /// Returns the address with a path appended.
-    pub fn join(&self, path: &str) -> String {
-        format!("{}/{path}", self.text)
-    }
 }
 
 /// Reads the proxy. Each option counts in one spelling of the section where it is not written, or empty, in the other

@@ -25,7 +25,7 @@ use rusqlite::config::DbConfig;
 use serde_json::{Value, json};
 
 use support::{Ended, PROGRAM, Running};
-use token_site::{Site, State, answer, code, code_of_now, login, number_from};
+use token_site::{Site, State, answer, code, code_of_now, login, number_from, other_code, other_secret};
 
 /// How many runs that nobody kills tell how long one takes.
 const UNHARMED: usize = 5;
@@ -93,9 +93,11 @@ const KINDS: &[Kind] = &[
                 json!({"serial": format!("H-{name}{run}"), "type": "hotp", "user": format!("{name}{run}"),
                     "realm": "office"})
             };
+            let mut carol = approver("carol");
+            carol["secret"] = json!(other_secret());
             let asking = json!({"serial": format!("E{run}"), "type": "4eyes", "user": format!("alice{run}"),
                 "realms": "office:2"});
-            vec![asking, approver("bob"), approver("carol")]
+            vec![asking, approver("bob"), carol]
         },
         last_step: |site, run| {
             let asked = site.hook(&alice(run, ""));
@@ -115,7 +117,8 @@ fn alice(run: usize, password: &str) -> Value {
 }
 
 fn approval(run: usize, name: &str, cookie: &Value) -> Value {
-    answer(&format!("s{run}"), &format!("alice{run}"), cookie, &format!("{name}{run}:{}", code(0)))
+    let code = if name == "carol" { other_code(0) } else { code(0) };
+    answer(&format!("s{run}"), &format!("alice{run}"), cookie, &format!("{name}{run}:{code}"))
 }
 
 fn same(_: &Site, _: usize, last_step: &Value) -> Value {

@@ -116,7 +116,7 @@ fn what_the_user_types_for_local_tokens_goes_nowhere() {
         let place = Place::new();
         let ended = place.hook(&authenticate(&format!("{DEBUG}{CACHE}"), json!({"key_value_pairs": pairs})));
         assert_eq!(ended.verdict(), "DENY");
-        ended.assert_logged(&["rejected by local"]);
+        ended.assert_logged(&["is rejected"]);
         assert_clean("stdout", &ended.stdout);
         assert_nothing_left(&place, &ended, &[]);
     }

@@ -12,6 +12,7 @@ mod support;
 
 use serde_json::{Value, json};
 
+use support::service::Service;
 use support::{Place, authenticate, authorize, credential_hook};
 
 /// RFC 4226's key, whose code 0 is 755224.
@@ -143,13 +144,16 @@ fn verdict(place: &Place, invocation: &Value) -> String {
 
 fn cached(first: Value, second: Value) -> String {
     let place = Place::new();
-    let none = format!("{NAMES}[mfa]\nprovider=none\n[authentication_cache]\nreuse_limit=5\n");
-    let mut first = authenticate(&none, first);
+    let service = Service::answering(&json!({"result": "ACCEPT"}));
+    let configuration = format!(
+        "{NAMES}[mfa]\nprovider=http\n[authentication_cache]\nreuse_limit=5\n[http]\nserver_url=http://{}\n",
+        service.address
+    );
+    let mut first = authenticate(&configuration, first);
     first["arguments"]["key_value_pairs"] = json!({"otp": "1"});
     assert_eq!(verdict(&place, &first), "ACCEPT");
-    // A provider that would have to ask.
-    let asking = none.replace("provider=none", "provider=http") + "[http]\nserver_url=http://127.0.0.1:9\n";
-    verdict(&place, &authenticate(&asking, second))
+    // Without a remembered authentication the password is asked for.
+    verdict(&place, &authenticate(&configuration, second))
 }
 
 #[test]
@@ -215,6 +219,9 @@ fn nobody_approves_for_themselves_under_another_spelling() {
     assert_eq!(ask("bob", "alice:1234755224"), "ACCEPT");
 }
 
+/// A place that compares, what it is given, and the spellings with the verdict of each.
+type Comparison<'a> = (&'a str, &'a str, &'a [(&'a str, Is)]);
+
 #[test]
 fn a_rule_that_denies_means_every_spelling_and_one_that_accepts_the_certain_ones() {
     let deny = |condition: &str| {
@@ -226,7 +233,7 @@ fn a_rule_that_denies_means_every_spelling_and_one_that_accepts_the_certain_ones
         |condition: &str| format!("{NAMES}[access]\nprovider=rules\n[rule a]\n{condition}\naction=accept\n");
     let members =
         json!({"server_username": "x", "server_hostname": "x.example.org", "server_ip": "192.0.2.1"});
-    let places: [(&str, &str, &[(&str, Is)]); 5] = [
+    let places: [Comparison<'_>; 5] = [
         ("users=alice", "gateway_user", PEOPLE),
         ("accounts=root", "server_username", ACCOUNTS),
         ("hosts=db1.example.org", "server_hostname", HOSTS),

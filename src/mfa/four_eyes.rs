@@ -129,6 +129,7 @@ pub fn except_whitelisted(settings: &Settings<'_>) -> Result<bool, SettingError>
 /// # Errors
 /// A reference that leads nowhere.
 pub fn approvals_as_written(settings: &Settings<'_>) -> Result<Option<(String, String)>, SettingError> {
-    let (realms, connections) = (settings.text(&REALMS)?, settings.text(&CONNECTIONS)?);
-    Ok(connections.zip(realms).filter(|(connections, _)| !connections.is_empty()))
+    let written = |option: &Opt| settings.list(option).map(|entries| entries.join(", "));
+    let (connections, realms) = (written(&CONNECTIONS)?, written(&REALMS)?);
+    Ok((!connections.is_empty() && !realms.is_empty()).then_some((connections, realms)))
 }

@@ -24,6 +24,8 @@ mod reason;
 mod servers;
 mod yubico;
 
+/// The approvals that are demanded.
+pub use crate::token::four_eyes::Demand as Approvals;
 pub use carried::Carried;
 pub(crate) use four_eyes::REALMS;
 pub use four_eyes::{approvals_as_written, approvals_of_connection, approvals_of_rule, except_whitelisted};

@@ -6,10 +6,9 @@ use super::factor::UNREACHABLE;
 use super::proof::{FactorProof, Proof};
 use super::{Context, Stop};
 use crate::access::{self, Requirement};
-use crate::mfa;
+use crate::mfa::{self, Approvals};
 use crate::protocol::invocation::Arguments;
 use crate::protocol::response::Metadata;
-use crate::token::four_eyes::Demand as Approvals;
 
 /// How well it has to be proved who the user is.
 #[derive(Clone, Copy, PartialEq, Eq)]

@@ -8,12 +8,11 @@ use super::evidence::Evidence;
 use super::progress::{AaProgress, Told};
 use super::{Context, Denial, Fault, Stop};
 use crate::logging::Chain;
-use crate::mfa::{Answer, Carried, MfaClient, MfaError, Naming, Reason, Subject, Tools};
+use crate::mfa::{Answer, Approvals, Carried, MfaClient, MfaError, Naming, Reason, Subject, Tools};
 use crate::names::{MfaIdentity, Requester};
 use crate::protocol::cookie::Cookie;
 use crate::protocol::invocation::Arguments;
 use crate::secret;
-use crate::token::four_eyes::Demand as Approvals;
 
 /// Where a provider's state stands in the cookie.
 pub(super) const STATE: &str = "state";

@@ -11,7 +11,7 @@ use std::time::Duration;
 use rusqlite::backup::{Backup, StepResult};
 use rusqlite::{Connection, ErrorCode, OpenFlags, params};
 
-use super::{Database, MAX_WINDOW, STATE_FILE, Store, StoreError, sqlite};
+use super::{Database, MAX_WINDOW, STATE_FILE, Store, StoreError, schema, sqlite};
 use crate::clock::Budget;
 
 /// How long a copy waits before it asks again for a lock.
@@ -116,7 +116,7 @@ impl Store<'_> {
             return Err(BackupError::StateExists(place));
         }
         let failed = |source| BackupError::Copy { path: file.to_owned(), source };
-        sqlite::take_steps(&ready.connection, sqlite::STATE).map_err(failed)?;
+        sqlite::take_steps(&ready.connection, schema::STATE).map_err(failed)?;
         if let Some(check) = ready.meta(super::vault::CHECK)? {
             self.open_or_reseal(&ready, check, &directory)?;
         }
@@ -135,7 +135,7 @@ impl Store<'_> {
             // Only a log was left, and it is given up: SQLite deletes the log of a database that is empty.
             let _ = make(&place);
         }
-        let mut target = sqlite::open(&place, sqlite::STATE, self.budget.remaining())?;
+        let mut target = sqlite::open(&place, schema::STATE, self.budget.remaining())?;
         copy(ready, &mut target, self.budget).map_err(StoreError::of_sqlite(&place))?;
         sqlite::fold_in(&target);
         Ok(restored)
@@ -171,7 +171,7 @@ impl Store<'_> {
             _ => failed(error),
         })?;
         let version = sqlite::version(&ready).map_err(|_| no_backup())?;
-        if version > sqlite::STATE.len() {
+        if version > schema::STATE.len() {
             return Err(StoreError::Newer(file.to_owned()).into());
         }
         if !is_ours(&ready, version).unwrap_or(false) || !is_whole(&ready).unwrap_or(false) {
@@ -261,7 +261,7 @@ fn is_whole(connection: &Connection) -> rusqlite::Result<bool> {
 fn is_ours(connection: &Connection, version: usize) -> rusqlite::Result<bool> {
     let ours = Connection::open_in_memory()?;
     sqlite::add_functions(&ours)?;
-    for step in sqlite::STATE.iter().take(version) {
+    for step in schema::STATE.iter().take(version) {
         ours.execute_batch(step)?;
     }
     Ok(version > 0 && schema(connection)? == schema(&ours)?)

@@ -15,6 +15,7 @@ mod leases;
 mod look;
 mod offline;
 mod receipts;
+mod schema;
 mod seal;
 mod sessions;
 mod settle;
@@ -280,12 +281,12 @@ impl<'a> Store<'a> {
 
     fn persistent(&self) -> Result<&Database, StoreError> {
         let place = if self.reads_only { Places::named_persistent } else { Places::persistent };
-        self.open(&self.persistent, place, STATE_FILE, sqlite::STATE)
+        self.open(&self.persistent, place, STATE_FILE, schema::STATE)
     }
 
     fn ephemeral(&self) -> Result<&Database, StoreError> {
         let place = if self.reads_only { Places::named_ephemeral } else { Places::ephemeral };
-        self.open(&self.ephemeral, place, CONNECTIONS_FILE, sqlite::CONNECTIONS)
+        self.open(&self.ephemeral, place, CONNECTIONS_FILE, schema::CONNECTIONS)
     }
 
     fn open<'s>(

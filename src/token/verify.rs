@@ -18,7 +18,7 @@ use crate::store::{
 };
 
 /// Why a login is denied of which nothing else is to be said.
-const DENIED: &str = "no token held";
+const DENIED: &str = "no token accepted it";
 /// What a user with a challenge reads.
 const PROMPT: &str = "Please enter the one-time password: ";
 

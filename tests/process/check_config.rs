@@ -365,12 +365,13 @@ fn what_decides_besides_the_roads_is_told_too() {
     assert_eq!(
         found["roads"]["authenticate"],
         json!([
-            "whoever authenticated from the same address in the last 90 s, as often as they like: without a factor",
+            "connection policies production_*, db_*, and where there is no name: the approvals of managers:1 are demanded, and no whitelist lets in; no authentication is remembered, no outage ignored",
+            "who authenticated with the same provider from the same address under the same connection policy in the last 90 s, as often as they like: without a factor, except on production_*, db_*",
             "the second factor is asked about alice as id-1",
             "the second factor is asked about what the directory ad has as mail; without it, or without an answer, about the name as it is",
             "the second factor is asked about a name without an @ with @example.org behind it",
-            "connection policies production_*, db_*, and those without a name: only with the approvals managers:1",
             "whose second factor holds: local",
+            "on connection policies production_*, db_*, and where there is no name: after that, who has the approvals too",
         ])
     );
     assert_eq!(

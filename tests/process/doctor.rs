@@ -99,7 +99,7 @@ impl Doctor {
     }
 }
 
-const CONFIGURATION: &str = "[whitelist source=user_list]\nname=vip\n[user_list vip]\nallow=no_user\nexcept=alice\n\
+const CONFIGURATION: &str = "[mfa]\nprovider=local\n\
     [authentication_cache]\nreuse_limit=3\nsoft_timeout=3600\nhard_timeout=3600\n\
     [connection_limit by=client_ip_gateway_user]\nlimit=3\n";
 
@@ -117,14 +117,19 @@ fn fill(place: &Place, clock: &[&str]) {
         assert_eq!(ended.status, Some(0), "{ended:?}");
     };
     run(
-        &[&["token", "enroll", "--type", "totp", "--user", "alice", "--secret-stdin"], clock].concat(),
+        &[&["token", "enroll", "--type", "totp", "--user", "bob", "--secret-stdin"], clock].concat(),
+        &format!("{SECRET}\n"),
+    );
+    run(
+        &[&["token", "enroll", "--type", "hotp", "--user", "alice", "--secret-stdin"], clock].concat(),
         &format!("{SECRET}\n"),
     );
     run(
         &["credential", "set", "--account", "root", "--asset", "db1", "--password-stdin"],
         "pw-of-the-target\n",
     );
-    let accepted = hook(place, clock, &authenticate(CONFIGURATION, json!({})));
+    let typed = json!({"key_value_pairs": {"otp": "755224"}});
+    let accepted = hook(place, clock, &authenticate(CONFIGURATION, typed));
     let cookies = json!({"cookie": accepted["cookie"], "session_cookie": accepted["session_cookie"]});
     hook(place, clock, &authorize(CONFIGURATION, cookies));
 }
@@ -166,7 +171,7 @@ fn a_good_state_is_well_and_counted() {
         "state",
         "content",
         "ok",
-        "tokens: 1, credentials: 1, leases open: 0, authentications in the cache: 1",
+        "tokens: 2, credentials: 1, leases open: 0, authentications in the cache: 1",
     );
     found.assert("connections", "content", "ok", "sessions open: 1");
     found.assert("state", "clock", "ok", "");
@@ -182,7 +187,7 @@ fn a_good_state_is_well_and_counted() {
 fn what_another_process_has_just_written_is_seen() {
     let place = filled();
     let other = state(&place);
-    other.execute("INSERT INTO guesses VALUES ('x', 1, 0)", []).unwrap();
+    other.execute("INSERT INTO guesses VALUES ('name', 'x', 1, 0, 0, 0)", []).unwrap();
     other.execute("DELETE FROM tokens", []).unwrap();
     let found = look(&place);
     found.assert("state", "content", "ok", "tokens: 0, ");
@@ -205,7 +210,7 @@ fn a_state_without_a_log_is_read_and_one_without_the_logs_index_is_left_alone() 
     let _ = (fs::remove_file(&log), fs::remove_file(&index));
     let found = look(&place);
     found.assert_all_well();
-    found.assert("state", "content", "ok", "tokens: 1, credentials: 1");
+    found.assert("state", "content", "ok", "tokens: 2, credentials: 1");
 }
 
 #[test]
@@ -290,7 +295,7 @@ fn a_folder_that_may_only_be_read_is_told_and_still_looked_into() {
     let found = look_as_owner(&place).unwrap();
     assert_eq!(everything(&place.path("")), before);
     found.assert_only("error", "state directory", "permissions", "chmod u+w it");
-    found.assert("state", "content", "ok", "tokens: 1, credentials: 1");
+    found.assert("state", "content", "ok", "tokens: 2, credentials: 1");
 }
 
 #[test]
@@ -431,7 +436,7 @@ fn damage_is_told_and_left_as_it_is() {
     fs::write(&path, &good).unwrap();
     look(&place).assert_all_well();
     // One row that was changed under a good key.
-    state(&place).execute("UPDATE tokens SET sealed_secret = zeroblob(80)", []).unwrap();
+    state(&place).execute("UPDATE tokens SET sealed_secret = zeroblob(80) WHERE type = 'totp'", []).unwrap();
     look(&place).assert_only("error", "state", "secrets", "1 secrets do not open");
 }
 
@@ -492,11 +497,10 @@ fn another_schema_is_told_and_not_migrated() {
     look(&place).assert_only("error", "state", "schema", "install the version of the plugin that wrote it");
     set(3);
     let found = look(&place);
-    found.assert_only("warning", "state", "schema", "the next hook migrates it to 5");
+    found.assert_only("warning", "state", "schema", "the next hook migrates it to 6");
     // One from the first release, which had no key and no tokens.
     let first = Place::new();
-    first.file("c.ini", "");
-    hook(&first, &[], &authenticate(CONFIGURATION, json!({})));
+    fill(&first, &[]);
     state(&first)
         .execute_batch("DROP TABLE meta; DROP TABLE tokens; DROP TABLE credentials; DROP TABLE leases; PRAGMA user_version = 1;")
         .unwrap();
@@ -533,7 +537,9 @@ fn a_device_whose_clock_is_off_says_nothing_about_the_clock_of_this_machine() {
     let place = filled();
     let used = |skew: i64, steps_from_now: i64| {
         let counter = format!("unixepoch() / period + ({skew}) + ({steps_from_now}) + 1");
-        state(&place).execute(&format!("UPDATE tokens SET skew = {skew}, counter = {counter}"), []).unwrap();
+        state(&place)
+            .execute(&format!("UPDATE tokens SET skew = {skew}, counter = {counter} WHERE type = 'totp'"), [])
+            .unwrap();
         look(&place)
     };
     for skew in [7, -7] {

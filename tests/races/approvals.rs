@@ -3,7 +3,7 @@
 use serde_json::{Value, json};
 
 use crate::codes::assert_bystanders_are_untouched;
-use crate::token_site::{Site, answer, code, login};
+use crate::token_site::{Site, answer, code, login, other_code, other_secret};
 use crate::{PROCESSES, count, race, rounds};
 
 /// The tokens of a round: alice asks, bob and carol approve. Alice's is never locked, so that a chain can be brought
@@ -13,9 +13,11 @@ fn tokens(round: usize) -> Vec<Value> {
         json!({"serial": format!("H-{name}{round}"), "type": "hotp", "user": format!("{name}{round}"),
             "realm": "office"})
     };
+    let mut carol = approver("carol");
+    carol["secret"] = json!(other_secret());
     let asking = json!({"serial": format!("E{round}"), "type": "4eyes", "user": format!("alice{round}"),
         "realms": "office:2", "max_fail": 0});
-    vec![asking, approver("bob"), approver("carol")]
+    vec![asking, approver("bob"), carol]
 }
 
 /// A chain of one round.
@@ -34,7 +36,8 @@ impl<'a> Chain<'a> {
 
     fn approval(&self, name: &str) -> Value {
         let round = self.round;
-        let password = format!("{name}{round}:{}", code(0));
+        let code = if name == "carol" { other_code(0) } else { code(0) };
+        let password = format!("{name}{round}:{code}");
         answer(&format!("r{round}"), &format!("alice{round}"), &self.cookie, &password)
     }
 

@@ -10,7 +10,9 @@ pub(crate) fn answer(request: &Request) -> String {
     match path {
         _ if path.starts_with("/verify?") => yubico::answer(request),
         "/validate/check" => {
-            let known = request.body == b"user=alice&pass=123456";
+            // LinOTP is asked with words for a push.
+            let body = String::from_utf8_lossy(&request.body);
+            let known = body == "user=alice&pass=123456" || body.starts_with("user=alice&pass=123456&data=");
             json!({"jsonrpc": "2.0802", "result": {"status": true, "value": known}, "id": 0}).to_string()
         }
         _ => {

@@ -547,7 +547,8 @@ pub(crate) const ROADS: [Road; 21] = [
         name: "approved",
         what_it_takes: "a password that the service accepts, and after it the approval that the connection demands",
         given: || {
-            let mut given = Given::new(&format!("{FACTOR}[four_eyes]\nrealms=ops:1\nconnections=legacy_*\n"));
+            let mut given =
+                Given::new(&format!("{FACTOR}[four_eyes]\nrealms=ops:1\nconnections=legacy_*\nmax_fail=1\n"));
             given.token(
                 "enroll --type hotp --serial B1 --user bob@ops --pin 4321 --secret-hex 3132333435363738393031323334353637383930",
             );

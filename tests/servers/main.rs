@@ -72,7 +72,7 @@ fn family(code: &'static str) -> Service {
             };
             let answer = json!({
                 "result": {"status": true, "value": value, "authentication": authentication},
-                "detail": {"message": "your code?", "serial": "THERE1", "transaction_id": "0123"},
+                "detail": {"message": "your code?", "serial": "THERE1", "type": "hotp", "transaction_id": "0123"},
             });
             connection.send(reply(200, "application/json", answer.to_string()));
         }

@@ -103,6 +103,19 @@ impl Site {
     }
 }
 
+/// The secret of an approver beside one who has [`SECRET`]: one secret in two tokens approves once.
+const OTHER_SECRET: &[u8] = b"98765432109876543210";
+
+/// Returns that secret as it is enrolled.
+pub(crate) fn other_secret() -> String {
+    OTHER_SECRET.iter().map(|byte| format!("{byte:02x}")).collect()
+}
+
+/// Returns a code of it for a counter.
+pub(crate) fn other_code(counter: u64) -> String {
+    CodeMaker::new(Algorithm::Sha1, OTHER_SECRET, 6).unwrap().code(counter)
+}
+
 /// Returns the code for a counter or position.
 pub(crate) fn code(counter: u64) -> String {
     CodeMaker::new(Algorithm::Sha1, SECRET, 6).unwrap().code(counter)

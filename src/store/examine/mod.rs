@@ -11,7 +11,7 @@ use std::thread;
 use rusqlite::Connection;
 
 use super::seal::Sealer;
-use super::{CONNECTIONS_FILE, Database, STATE_FILE, Store, StoreError, key, sqlite};
+use super::{CONNECTIONS_FILE, Database, STATE_FILE, Store, StoreError, key, schema, sqlite};
 use crate::clock::Budget;
 use crate::finding::{Finding, Grade};
 use crate::logging::Chain;
@@ -23,8 +23,8 @@ const MAX_LINES: usize = 5;
 pub fn versions() -> Vec<Finding> {
     let newest = format!(
         "this program writes version {} of the state and {} of the connections",
-        sqlite::STATE.len(),
-        sqlite::CONNECTIONS.len()
+        schema::STATE.len(),
+        schema::CONNECTIONS.len()
     );
     vec![
         Finding::new("SQLite", "", "version", Grade::Ok, rusqlite::version()),
@@ -53,7 +53,7 @@ impl Store<'_> {
         let has_state = place::persistent(&store.places, &mut findings);
         let has_connections = place::ephemeral(&store.places, &mut findings);
         let state = has_state
-            .then(|| store.examine_database("state", STATE_FILE, sqlite::STATE, &mut findings))
+            .then(|| store.examine_database("state", STATE_FILE, schema::STATE, &mut findings))
             .flatten();
         if let Some(database) = state {
             let sealer = store.examine_key(database, &mut findings);
@@ -61,7 +61,7 @@ impl Store<'_> {
         }
         let connections = has_connections
             .then(|| {
-                store.examine_database("connections", CONNECTIONS_FILE, sqlite::CONNECTIONS, &mut findings)
+                store.examine_database("connections", CONNECTIONS_FILE, schema::CONNECTIONS, &mut findings)
             })
             .flatten();
         if let Some(database) = connections {
