@@ -39,7 +39,7 @@ pub(super) enum Lack {
     Approvals,
 }
 
-/// An ACCEPT: evidence that proves what is demanded. Only [`Demand::accept`] makes one.
+/// An ACCEPT: evidence that proves what is demanded. Only `Demand::accept` makes one.
 #[must_use]
 pub struct Accepted(Metadata);
 
