@@ -93,14 +93,14 @@ fn prove(
     username: &Person,
     demand: &Demand,
 ) -> Result<Evidence, Stop> {
-    if cookie.progress.stage == Stage::Start {
-        if let Some(evidence) = without_factor(context, arguments, username, demand)? {
-            if access::has_rules(context.settings)? {
-                // A rule may require an approval later, where the appliance's directory is not at hand.
-                identity::requester(context, cookie, username)?;
-            }
-            return Ok(evidence);
+    if cookie.progress.stage == Stage::Start
+        && let Some(evidence) = without_factor(context, arguments, username, demand)?
+    {
+        if access::has_rules(context.settings)? {
+            // A rule may require an approval later, where the appliance's directory is not at hand.
+            identity::requester(context, cookie, username)?;
         }
+        return Ok(evidence);
     }
     let requester = identity::requester(context, cookie, username)?;
     if cookie.progress.stage == Stage::Start {
