@@ -492,7 +492,7 @@ fn another_schema_is_told_and_not_migrated() {
     look(&place).assert_only("error", "state", "schema", "install the version of the plugin that wrote it");
     set(3);
     let found = look(&place);
-    found.assert_only("warning", "state", "schema", "the next hook migrates it to 5");
+    found.assert_only("warning", "state", "schema", "the next hook migrates it to 6");
     // One from the first release, which had no key and no tokens.
     let first = Place::new();
     first.file("c.ini", "");
