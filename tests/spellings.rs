@@ -12,7 +12,6 @@ mod support;
 
 use serde_json::{Value, json};
 
-use support::service::Service;
 use support::{Place, authenticate, authorize, credential_hook};
 
 /// RFC 4226's key, whose code 0 is 755224.
@@ -31,10 +30,12 @@ enum Is {
     Unclear,
 }
 
+type Spelling = (&'static str, Is);
+
 use Is::{Other, Perhaps, Same, Unclear};
 
 /// Spellings of the person `alice`; `CORP` and `corp.example.org` are the site's own domains.
-const PEOPLE: &[(&str, Is)] = &[
+const PEOPLE: &[Spelling] = &[
     ("alice", Same),
     ("Alice", Same),
     ("ALICE", Same),
@@ -84,7 +85,7 @@ const PEOPLE: &[(&str, Is)] = &[
 ];
 
 /// Spellings of the account `root`.
-const ACCOUNTS: &[(&str, Is)] = &[
+const ACCOUNTS: &[Spelling] = &[
     ("root", Same),
     ("ROOT", Perhaps),
     (".\\root", Perhaps),
@@ -105,7 +106,7 @@ const ACCOUNTS: &[(&str, Is)] = &[
 ];
 
 /// Spellings of the host `db1.example.org`.
-const HOSTS: &[(&str, Is)] = &[
+const HOSTS: &[Spelling] = &[
     ("db1.example.org", Same),
     ("DB1.Example.ORG", Same),
     ("db1.example.org.", Same),
@@ -123,7 +124,7 @@ const HOSTS: &[(&str, Is)] = &[
 ];
 
 /// Spellings of the address `10.1.2.3`.
-const ADDRESSES: &[(&str, Is)] = &[
+const ADDRESSES: &[Spelling] = &[
     ("10.1.2.3", Same),
     ("::ffff:10.1.2.3", Same),
     ("::FFFF:a01:203", Same),
@@ -144,16 +145,13 @@ fn verdict(place: &Place, invocation: &Value) -> String {
 
 fn cached(first: Value, second: Value) -> String {
     let place = Place::new();
-    let service = Service::answering(&json!({"result": "ACCEPT"}));
-    let configuration = format!(
-        "{NAMES}[mfa]\nprovider=http\n[authentication_cache]\nreuse_limit=5\n[http]\nserver_url=http://{}\n",
-        service.address
-    );
-    let mut first = authenticate(&configuration, first);
-    first["arguments"]["key_value_pairs"] = json!({"otp": "1"});
+    let words = ["token", "enroll", "--type", "hotp", "--user", "alice", "--secret-hex", KEY];
+    assert_eq!(place.run(&words, "").status, Some(0));
+    let remembers = format!("{NAMES}[authentication_cache]\nreuse_limit=5\n");
+    let mut first = authenticate(&remembers, first);
+    first["arguments"]["key_value_pairs"] = json!({"otp": "755224"});
     assert_eq!(verdict(&place, &first), "ACCEPT");
-    // Without a remembered authentication the password is asked for.
-    verdict(&place, &authenticate(&configuration, second))
+    verdict(&place, &authenticate(&remembers, second))
 }
 
 #[test]
@@ -219,9 +217,6 @@ fn nobody_approves_for_themselves_under_another_spelling() {
     assert_eq!(ask("bob", "alice:1234755224"), "ACCEPT");
 }
 
-/// A place that compares, what it is given, and the spellings with the verdict of each.
-type Comparison<'a> = (&'a str, &'a str, &'a [(&'a str, Is)]);
-
 #[test]
 fn a_rule_that_denies_means_every_spelling_and_one_that_accepts_the_certain_ones() {
     let deny = |condition: &str| {
@@ -233,7 +228,7 @@ fn a_rule_that_denies_means_every_spelling_and_one_that_accepts_the_certain_ones
         |condition: &str| format!("{NAMES}[access]\nprovider=rules\n[rule a]\n{condition}\naction=accept\n");
     let members =
         json!({"server_username": "x", "server_hostname": "x.example.org", "server_ip": "192.0.2.1"});
-    let places: [Comparison<'_>; 5] = [
+    let places: [(&str, &str, &[Spelling]); 5] = [
         ("users=alice", "gateway_user", PEOPLE),
         ("accounts=root", "server_username", ACCOUNTS),
         ("hosts=db1.example.org", "server_hostname", HOSTS),
@@ -423,5 +418,66 @@ fn authorize_knows_who_asks_from_authenticate_and_not_from_a_directory_that_it_h
         let response = place.hook(&authorize(text, arguments)).response();
         assert_eq!(response["verdict"], "NEEDINFO", "{response}");
         cookie = response["cookie"].clone();
+    }
+}
+
+#[test]
+fn owners_of_an_earlier_version_that_differ_in_case_keep_their_own_tokens_and_doctor_names_them() {
+    let place = Place::new();
+    let enroll = |user: &str, serial: &str, pin: &str| {
+        let words =
+            ["token", "enroll", "--type", "hotp", "--user", user, "--serial", serial, "--secret-hex", KEY];
+        assert_eq!(place.run(&[&words[..], &["--pin", pin]].concat(), "").status, Some(0));
+    };
+    enroll("alice", "A", "1111");
+    enroll("carol", "B", "2222");
+    let sql = "UPDATE tokens SET user = 'Alice', user_key = 'alice' WHERE serial = 'B'";
+    let state = rusqlite::Connection::open(place.state().join("state.sqlite3")).unwrap();
+    assert_eq!(state.execute(sql, []).unwrap(), 1);
+    drop(state);
+    let ask = |name: &str, otp: &str| {
+        verdict(&place, &authenticate("", json!({"gateway_user": name, "key_value_pairs": {"otp": otp}})))
+    };
+    assert_eq!(ask("alice", "2222755224"), "DENY");
+    assert_eq!(ask("ALICE", "2222755224"), "DENY");
+    assert_eq!(ask("Alice", "1111755224"), "DENY");
+    assert_eq!(ask("Alice", "2222755224"), "ACCEPT");
+    assert_eq!(ask("alice", "1111755224"), "ACCEPT");
+    let doctor = place.run(&["doctor"], "");
+    let told = String::from_utf8_lossy(&doctor.stdout).into_owned();
+    assert!(told.contains("Alice@default") && told.contains("alice@default"), "{told}");
+}
+
+#[test]
+fn one_person_is_imported_and_enrolled_under_one_spelling() {
+    let place = Place::new();
+    let words = ["token", "enroll", "--type", "spass", "--user", "alice", "--serial", "S", "--pin", "1234"];
+    assert_eq!(place.run(&words, "").status, Some(0));
+    let other = KEY.replace("31", "41");
+    let words =
+        ["token", "enroll", "--type", "hotp", "--user", "ALICE", "--serial", "H", "--secret-hex", &other];
+    assert_eq!(place.run(&words, "").status, Some(0));
+    let listed = place.run(&["token", "list", "--json", "--user", "Alice"], "");
+    let text = String::from_utf8(listed.stdout).unwrap();
+    assert_eq!(text.matches("\"user\":\"alice\"").count(), 2, "{text}");
+}
+
+#[test]
+fn enrolment_warns_of_a_realm_in_which_nobody_can_approve() {
+    let place = Place::new();
+    let words = ["token", "enroll", "--type", "4eyes", "--user", "alice", "--realms", "Realm1:2"];
+    let ended = place.run(&words, "");
+    ended.assert_logged(&["warning: ", "there is no token in realm Realm1"]);
+}
+
+#[test]
+fn a_list_that_keeps_somebody_out_means_every_spelling() {
+    let all_but = format!(
+        "{NAMES}[mfa]\nprovider=http\n[http]\nserver_url=http://127.0.0.1:9\n[whitelist source=user_list]\nname=l\n\
+         [user_list l]\nallow=all_users\nexcept=alice\n"
+    );
+    for (name, is) in PEOPLE {
+        let got = verdict(&Place::new(), &authenticate(&all_but, json!({"gateway_user": name})));
+        assert_eq!(got == "ACCEPT", *is == Other, "{name:?}");
     }
 }

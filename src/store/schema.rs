@@ -107,6 +107,8 @@ pub(super) const STATE: &[&str] = &[
     UPDATE tokens SET user_key = fold(user), realm_key = fold(realm);
     CREATE INDEX tokens_owner ON tokens (realm_key, user_key);
     CREATE INDEX tokens_serial ON tokens (serial COLLATE NOCASE);
+    DROP INDEX tokens_target;
+    CREATE INDEX tokens_target ON tokens (target COLLATE NOCASE) WHERE target IS NOT NULL;
 ",
     // What was remembered did not say what it proved, so it is forgotten. Counts of wrong approvals are kept, by the name
     // alone: a realm behind it does not make it another person's.

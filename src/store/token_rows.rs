@@ -125,22 +125,15 @@ impl Store<'_> {
         self.persistent()?.select(condition, &[&realm.map(fold), &user.map(fold)])
     }
 
-    /// Lists the owners that are written in several ways, by realm and user.
+    /// Tells whether somebody in a realm has a token.
     ///
     /// # Errors
     /// [`StoreError`].
-    pub fn owner_clashes(&self) -> Result<Vec<(String, String)>, StoreError> {
-        let sql = "SELECT DISTINCT user, realm FROM tokens WHERE user <> '' AND (realm_key, user_key) IN (
-                       SELECT realm_key, user_key FROM tokens WHERE user <> ''
-                       GROUP BY realm_key, user_key
-                       HAVING min(user) <> max(user) OR min(realm) <> max(realm))
-                   ORDER BY realm, user";
+    pub fn has_people(&self, realm: &str) -> Result<bool, StoreError> {
         let database = self.persistent()?;
-        let read = || -> rusqlite::Result<_> {
-            let mut statement = database.connection.prepare(sql)?;
-            statement.query_map([], |row| Ok((row.get(0)?, row.get(1)?)))?.collect()
-        };
-        read().map_err(database.failed())
+        let sql = "SELECT 1 FROM tokens WHERE realm_key = ?1 AND user <> '' LIMIT 1";
+        let found = database.connection.query_row(sql, params![fold(realm)], |_| Ok(())).optional();
+        Ok(found.map_err(database.failed())?.is_some())
     }
 
     /// Returns the forward tokens that lead to a token.

@@ -215,6 +215,23 @@ def _ignored_outage(case: Case) -> bool:
     return ignored and case.ours_is_closed()
 
 
+def _remembered_elsewhere(case: Case) -> bool:
+    """Recognise a use of the SDK's cache where ours has nothing: it remembers for one policy.
+
+    What a whitelist or an outage let in is not an authentication to ours.
+    """
+    used = any("based on cached authentication" in line for line in case.sdk.log)
+    ours = any("authenticated by authentication_cache" in line for line in case.ours.log)
+    is_ours = case.invocation.hook == "authenticate" and case.ours.fault is None
+    return used and not ours and is_ours
+
+
+def _not_authenticated(case: Case) -> bool:
+    reason = str(case.ours.member("additional_metadata"))
+    denied = case.invocation.hook == "authorize" and case.ours.member("verdict") == "DENY"
+    return denied and "the authentication of this session did not end in ACCEPT" in reason
+
+
 MEANT = [
     Deviation("an outage that is not confirmed", "group", _ignored_outage),
     Deviation("slash in a user name", "group", _shares_state),
@@ -236,6 +253,8 @@ MEANT = [
     Deviation("authorize without a user name", "group", _nobody_to_authorize),
     Deviation("connection limit without an address", "group", _limit_without_address),
     Deviation("option that the hook does not need", "group", _option_not_read),
+    Deviation("a remembered authentication of another policy or road", "group", _remembered_elsewhere),
+    Deviation("authorize after no acceptance", "session", _not_authenticated),
 ]
 CHECKED_IN_ONCE = "checked in once per check-out"
 VALUE_NOT_PRINTED = "an unusable value is not printed"

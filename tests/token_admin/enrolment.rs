@@ -13,6 +13,9 @@ fn common(serial: &str, token_type: &str, user: &str, has_pin: bool) -> String {
 #[test]
 fn the_json_of_each_type_is_pinned() {
     let desk = Desk::new();
+    for realm in ["realm1", "realm2"] {
+        desk.ok(&format!("enroll --type registration --user erin@{realm}"));
+    }
     for (command, members, more, shown_once) in [
         (
             format!("hotp --serial H --secret-hex {SECRET}"),
@@ -240,9 +243,12 @@ fn a_forward_token_leads_to_codes_through_at_most_five_and_never_back() {
     };
     desk.refused(&forward("F1", "H2"), "there is no token H2 to forward to");
     desk.refused(&forward("F1", "F1"), "the forward token F1 would lead back to itself");
-    for (token_type, more) in
-        [("pw", "--secret-hex 61"), ("spass", "--pin 1"), ("registration", ""), ("4eyes", "--realms a:1")]
-    {
+    for (token_type, more) in [
+        ("pw", "--secret-hex 61"),
+        ("spass", "--pin 1"),
+        ("registration", ""),
+        ("4eyes", "--realms default:1"),
+    ] {
         desk.ok(format!("enroll --type {token_type} --user alice --serial X{token_type} {more}").trim_end());
         let sentence = format!(
             "X{token_type} is a {token_type} token; a forward token leads to hotp, totp, paper or forward"

@@ -307,7 +307,7 @@ fn what_is_exported_is_imported_again_with_all_that_happened_to_it() {
     let desk = Desk::new();
     desk.enrol_hotp("H1", "alice");
     desk.ok("enroll --type totp --user alice@realm2 --serial T1 --digits 8 --period 60 --algorithm sha256");
-    desk.ok("enroll --type registration --user bob --serial R1");
+    desk.ok("enroll --type registration --user bob@realm1 --serial R1");
     desk.ok("enroll --type forward --user bob --serial F1 --forward-serial H1 --description x");
     desk.ok("enroll --type 4eyes --user dave --serial Q1 --realms realm1:2,realm2:1 --separator |");
     desk.ok("enroll --type hotp --user erin --serial D1 --max-fail 3 --unlock-after 60 --valid-from 2026-01-01T00:00:00Z");

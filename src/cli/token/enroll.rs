@@ -11,12 +11,14 @@ use super::{Admin, Text, known_servers, line};
 use crate::cli::failure::Failure;
 use crate::cli::words::OneOf;
 use crate::clock::UnixTime;
+use crate::logging::Short;
 use crate::store::{Algorithm, Token, TokenType};
 use crate::terminal::Stream;
 use crate::token::enroll::{self, EnrollError, Wanted};
 use crate::token::export::{paper_codes, uri};
 use crate::token::import::{base32, hex};
 use crate::token::members::members;
+use crate::token::realms::Realms;
 
 #[derive(Args)]
 pub(super) struct Arguments {
@@ -154,6 +156,15 @@ pub(super) fn run(arguments: Arguments, admin: &mut Admin<'_>) -> Result<Text, F
         admin.store.delete_token(&token.serial)?;
         let sentence = format!("cannot write to stdout; the token {} is not enrolled", token.serial);
         return Err(Failure::fault(anyhow!(sentence)));
+    }
+    let realms = token.realms.as_deref().and_then(|text| Realms::parse(text).ok());
+    for (realm, _) in realms.iter().flat_map(Realms::iter).filter(|(realm, _)| !realm.contains('@')) {
+        if !admin.store.has_people(realm)? {
+            let realm = Short(realm);
+            admin
+                .log
+                .warning(format_args!("there is no token in realm {realm}, so nobody there can approve yet"));
+        }
     }
     Ok(Text::default())
 }

@@ -16,6 +16,7 @@ use crate::cli::input::read_bounded;
 use crate::cli::words::OneOf;
 use crate::logging::{Chain, Short};
 use crate::mfa::LOCAL_REALM;
+use crate::names;
 use crate::store::{Algorithm, TokenType};
 use crate::terminal::Stream;
 use crate::token::export::everything;
@@ -117,6 +118,7 @@ pub(super) fn import(arguments: &ImportArguments, admin: &mut Admin<'_>) -> Resu
         (false, true) => Known::Replace,
         (false, false) => Known::Refuse,
     };
+    batch.write_owners_alike(admin.store, &names::Rules::from_settings(admin.settings)?)?;
     let skipped = batch.compare(admin.store, known)?;
     let left_out = report_refused(&batch, arguments.skip_bad, admin)?;
     for note in batch.notes.iter().take(MAX_NOTES) {

@@ -1,5 +1,7 @@
 //! How much is in the databases, what was left over, and whether the clock went back. Counts only.
 
+use std::collections::BTreeMap;
+
 use rusqlite::{OptionalExtension, params};
 
 use super::super::receipts;
@@ -7,10 +9,13 @@ use super::super::seal::Sealer;
 use super::super::{Database, StoreError};
 use crate::clock::UnixTime;
 use crate::finding::{Finding, Grade};
+use crate::names::fold;
 
 /// How far ahead of now a row may be: other processes write while we look. In microseconds.
 const SLACK: i64 = 2_000_000;
 const MICROS: i64 = 1_000_000;
+/// How many owners a finding names.
+const NAMED: usize = 10;
 
 /// Looks at the state.
 pub(super) fn state(
@@ -60,6 +65,16 @@ pub(super) fn state(
         ],
         findings,
     );
+    if rows.count("tokens", "?1 = ?1").is_some()
+        && let Ok(clashes) = owner_clashes(database)
+        && !clashes.is_empty()
+    {
+        let detail = format!(
+            "owners of tokens differ only in case: {}; until then their names are compared exactly; give each owner one spelling with token assign",
+            clashes.join(", ")
+        );
+        rows.note("owners", Grade::Warning, &detail, findings);
+    }
     let over = rows.count("leases", "expires <= ?1").unwrap_or_default();
     let mut left = Vec::new();
     if over > 0 {
@@ -168,6 +183,19 @@ impl Rows<'_> {
         let place = self.database.path.display().to_string();
         findings.push(Finding::new(about, &place, question, grade, detail));
     }
+}
+
+/// Lists owners that differ only in case, at most [`NAMED`]. A schema of any version has these columns.
+fn owner_clashes(database: &Database) -> rusqlite::Result<Vec<String>> {
+    let mut statement =
+        database.connection.prepare("SELECT DISTINCT realm, user FROM tokens WHERE user <> ''")?;
+    let rows = statement.query_map([], |row| Ok((row.get::<_, String>(0)?, row.get::<_, String>(1)?)))?;
+    let mut spellings: BTreeMap<(String, String), Vec<String>> = BTreeMap::new();
+    for row in rows {
+        let (realm, user) = row?;
+        spellings.entry((fold(&realm), fold(&user))).or_default().push(format!("{user}@{realm}"));
+    }
+    Ok(spellings.into_values().filter(|all| all.len() > 1).flatten().take(NAMED).collect())
 }
 
 /// How many secrets there are of each kind, and how many do not open.

@@ -9,6 +9,7 @@ mod format;
 pub mod json;
 mod migration;
 pub mod otpauth;
+mod owners;
 mod protection;
 pub mod pskc;
 mod replace;
