@@ -483,9 +483,13 @@ fn printable(text: &str) -> String {
     unsteering(&line).chars().take(MAX_TEXT).collect()
 }
 
-/// Makes of a server's text what a user is asked: one line with one blank at its end, as far as a terminal may show it.
+/// Makes of a server's text what a user is asked: one line with one blank at its end, as far as a terminal may show it. A
+/// text without words stays empty.
 fn prompt_of_server(text: &str) -> String {
-    format!("{} ", printable(text).trim_end())
+    match printable(text).trim_end() {
+        "" => String::new(),
+        line => format!("{line} "),
+    }
 }
 
 /// Takes out of a text what steers a terminal or turns the direction of writing.

@@ -9,7 +9,9 @@ from wire import AA, Json
 GROUPS = ["dba", "admins", "Helpdesk", "no one"]
 # Whole numbers as Python reads them or does not: the digits of other scripts, underscores, size.
 SPELT_INTEGERS = ["１", "٢", "+٣", "१_०", "0_2", "9" * 30, "-" + "9" * 30, "_1", "1__0", "1_", "²"]
-SPELT_NUMBERS = ["１５", "٣٠.٥", "1e1_0", "6_0.0_0", "1e400", "1_e3", "1._5", "_60", "１．５", "0x10"]
+SPELT_NUMBERS = [
+    *("１５", "٣٠.٥", "1e1_0", "6_0.0_0", "1e400", "1_e3", "1._5", "_60", "１．５", "0x10"),
+]
 ANSWER_KEYS = ["ticket", "reason", "Ticket", "otp2", "gu", "approver"]
 
 
@@ -138,7 +140,7 @@ def _put_cache(dice: Dice, ini: Ini) -> None:
     if not dice.chance(0.75):
         return
     section = "authentication_cache"
-    limit = dice.weighted({"0": 1, "1": 14, "2": 3, "5": 2, "-1": 3, "-5": 1, "+2": 1, "1_0": 1})
+    limit = dice.weighted({"0": 1, "1": 28, "2": 3, "5": 2, "-1": 3, "-5": 1, "+2": 1, "1_0": 1})
     if dice.chance(0.12):
         limit = dice.choice(SPELT_INTEGERS)
     ini.put_perhaps_secret(section, "reuse_limit", limit)

@@ -126,7 +126,7 @@ def _own_credentials(dice: Dice, persons: list[Person], names: Names) -> list[Js
         assert isinstance(entry, dict)
         place = (str(entry["user"]), folded(str(entry["host"])))
         if place[0] != place[0].strip() or not place[0].isprintable():
-            # CSV, by which our side is filled, has no blanks around names, and no control characters.
+            # Our side is filled by CSV: no blanks around names, and no control characters.
             continue
         if place not in known:
             kinds: list[Json] = []
@@ -143,8 +143,11 @@ def _own_credentials(dice: Dice, persons: list[Person], names: Names) -> list[Js
 
 
 def folded(asset: str) -> str:
-    """Write an asset as our own store compares it: without the case of A to Z."""
-    return "".join(letter.lower() if letter.isascii() else letter for letter in asset)
+    """Write an asset as our own store compares it: in A-labels, without case and final dot."""
+    try:
+        return asset.rstrip(".").encode("idna").decode("ascii").lower()
+    except UnicodeError:
+        return "".join(letter.lower() if letter.isascii() else letter for letter in asset)
 
 
 def _spelt_otherwise(names: Names, asset: str) -> list[str]:

@@ -232,7 +232,41 @@ def _not_authenticated(case: Case) -> bool:
     return denied and "the authentication of this session did not end in ACCEPT" in reason
 
 
+def _unclear_name(case: Case) -> bool:
+    """Recognise a user name that ours does not take, because it may be two people's."""
+    denied = "the user name" in str(case.ours.member("additional_metadata"))
+    return denied and case.ours_is_closed()
+
+
+def _whitelist_is_not_remembered(case: Case) -> bool:
+    """Recognise options of the cache that the SDK reads after a whitelist, and ours does not."""
+    log = "\n".join(case.sdk.log)
+    writes = "whitelisted based on" in log and "Updating authentication cache" in log
+    return writes and case.sdk.fault is not None and case.ours.fault is None
+
+
+def _spelt_exception(case: Case) -> bool:
+    """Recognise an exception of a list of all users in another spelling: ours asks for a factor."""
+    listed = any("whitelisted based on user list" in line for line in case.sdk.log)
+    asked = any("authenticating user" in line for line in case.ours.log)
+    waits = case.ours.member("verdict") == "NEEDINFO"
+    return listed and (asked or waits or case.ours_is_closed())
+
+
+def _spaced_question(case: Case) -> bool:
+    """Recognise a question of a server to which ours adds the blank before the answer."""
+    theirs, ours = case.sdk.member("question"), case.ours.member("question")
+    if not (isinstance(theirs, list) and isinstance(ours, list) and case.only_at("question")):
+        return False
+    same = theirs[0] == ours[0] and theirs[2:] == ours[2:]
+    return same and ours[1] == " ".join(str(theirs[1]).splitlines()).rstrip() + " "
+
+
 MEANT = [
+    Deviation("a user name that may be two people's", "group", _unclear_name),
+    Deviation("a whitelist is not remembered", "group", _whitelist_is_not_remembered),
+    Deviation("an exception of all users spelt otherwise", "group", _spelt_exception),
+    Deviation("the blank behind a server's question", "hook", _spaced_question),
     Deviation("an outage that is not confirmed", "group", _ignored_outage),
     Deviation("slash in a user name", "group", _shares_state),
     Deviation("session_ended without a state file", "hook", _no_state_file),
@@ -253,7 +287,7 @@ MEANT = [
     Deviation("authorize without a user name", "group", _nobody_to_authorize),
     Deviation("connection limit without an address", "group", _limit_without_address),
     Deviation("option that the hook does not need", "group", _option_not_read),
-    Deviation("a remembered authentication of another policy or road", "group", _remembered_elsewhere),
+    Deviation("a remembered authentication elsewhere", "group", _remembered_elsewhere),
     Deviation("authorize after no acceptance", "session", _not_authenticated),
 ]
 CHECKED_IN_ONCE = "checked in once per check-out"

@@ -83,7 +83,9 @@ class Site:
         algorithm = "sha1" if kind == "hotp" else chance.choice(list(HASHES))
         secret = chance.randbytes(HASHES[algorithm])
         digits, period = chance.choice([6, 8]), chance.choice([30, 60])
-        return Token(f"T{number}", kind, secret, algorithm, digits, period, chance.randrange(900))
+        # Written as bytes, smaller counters can look like digits.
+        counter = chance.randrange(256, 900)
+        return Token(f"T{number}", kind, secret, algorithm, digits, period, counter)
 
     def tokens(self, count: int) -> list[Token]:
         """Make some devices."""
