@@ -16,7 +16,7 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
-from pykeepass import PyKeePass, create_database
+from pykeepass import PyKeePass, create_database  # type: ignore[import-not-found]
 
 DATABASE_PASSWORD = "correct horse"
 PATIENCE = 120
