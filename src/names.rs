@@ -12,7 +12,7 @@ use std::fmt;
 
 pub use account::AccountNames;
 pub use host::{Host, HostError, address, canonical};
-pub use person::{CountKey, Mapping, PermitKey, Person, Requester, Rules};
+pub use person::{CountKey, Mapping, OTHER_SEPARATORS, PermitKey, Person, Requester, Rules};
 pub use text::{check_readable, fold};
 
 /// The longest name, in bytes.

@@ -481,3 +481,92 @@ fn a_list_that_keeps_somebody_out_means_every_spelling() {
         assert_eq!(got == "ACCEPT", *is == Other, "{name:?}");
     }
 }
+
+#[test]
+fn an_explicit_mapping_gives_a_person_two_names_in_both_directions() {
+    let place = Place::new();
+    for (user, secret) in [("john.doe", KEY), ("alice", "3938373635343332313039383736353433323130")] {
+        let words =
+            ["token", "enroll", "--type", "hotp", "--user", user, "--secret-hex", secret, "--pin", "1234"];
+        assert_eq!(place.run(&words, "").status, Some(0));
+    }
+    let demand = "[usermapping source=explicit]\njdoe=john.doe\nalice=a.smith\n\
+        [four_eyes]\nrealms=default:1\nconnections=*\nrequester=excluded\n";
+    let ask = |name: &str, otp: &str| {
+        let arguments = json!({"gateway_user": name, "key_value_pairs": {"otp": otp}});
+        verdict(&place, &authenticate(demand, arguments))
+    };
+    for name in ["jdoe", "EVIL\\jdoe", "jdoe@evil", "jdoé", "JDOE", "john.doe"] {
+        assert_eq!(ask(name, "john.doe:1234755224"), "DENY", "{name}");
+    }
+    // 469711 is the first code of alice's token.
+    for name in ["alice", "a.smith", "EVIL\\a.smith"] {
+        assert_eq!(ask(name, "alice:1234469711"), "DENY", "{name}");
+    }
+    assert_eq!(ask("bob", "john.doe:1234755224"), "ACCEPT");
+}
+
+#[test]
+fn a_name_with_a_separator_of_other_systems_asks_for_no_approval() {
+    let place = Place::new();
+    let words =
+        ["token", "enroll", "--type", "hotp", "--user", "alice", "--secret-hex", KEY, "--pin", "1234"];
+    assert_eq!(place.run(&words, "").status, Some(0));
+    let demand = "[four_eyes]\nrealms=default:1\nconnections=*\nrequester=excluded\n";
+    for name in
+        ["DOM/alice", "DOM+alice", "alice%DOM", "alice/admin", "alice#x", "\"alice\"", "cn=alice", "alice;x"]
+    {
+        let arguments = json!({"gateway_user": name, "key_value_pairs": {"otp": "alice:1234755224"}});
+        assert_eq!(verdict(&place, &authenticate(demand, arguments)), "DENY", "{name}");
+        let rules = "[access]\nprovider=rules\n[rule d]\nusers=alice\naction=deny\n[rule a]\naction=accept\n";
+        if name.contains(['/', '+', '%']) {
+            let denied = verdict(&Place::new(), &authorize(rules, json!({"gateway_user": name})));
+            assert_eq!(denied, "DENY", "{name}");
+        }
+    }
+}
+
+#[test]
+fn a_rule_that_denies_a_pattern_of_a_domain_means_both_ways_to_write_the_domain() {
+    let ask = |names: &str, pattern: &str, user: &str| {
+        let rules = format!(
+            "[names]\ndomains={names}\n[access]\nprovider=rules\n[rule d]\nusers={pattern}\naction=deny\n[rule a]\naction=accept\n"
+        );
+        verdict(&Place::new(), &authorize(&rules, json!({"gateway_user": user})))
+    };
+    for (names, pattern, user) in [
+        ("", "CORP\\svc_*", "svc_x@corp"),
+        ("", "CORP\\*", "alice@corp"),
+        ("", "CORP\\[a]lice", "alice@CORP"),
+        ("", "a*@corp", "álice@corp"),
+        ("CORP", "*@corp", "CORP\\alice"),
+        ("CORP", "a*@corp", "alice"),
+        ("CORP", "CORP\\*", "alice"),
+    ] {
+        assert_eq!(ask(names, pattern, user), "DENY", "{pattern} {user}");
+    }
+    for (names, pattern, user) in
+        [("", "CORP\\svc_*", "svc_x@other"), ("", "CORP\\*", "alice"), ("CORP", "CORP\\a*", "bob")]
+    {
+        assert_eq!(ask(names, pattern, user), "ACCEPT", "{pattern} {user}");
+    }
+}
+
+#[test]
+fn a_rule_that_denies_an_address_holds_where_the_address_is_not_known() {
+    let rules = "[access]\nprovider=rules\n[rule d]\nhosts=10.1.2.3\naction=deny\n[rule a]\naction=accept\n";
+    for host in ["db1.example.org", "167838211", "0x0a010203", "010.1.2.3"] {
+        let arguments = json!({"server_hostname": host, "server_ip": null});
+        assert_eq!(verdict(&Place::new(), &authorize(rules, arguments)), "DENY", "{host}");
+    }
+    let elsewhere = json!({"server_hostname": "db1.example.org", "server_ip": "192.0.2.1"});
+    assert_eq!(verdict(&Place::new(), &authorize(rules, elsewhere)), "ACCEPT");
+}
+
+#[test]
+fn sessions_without_an_address_share_no_remembered_authentication() {
+    for address in [json!(null), json!("")] {
+        let given = json!({"client_ip": address});
+        assert_eq!(cached(given.clone(), given), "NEEDINFO");
+    }
+}

@@ -5,7 +5,7 @@
 
 use glob::Pattern;
 
-use crate::names::{AccountNames, CountKey, Host, Person, fold};
+use crate::names::{AccountNames, CountKey, Host, OTHER_SEPARATORS, Person, Rules, fold};
 
 /// What SPS calls the protocols that it proxies.
 const PROTOCOLS: [&str; 17] = [
@@ -30,10 +30,20 @@ pub(super) struct Name {
     written: Pattern,
     /// Without domain, accents and case, where a rule denies.
     bare: Option<Pattern>,
+    /// A pattern of names within a domain, where a rule denies: the domain may be written before or behind the name.
+    scoped: Option<Scoped>,
+}
+
+/// A pattern of the names of one domain.
+#[derive(Debug)]
+struct Scoped {
+    name: Pattern,
+    /// `None` for one of the site's own domains, in which a name has none.
+    domain: Option<Pattern>,
 }
 
 impl Name {
-    pub(super) fn parse(text: &str, reading: Reading) -> Option<Self> {
+    pub(super) fn parse(text: &str, reading: Reading, people: &Rules) -> Option<Self> {
         let is_quoted = text.contains(['"', ';', '#']) || text.starts_with('\'');
         let has_hidden = crate::names::check_readable("the pattern", text).is_err();
         if is_quoted || has_hidden {
@@ -50,7 +60,11 @@ impl Name {
             Reading::Every if has_domain && (!names_one || name.contains(GLOB)) => None,
             Reading::Every => Some(Pattern::new(CountKey::of(name).as_str()).ok()?),
         };
-        Some(Self { written, bare })
+        let scoped = match reading {
+            Reading::Every if has_domain && bare.is_none() => Some(Scoped::parse(text, name, people)?),
+            Reading::Every | Reading::Exact => None,
+        };
+        Some(Self { written, bare, scoped })
     }
 
     fn fits(&self, written: &[&str], bare: &str) -> bool {
@@ -59,10 +73,38 @@ impl Name {
     }
 }
 
-/// Tells whether one of the patterns fits a person.
+impl Scoped {
+    fn parse(text: &str, name: &str, people: &Rules) -> Option<Self> {
+        let domain = text.split_once('\\').map(|(domain, _)| domain);
+        let domain = domain.or_else(|| text.split_once('@').map(|(_, domain)| domain))?;
+        let domain = if people.is_own(domain) { None } else { Some(Pattern::new(&fold(domain)).ok()?) };
+        Some(Self { name: Pattern::new(&fold(name)).ok()?, domain })
+    }
+
+    fn fits(&self, permit: &str, bare: &str) -> bool {
+        let (name, domain) = match permit.split_once('@') {
+            None => (permit, None),
+            Some((name, domain)) => (name, Some(domain)),
+        };
+        let is_there = match (&self.domain, domain) {
+            (None, None) => true,
+            (Some(pattern), Some(domain)) => pattern.matches(domain),
+            (None, Some(_)) | (Some(_), None) => false,
+        };
+        is_there && (self.name.matches(name) || self.name.matches(bare))
+    }
+}
+
+/// Tells whether one of the patterns fits a person. A rule that denies also looks at each part of a name with a separator
+/// of other systems in it, such as `DOMAIN/alice`.
 pub(super) fn user(patterns: &[Name], person: &Person) -> bool {
-    let (lower, bare) = (fold(person.as_str()), person.count_key().as_str());
-    patterns.iter().any(|pattern| pattern.fits(&[&lower, &fold(person.permit_key().as_str())], bare))
+    let (lower, permit) = (fold(person.as_str()), fold(person.permit_key().as_str()));
+    let bare = person.count_key().as_str();
+    patterns.iter().any(|pattern| {
+        pattern.fits(&[&lower, &permit], bare)
+            || bare.split(OTHER_SEPARATORS).any(|part| pattern.fits(&[], part))
+            || pattern.scoped.as_ref().is_some_and(|scoped| scoped.fits(&permit, bare))
+    })
 }
 
 /// Tells whether one of the patterns fits one of the groups; `None` where the groups are not known.
@@ -151,7 +193,11 @@ pub(super) fn host(patterns: &[HostPattern], host: Option<&str>, address: Option
         return Some(true);
     }
     match host {
-        Some(Host::Name(_)) => Some(false),
+        // A rule about an address cannot be decided by a name.
+        Some(Host::Name(_)) => {
+            let needs_address = address.is_none() && patterns.iter().any(|pattern| pattern.is_address);
+            if needs_address { None } else { Some(false) }
+        }
         // A target that was given by its address may have any name.
         Some(Host::Address(_)) | None => {
             let is_known = address.is_some() && patterns.iter().all(|pattern| pattern.is_address);

@@ -12,7 +12,7 @@ use super::pattern::{self, HostPattern, Name, Reading};
 use super::{Access, AccessProvider, Requirement, Ruling};
 use crate::config::list::Entries;
 use crate::config::settings::{At, Opt, SettingError, Settings};
-use crate::names::canonical;
+use crate::names::{self, canonical};
 
 const PREFIX: &str = "rule ";
 const USERS: Opt = Opt::new("rule <name>", "users", "");
@@ -117,9 +117,10 @@ impl Rule {
             Action::Accept => Reading::Exact,
             Action::Deny => Reading::Every,
         };
+        let people = names::Rules::from_settings(settings)?;
         let names = |opt: &Opt| {
             let expected = "names or shell patterns of them (*, ?, [a-z])";
-            patterns(settings, opt.of(section), expected, |entry| Name::parse(entry, reading))
+            patterns(settings, opt.of(section), expected, |entry| Name::parse(entry, reading, &people))
         };
         let hosts = "host names, addresses or shell patterns of them (*, ?, [a-z]) without scheme and port";
         let protocols = "protocols of SPS such as ssh, rdp, telnet, vnc, ica, http or shell patterns of them";

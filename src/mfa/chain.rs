@@ -36,9 +36,6 @@ struct Progress {
     held: Vec<String>,
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     serials: Vec<String>,
-    /// The realms of the approvals that were given.
-    #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    approvals: Vec<String>,
     /// What the provider of the next link keeps.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     state: Option<Value>,
@@ -55,15 +52,16 @@ impl Chain<'_> {
         let Some((link, rest)) = self.links.get(progress.held.len()..).and_then(<[_]>::split_first) else {
             return Ok(foreign());
         };
-        match ask(link.client.as_ref(), Subject { state: progress.state.as_ref(), ..subject })? {
-            Answer::Accepted(Factor { name, serials, code, approvals, by_fallback }) => {
+        // Each factor is the user's own; approvals that are demanded are asked for after the last one.
+        let subject = Subject { state: progress.state.as_ref(), approvals: None, ..subject };
+        match ask(link.client.as_ref(), subject)? {
+            Answer::Accepted(Factor { name, serials, code, approvals: _, by_fallback }) => {
                 progress.held.push(name);
                 progress.serials.extend(serials);
-                progress.approvals.extend(approvals);
                 progress.state = None;
                 let Some(next) = rest.first() else {
-                    let Progress { held, serials, approvals, .. } = progress;
-                    let name = held.join(" + ");
+                    let Progress { held, serials, .. } = progress;
+                    let (name, approvals) = (held.join(" + "), Vec::new());
                     return Ok(Answer::Accepted(Factor { name, serials, code, approvals, by_fallback }));
                 };
                 let question = Question {

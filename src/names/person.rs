@@ -60,6 +60,11 @@ impl Rules {
     }
 }
 
+/// Characters that separate a name from a domain or an instance in other systems: winbind, Kerberos, Samba.
+pub const OTHER_SEPARATORS: [char; 3] = ['/', '+', '%'];
+/// Characters with which a name may be read in two ways, beside [`OTHER_SEPARATORS`].
+const AMBIGUOUS: [char; 7] = [',', ';', ':', '#', '=', '"', '\u{2800}'];
+
 /// A person, by the name that came in.
 #[derive(Clone, Debug)]
 pub struct Person {
@@ -138,6 +143,11 @@ impl Person {
         &self.count
     }
 
+    /// Tells whether the name can be read in two ways, so that nobody can tell whether somebody else is meant.
+    pub fn is_ambiguous(&self) -> bool {
+        self.shown.contains(OTHER_SEPARATORS) || self.shown.contains(AMBIGUOUS)
+    }
+
     /// Tells whether the two are one person, for what permits: name and domain are the same.
     pub fn is_same_person(&self, other: &Self) -> bool {
         self.permit == other.permit
@@ -202,6 +212,8 @@ pub struct Requester {
     pub gateway: Person,
     /// The identity.
     pub mapping: Mapping,
+    /// Other names that the configuration gives to somebody who may be this person.
+    pub aliases: Vec<CountKey>,
 }
 
 /// What came of mapping the name at the gateway to an identity.
@@ -237,6 +249,8 @@ impl Requester {
 
     /// Tells whether somebody of this name may be the one who asks, under either name.
     pub fn may_be(&self, name: &CountKey) -> bool {
-        self.gateway.count.may_be(name) || self.identity().count.may_be(name)
+        self.gateway.count.may_be(name)
+            || self.identity().count.may_be(name)
+            || self.aliases.iter().any(|alias| alias.may_be(name))
     }
 }

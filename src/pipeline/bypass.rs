@@ -103,7 +103,8 @@ pub(super) fn recent_authentication(
     let provider = mfa::provider_names(context.settings)?;
     let client_ip = client_address(arguments);
     let key = cache_key(context, arguments, username, &client_ip, &provider)?;
-    let used = context.store.use_authentication(&key, limits)?;
+    // Sessions whose address is not known are not from one address.
+    let used = !client_ip.is_empty() && context.store.use_authentication(&key, limits)?;
     let is = if used { "an" } else { "no" };
     context.log.explain(format_args!("authenticate: {is} authentication of a moment ago counts once more"));
     Ok(used.then(Evidence::cache))
@@ -117,7 +118,7 @@ pub(super) fn remember(
     identity: &str,
     evidence: &Evidence,
 ) -> Result<(), Stop> {
-    if !evidence.is_rememberable() {
+    if !evidence.is_rememberable() || client_address(arguments).is_empty() {
         return Ok(());
     }
     let Some(limits) = cache_limits(context)? else { return Ok(()) };

@@ -132,10 +132,7 @@ impl Demand {
             return Some(Lack::Factor);
         }
         let approvals = self.approvals(Some(proof))?;
-        let is_enough = approvals
-            .realms
-            .iter()
-            .all(|(realm, count)| proof.approvals.get(realm).is_some_and(|given| *given >= count));
+        let is_enough = approvals.realms.iter().all(|(realm, count)| proof.given_in(realm) >= count);
         (!is_enough).then_some(Lack::Approvals)
     }
 

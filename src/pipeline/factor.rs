@@ -103,7 +103,10 @@ pub(super) fn ask(
     };
     match answer {
         Ok(Answer::Accepted(factor)) => {
-            cookie.progress.told = Told::of(gateway_user, gateway_groups, metadata);
+            // The approvals that follow a factor add nothing to what its service said.
+            if let Some(told) = Told::of(gateway_user, gateway_groups, metadata) {
+                cookie.progress.told = Some(told);
+            }
             Ok(Evidence::factor(factor, client.proves()))
         }
         Ok(Answer::Rejected) => {

@@ -7,7 +7,7 @@ use super::{Context, Stop};
 use crate::config::settings::{At, Opt};
 use crate::directory::ldap::LdapError;
 use crate::logging::Chain;
-use crate::names::{self, Mapping, MfaIdentity, NameError, Person, Requester};
+use crate::names::{self, CountKey, Mapping, MfaIdentity, NameError, Person, Requester};
 use crate::protocol::cookie::{Cookie, CookieError, Progress};
 use crate::protocol::invocation::Arguments;
 
@@ -88,6 +88,10 @@ fn without_upn_suffix(
     Ok(Some(if cut { user.to_owned() } else { name }))
 }
 
+/// Why it is not known who a person with such a name is.
+const AMBIGUOUS: &str =
+    "the user name has a character in it that separates names elsewhere, so it may be somebody else's";
+
 /// Returns who asks, under both names. They are found once for each session, by its first hook that needs them, and are
 /// in the cookie from then on: another hook may not have the appliance's directory.
 pub(super) fn requester(
@@ -104,11 +108,34 @@ pub(super) fn requester(
     let identity = identity(cookie)?;
     let rules = names::Rules::from_settings(context.settings)?;
     let person = Person::of_identity(&identity, &rules).map_err(|error| unreadable(context, error))?;
-    let mapping = match cookie.progress.mapping_failed.clone() {
+    let failure = match cookie.progress.mapping_failed.clone() {
+        None if gateway.is_ambiguous() || person.is_ambiguous() => Some(AMBIGUOUS.to_owned()),
+        failure => failure,
+    };
+    let mapping = match failure {
         None => Mapping::Known(person),
         Some(why) => Mapping::Failed { unmapped: person, why },
     };
-    Ok(Requester { gateway: gateway.clone(), mapping })
+    let mut requester = Requester { gateway: gateway.clone(), mapping, aliases: Vec::new() };
+    requester.aliases = aliases(context, &requester)?;
+    Ok(requester)
+}
+
+/// Returns the names that `[usermapping source=explicit]` gives to somebody who may be this person, on either side: a person
+/// has several names there, and approves for nobody's session but others'.
+fn aliases(context: &Context<'_>, requester: &Requester) -> Result<Vec<CountKey>, Stop> {
+    let ini = context.settings.ini();
+    let mut found = Vec::new();
+    for name in
+        ini.options(EXPLICIT_SECTION).into_iter().filter(|name| ini.has_own_option(EXPLICIT_SECTION, name))
+    {
+        let Some(identity) = context.settings.text(At::named(EXPLICIT_SECTION, name))? else { continue };
+        let pair = [CountKey::of(name), CountKey::of(&identity)];
+        if pair.iter().any(|one| requester.may_be(one)) {
+            found.extend(pair);
+        }
+    }
+    Ok(found)
 }
 
 /// Returns the identity in the cookie, as servers are asked about it.

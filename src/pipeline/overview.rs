@@ -200,6 +200,11 @@ fn roads_without_a_factor(context: &Context<'_>, overview: &mut Overview, demand
     {
         let names = settings.text(&bypass::SKIP_CONNECTIONS).ok().flatten().unwrap_or_default();
         overview.authenticate.push(format!("connection policies {names}: left alone, without any factor"));
+        if let Some(demands) = demands {
+            overview.warnings.push(format!(
+                "[auth] skip_connections = {names}: no approvals are demanded there, also where [four_eyes] connections = {demands} demands them"
+            ));
+        }
     }
     if let Some(Some(list)) = overview.take(settings.text(&bypass::USER_LIST)) {
         let is_here = settings.ini().has_section(&format!("user_list {list}"));

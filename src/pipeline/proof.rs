@@ -4,6 +4,8 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
+use crate::names;
+
 /// What is proved.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -35,6 +37,13 @@ pub(super) enum FactorProof {
 impl Proof {
     pub(super) fn of(factor: FactorProof) -> Self {
         Self { factor, approvals: BTreeMap::new() }
+    }
+
+    /// Returns how many approvals of a realm were given; realms are compared without case, as they are counted.
+    pub(super) fn given_in(&self, realm: &str) -> u32 {
+        let realm = names::fold(realm);
+        let given = self.approvals.iter().filter(|(name, _)| names::fold(name) == realm);
+        given.map(|(_, count)| *count).fold(0, u32::saturating_add)
     }
 
     /// Both together: the factor of the first, the approvals of the second and of the first.

@@ -137,6 +137,11 @@ impl<'a> Radius<'a> {
             Some(Ok(name)) if !name.as_str().is_empty() => Some(name),
             Some(Ok(_)) | None => None,
         };
+        // Somebody could prove the factor under one name and approve under it too.
+        let is_other = named.as_ref().is_some_and(|name| name.as_str() != subject.identity.as_str());
+        if is_other && self.tools.settings.text(&super::REALMS)?.is_some() {
+            return Ok(rejected("a RADIUS user name cannot be typed where [four_eyes] realms is configured"));
+        }
         // Before a challenge is taken, so that a slip of the hand does not use it up.
         if let Err(unfit) = packet::check_password(password.as_bytes()) {
             return Ok(rejected(Reason::ours(unfit.to_string())));

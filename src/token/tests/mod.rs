@@ -376,7 +376,8 @@ impl Place<'_> {
         let rules = crate::names::Rules::from_settings(&settings).unwrap();
         let person = Person::of_identity(&identity, &rules)
             .unwrap_or_else(|_| Person::parse("nobody", &rules).unwrap());
-        let requester = Requester { gateway: person.clone(), mapping: Mapping::Known(person) };
+        let requester =
+            Requester { gateway: person.clone(), mapping: Mapping::Known(person), aliases: Vec::new() };
         let demand = mfa::approvals_of_connection(&settings, self.connection, false)?;
         let subject = Subject {
             requester: &requester,
