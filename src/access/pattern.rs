@@ -59,13 +59,13 @@ impl Name {
     }
 }
 
-/// Tells whether one of the patterns fits a person.
+/// Tells whether one of the patterns matches a person.
 pub(super) fn user(patterns: &[Name], person: &Person) -> bool {
     let (lower, bare) = (fold(person.as_str()), person.count_key().as_str());
     patterns.iter().any(|pattern| pattern.fits(&[&lower, &fold(person.permit_key().as_str())], bare))
 }
 
-/// Tells whether one of the patterns fits one of the groups; `None` where the groups are not known.
+/// Tells whether one of the patterns matches one of the groups; `None` if the groups are unknown.
 pub(super) fn groups(patterns: &[Name], groups: Option<&[String]>) -> Option<bool> {
     let groups = groups?;
     let fits = |group: &String| {

@@ -183,7 +183,7 @@ mod tests {
             (b"".to_vec(), 0o600, "holds no name"),
             (b"\n# root\n".to_vec(), 0o600, "holds no name"),
             (b"root\n\xff\n".to_vec(), 0o600, "is not UTF-8"),
-            (b"# night\nroot; oncall\n".to_vec(), 0o600, "line 2: 'root; oncall' has another separator"),
+            (b"# night\nroot; oncall\n".to_vec(), 0o600, "line 2: 'root; oncall' contains a separator"),
             (vec![b'x'; most.saturating_add(1)], 0o600, "is larger than 1 MiB"),
         ] {
             let error = read(content, mode).unwrap_err();

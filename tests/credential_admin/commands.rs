@@ -77,7 +77,7 @@ fn a_key_that_is_none_or_does_not_open_changes_nothing() {
     let encrypted = desk.place.file("id_enc", fixture("rsa-encrypted.pkcs1"));
     let (bad, encrypted) = (bad.display().to_string(), encrypted.display().to_string());
     let set = "set --account root --asset db1 --key-file";
-    let sentence = format!("the key in {bad}: this is no private key in PEM or OpenSSH form");
+    let sentence = format!("the key in {bad}: this is not a private key in PEM or OpenSSH format");
     desk.refused(&format!("{set} {bad}"), "", &sentence, 2);
     let sentence = format!("the key in {encrypted}: the private key is encrypted; its passphrase is needed");
     desk.refused(&format!("{set} {encrypted}"), "", &sentence, 2);

@@ -266,7 +266,7 @@ fn a_forward_token_leads_to_codes_through_at_most_five_and_never_back() {
     desk.ok("assign F2 --forward-serial G1");
     // A forward whose target was deleted leads nowhere, also when that serial comes back.
     desk.ok("delete G1 --force");
-    let nowhere = "the forward token F2 leads nowhere, because its target was deleted; lead it elsewhere first, by token assign";
+    let nowhere = "the forward token F2 has no target, because that was deleted; set another one first with token assign";
     desk.refused(&forward("G1", "F5"), nowhere);
     desk.ok(&forward("G1", "F1"));
     desk.refused("assign F2 --forward-serial G1", "F2 would be in a chain of more than 5 forward tokens");
@@ -329,10 +329,7 @@ fn a_forward_does_not_lead_to_a_new_token_of_its_targets_serial() {
     };
     let question = asked("12", serde_json::json!({}));
     assert_eq!(question["verdict"], "NEEDINFO");
-    assert_eq!(
-        desk.ok("delete H1 --force"),
-        "H1 is deleted; forward tokens that led there lead nowhere now: F1\n"
-    );
+    assert_eq!(desk.ok("delete H1 --force"), "H1 is deleted; forward tokens without a target now: F1\n");
     desk.enrol_hotp("H1", "carol");
     assert_eq!(desk.login("bob", "12755224"), "DENY");
     assert_eq!(asked("755224", question["cookie"].clone())["verdict"], "DENY");

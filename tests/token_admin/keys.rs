@@ -73,7 +73,7 @@ fn a_key_that_others_may_read_and_a_newer_store_are_refused() {
 
 /// What is said of the old key.
 fn kept(name: &str) -> String {
-    format!("the old key is kept in {name}: backups from before need it; delete it when there are none\n")
+    format!("the old key is kept in {name}; delete it when no older backup needs it\n")
 }
 
 #[test]

@@ -110,7 +110,7 @@ fn an_encrypted_file_without_its_key_or_its_mac_is_refused() {
         &desk,
         &key(&PRE_SHARED.replace('9', "8")),
         &file,
-        "the file's MACMethod: the value does not open with the key or password that was given",
+        "the file's MACMethod: the value cannot be decrypted with the given key or password",
     );
     nothing(&desk, &key("xyz"), &file, "the pre-shared key has to be hexadecimal digits");
     let _ = key(PRE_SHARED);
@@ -355,7 +355,7 @@ fn a_token_whose_pin_stays_behind_comes_back_disabled() {
     let ended = other.run("import -", &exported);
     assert_eq!(
         ended.stderr,
-        "sps-plugin: warning: H1 had a PIN, which cannot be exported; it is disabled until set-pin and enable\n"
+        "sps-plugin: warning: H1 had a PIN, which cannot be exported; the token is disabled until you run set-pin and enable\n"
     );
     assert_eq!(other.login("alice", "755224"), "DENY");
     other.ok("set-pin H1 --pin 34");

@@ -147,7 +147,7 @@ impl<'a> Radius<'a> {
                 Some(open) => Some(open),
                 None => return Ok(rejected("there is no such challenge for this session")),
             },
-            Some(_) => return Ok(rejected("the cookie's state is no challenge")),
+            Some(_) => return Ok(rejected("the cookie's state is not a challenge")),
         };
         let user = match (&open, &named) {
             (Some(open), Some(named)) if named.as_str() != open.user => {
