@@ -225,7 +225,7 @@ impl<'a> HttpClient<'a> {
             config = config.tls_config(tls.for_http()).proxy(proxy);
         } else {
             log.warning(format_args!(
-                "{} is asked over plain http; whoever is in between can answer for it",
+                "{} uses unencrypted http; a man in the middle can forge answers",
                 url.host
             ));
         }

@@ -30,7 +30,7 @@ const MAX_PASSWORD: usize = 4096;
 /// The longest validity of a challenge, in seconds.
 const MAX_VALIDITY: f64 = 86_400.0;
 /// The one reason that a denial has, whatever it was.
-const DENIED: &str = "no local token held";
+const DENIED: &str = "no local token matched";
 
 /// How far the store alone brings an attempt.
 enum Step<'p> {

@@ -337,7 +337,7 @@ impl Verifier<'_> {
         let accepted = settlement.uses.iter().filter(|used| !matches!(used.advance, Advance::Shared(_)));
         let serials: Vec<_> = accepted.map(|used| used.serial.clone()).collect();
         let kind = one.token.token_type;
-        self.log.info(format_args!("the {kind} token {} held", serials.join(" by way of ")));
+        self.log.info(format_args!("the {kind} token {} accepted", serials.join(" via ")));
         Ok(Outcome::Accepted(serials))
     }
 

@@ -228,7 +228,7 @@ fn a_reference_is_answered_from_a_file_of_the_configurations_form() {
     fs::set_permissions(&file, std::os::unix::fs::PermissionsExt::from_mode(0o644)).unwrap();
     let ended = ask();
     ended.assert_denied("Plugin configuration error", 2);
-    assert!(ended.stderr.contains("may be read by others; chmod 600 it"), "{ended:?}");
+    assert!(ended.stderr.contains("is readable by others; chmod 600 it"), "{ended:?}");
     assert!(!desk.place.state().exists());
 }
 

@@ -22,8 +22,8 @@ fn an_import_comes_in_whole_or_not_at_all() {
     assert_eq!(
         said(&ended),
         [
-            "error: line 3: there is an entry for account root on asset db2 already; --replace overwrites it",
-            "error: line 4: there is an entry for account root on asset db3 already; --replace overwrites it",
+            "error: line 3: an entry for account root on asset db2 already exists; --replace overwrites it",
+            "error: line 4: an entry for account root on asset db3 already exists; --replace overwrites it",
             "error: line 5: the account must not be empty",
             "error: 3 of 4 entries cannot be imported; nothing was imported; --skip-bad imports the others",
         ]
@@ -66,9 +66,9 @@ fn what_cannot_be_imported_is_left_out_if_the_command_says_so() {
     assert_eq!(
         said(&ended),
         [
-            "warning: line 2: account root on asset db1 is in line 6 too; it is left out",
+            "warning: line 2: account root on asset db1 is also in line 6; it is left out",
             "warning: line 5: the account must not be empty; it is left out",
-            "warning: line 6: account root on asset db1 is in line 2 too; it is left out",
+            "warning: line 6: account root on asset db1 is also in line 2; it is left out",
         ]
     );
     let done: serde_json::Value = serde_json::from_slice(&ended.stdout).unwrap();

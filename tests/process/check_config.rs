@@ -184,7 +184,7 @@ fn what_weakens_is_told() {
             "[mfa]\nprovider=http\n[http]\nserver_url=https://x\nignore_connection_error=yes\n",
             "while http cannot be reached: everybody",
         ),
-        ("[mfa]\nprovider=http\n[http]\nserver_url=http://x\n", "plain http"),
+        ("[mfa]\nprovider=http\n[http]\nserver_url=http://x\n", "unencrypted http"),
         ("[mfa]\nprovider=http\n[http]\nserver_url=https://x\n[tls]\nverify=no\n", "verify=no"),
         ("[mfa]\nprovdier=http\n", "[mfa] provdier is unknown; is provider meant?"),
         (
@@ -365,7 +365,7 @@ fn what_decides_besides_the_roads_is_told_too() {
     assert_eq!(
         found["roads"]["authenticate"],
         json!([
-            "whoever authenticated from the same address in the last 90 s, as often as they like: without a factor",
+            "whoever authenticated from the same address in the last 90 s, any number of times: without a factor",
             "the second factor is asked about alice as id-1",
             "the second factor is asked about what the directory ad has as mail; without it, or without an answer, about the name as it is",
             "the second factor is asked about a name without an @ with @example.org behind it",
@@ -408,7 +408,7 @@ fn what_connections_demand_is_told_and_a_demand_that_cannot_be_met_is_an_error()
     let roads = found["roads"]["authenticate"].to_string();
     for piece in [
         "connection policies prod_*, and those without a name: approvals of ops:1 required, and whitelists do not apply",
-        "or under any two of office_* in the last 90 s, as often as they like: without a factor, except on prod_*",
+        "or under any two of office_* in the last 90 s, any number of times: without a factor, except on prod_*",
         "approvals in addition",
     ] {
         assert!(roads.contains(piece), "{piece}: {roads}");
@@ -420,7 +420,7 @@ fn what_connections_demand_is_told_and_a_demand_that_cannot_be_met_is_an_error()
         ("[four_eyes]\nconnections=prod_*\n".to_owned(), "[four_eyes] realms: expected"),
         ("[four_eyes]\nrealms=ops:1\n".to_owned(), "[four_eyes] connections: expected"),
         (demand.replace("ops:1", "ops@linotp:1"), "[linotp] server_url"),
-        (demand.replace("ops:1", "ops@ldap:1"), "behind an @ one of"),
+        (demand.replace("ops:1", "ops@ldap:1"), "after an @ one of"),
         (format!("[mfa]\nprovider=none\n{rule}require=mfa\n"), "[mfa] provider is none"),
         (format!("{rule}require=four_eyes\n"), "[four_eyes] realms: expected"),
     ] {

@@ -112,7 +112,7 @@ fn what_is_not_an_invocation_is_refused_with_a_sentence() {
         ),
         ("a hook in capitals", br#"{"hook":"Authenticate"}"#.to_vec(), "unknown hook"),
         ("a hook twice", br#"{"hook":"authorize","hook":"authenticate"}"#.to_vec(), "appears twice"),
-        ("a type that is not the hook's", hook(r#""type":"credentialstore""#), "\"type\" has to be"),
+        ("a type that is not the hook's", hook(r#""type":"credentialstore""#), "\"type\" must be"),
         ("arguments that are a list", hook(r#""arguments":[]"#), "wrong type"),
         ("a number for a name", hook(r#""arguments":{"gateway_user":1}"#), "wrong type"),
         ("a port that is too large", hook(r#""arguments":{"client_port":65536}"#), "wrong type"),

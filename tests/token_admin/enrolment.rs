@@ -170,7 +170,7 @@ fn what_is_no_token_is_refused() {
     desk.enrol_hotp("H1", "alice");
     let long = "x".repeat(65);
     for (command, sentence) in [
-        ("hotp --serial H1", "there is a token H1 already"),
+        ("hotp --serial H1", "a token H1 already exists"),
         (&format!("hotp --serial {long}"), "a serial has 1 to 64 letters, digits, '-', '_' or '.'"),
         ("hotp --serial a/b", "a serial has 1 to 64 letters, digits, '-', '_' or '.'"),
         ("hotp --secret-hex 123", "the secret has to be hexadecimal digits, two a byte"),
@@ -278,7 +278,7 @@ fn a_secret_that_the_owner_has_already_is_refused_with_the_serial_by_every_way_o
     desk.enrol_hotp("H1", "alice");
     let sentence = |serial: &str, known: &str, owner: &str| {
         format!(
-            "{serial} has the secret of {known}, and both belong to {owner}; delete {known} first, or use another secret"
+            "{serial} has the same secret as {known}, and both belong to {owner}; delete {known} first, or use another secret"
         )
     };
     for kind in ["hotp", "hotp --digits 8", "paper"] {
@@ -293,7 +293,7 @@ fn a_secret_that_the_owner_has_already_is_refused_with_the_serial_by_every_way_o
         let file = desk.place.file("import.txt", text);
         desk.run(&format!("import {} --user alice", file.display()), "")
     };
-    let known = "has the secret of H1, and both belong to alice";
+    let known = "has the same secret as H1, and both belong to alice";
     for text in [uri.clone(), format!("serial,secret\nH3,{SECRET}\n")] {
         let ended = import(&text);
         assert_eq!(ended.status, Some(2), "{ended:?}");

@@ -235,7 +235,7 @@ fn entras_table_is_imported_for_its_owners() {
 fn a_long_key_without_a_hash_is_imported_only_with_one() {
     let long = format!("{SECRET}313233343536373839303132");
     let table = format!("serial,secret,type,digits\nA,{long},totp,8\n");
-    let told = "line 2: a key of 32 bytes may be for sha1 or for another hash; give --algorithm";
+    let told = "line 2: a key of 32 bytes may be for sha1 or another hash; use --algorithm";
     refused(&Desk::new(), "", &table, &[told]);
     let desk = Desk::new();
     desk.import("--algorithm sha256", &table);

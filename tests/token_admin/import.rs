@@ -79,8 +79,8 @@ fn serials_that_are_there_are_all_told_or_left_out_or_replaced() {
     let file = format!("serial,secret,digits\nA,{OTHER},8\nB,{SECRET},8\nC,{SECRET},8\n");
     let ended = desk.run("import -", &file);
     for told in [
-        "line 2: there is a token A already",
-        "line 3: there is a token B already",
+        "line 2: a token A already exists",
+        "line 3: a token B already exists",
         "2 of 3 entries cannot be imported",
     ] {
         ended.assert_logged(&[told]);
@@ -166,8 +166,8 @@ fn nobody_gets_one_secret_twice_from_a_file_or_beside_the_store() {
         format!("serial,secret,user,realm\nX,{SECRET},alice,r1\nY,{SECRET},bob,r1\nZ,{OTHER},bob,r1\n");
     let ended = desk.run("import -", &again);
     for told in [
-        "line 2: X has the secret of A",
-        "line 3: Y has the secret of C",
+        "line 2: X has the same secret as A",
+        "line 3: Y has the same secret as C",
         "2 of 3 entries cannot be imported",
     ] {
         ended.assert_logged(&[told]);
@@ -176,5 +176,5 @@ fn nobody_gets_one_secret_twice_from_a_file_or_beside_the_store() {
     desk.ok(&format!("enroll --type hotp --user alice@r1 --serial F --secret-hex {OTHER}"));
     let ended = desk.run("import - --replace", &format!("serial,secret\nF,{SECRET}\n"));
     assert_eq!(ended.status, Some(2), "{ended:?}");
-    ended.assert_logged(&["F has the secret of A"]);
+    ended.assert_logged(&["F has the same secret as A"]);
 }

@@ -86,7 +86,7 @@ fn the_encrypted_example_of_rfc_6030_is_opened_with_its_key() {
     assert_eq!(desk.ok(&command), "1 token is imported: 987654321\n");
     assert_eq!(desk.login("alice", "84755224"), "ACCEPT");
     let again = desk.run(&command, "");
-    again.assert_logged(&["key 12345678: there is a token 987654321 already"]);
+    again.assert_logged(&["key 12345678: a token 987654321 already exists"]);
     assert_eq!((again.status, desk.serials().len()), (Some(2), 1));
     let other = Desk::new();
     other.ok_with(&format!("import {} --psk-file -", file.display()), PRE_SHARED);
@@ -264,7 +264,7 @@ fn a_last_line_that_is_bad_leaves_nothing_behind() {
     refused(&desk, "", &changed, &["key 4: the secret has to be base64"]);
     desk.enrol_hotp("B", "alice");
     let ended = desk.run("import -", &good);
-    ended.assert_logged(&["line 3: there is a token B already"]);
+    ended.assert_logged(&["line 3: a token B already exists"]);
     assert_eq!(desk.serials(), ["B"]);
 }
 

@@ -143,7 +143,7 @@ impl Rows<'_> {
             ahead.push(format!("{count} {what}"));
         }
         if ahead.is_empty() {
-            self.note("clock", Grade::Ok, "nothing in it was used in the future", findings);
+            self.note("clock", Grade::Ok, "no timestamps in the future", findings);
         } else {
             let detail = format!(
                 "{} were last used up to {most} s in the future: the clock was ahead then or is behind now; TOTP \

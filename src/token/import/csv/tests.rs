@@ -88,7 +88,7 @@ fn a_line_that_is_no_token_is_named_without_its_secret() {
         ("A,S,,,,,,a,b@c", "line 2: a realm is not empty and has no '@'"),
         ("用户,S,,,,,,,", "line 2: the serial is missing"),
         ("A,S,,,,,,,\nA,S,,,,,,,", "line 3: the serial A stands in the file twice"),
-        ("A,S,,,,,,,,x", "line 2: there are 10 fields, and the first line names 9"),
+        ("A,S,,,,,,,,x", "line 2: there are 10 fields, but the first line names 9"),
         ("A,S,,,,,,a,r\nB,S,,,,,,a,R", "line 3: the secret is the same as in line 2, and both belong to a"),
         ("A,\"S,,,,,,,", "line 2: unterminated quote"),
         ("A,S,,,,,,\"a\"b,", "line 2: text after a closing quote"),
@@ -201,7 +201,7 @@ fn the_second_version_of_oath_files_names_the_owners() {
 fn lines_without_a_type_are_told() {
     let text = format!("tok1,{SECRET}\ntok2,{BASE32}\n");
     assert_eq!(short(&text), ["tok1 hotp 6 0 0 sha1", "tok2 hotp 6 0 0 sha1"]);
-    assert!(batch(&text).notes[0].starts_with("2 lines do not name a type and are imported as hotp"));
+    assert!(batch(&text).notes[0].starts_with("2 lines have no type and are imported as hotp"));
     let defaults = Defaults { realm: "r", token_type: Some(TokenType::Totp), ..Defaults::default() };
     let totp = with(&text, &defaults);
     assert!(totp.notes.is_empty() && totp.drafts().all(|draft| draft.token.token_type == TokenType::Totp));
@@ -224,10 +224,7 @@ fn a_key_that_is_as_long_as_another_hash_asks_for_the_algorithm() {
         format!("serial,secret\nA,{LONG}{LONG}\n"),
     ] {
         let found = refused(&text);
-        assert!(
-            found[0].contains("bytes may be for sha1 or for another hash; give --algorithm"),
-            "{found:?}"
-        );
+        assert!(found[0].contains("bytes may be for sha1 or another hash; use --algorithm"), "{found:?}");
         let defaults = Defaults { algorithm: Some(Algorithm::Sha256), ..Defaults::default() };
         assert_eq!(with(&text, &defaults).drafts().next().unwrap().token.algorithm, Algorithm::Sha256);
     }
@@ -300,7 +297,7 @@ fn the_first_line_has_to_name_the_columns_or_to_be_a_token() {
     }
     let neither = fault("name,colour\nA,blue\n");
     assert!(
-        neither.starts_with("the first line has to name the columns, such as serial and secret"),
+        neither.starts_with("the first line must name the columns, such as serial and secret"),
         "{neither}"
     );
 }
