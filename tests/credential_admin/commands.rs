@@ -178,7 +178,7 @@ fn the_tokens_and_the_credentials_have_one_key() {
     let first = key();
     let said = |text: &str, name: &str| {
         let sealed = "2 secrets are sealed with the new key\nthe old key is kept in ";
-        assert!(text.starts_with(&format!("{sealed}{name}: ")), "{text}");
+        assert!(text.starts_with(&format!("{sealed}{name}; ")), "{text}");
     };
     said(&desk.ok("rotate-key", ""), "master.key.old-1");
     let second = key();

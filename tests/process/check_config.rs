@@ -350,7 +350,7 @@ fn a_section_that_no_provider_reads_is_a_warning() {
     let read = "[mfa]\nprovider=radius\n[radius]\nserver=127.0.0.1\nsecret=${env:PATH}\n\
                 [four_eyes]\nrealms=r@edumfa:1\nconnections=x\n[edumfa]\nserver_url=https://e\n[http]\n";
     let (found, _) = json_of(read);
-    assert!(!found["warnings"].to_string().contains("is written"), "{found}");
+    assert!(!found["warnings"].to_string().contains("is set"), "{found}");
 }
 
 #[test]
@@ -367,8 +367,8 @@ fn what_decides_besides_the_roads_is_told_too() {
         json!([
             "whoever authenticated from the same address in the last 90 s, any number of times: without a factor",
             "the second factor is asked about alice as id-1",
-            "the second factor is asked about what the directory ad has as mail; without it, or without an answer, about the name as it is",
-            "the second factor is asked about a name without an @ with @example.org behind it",
+            "the second factor is asked about the attribute mail in the directory ad, or about the name itself if there is none or no answer",
+            "the second factor is asked about names without an @ with @example.org appended",
             "connection policies production_*, db_*, and those without a name: only with the approvals managers:1",
             "users who pass local",
         ])

@@ -135,7 +135,7 @@ fn an_encrypted_file_without_its_key_or_its_mac_is_refused() {
         (
             "ds:KeyName>",
             "ds:X509Data>",
-            "a public key cannot be imported; only a pre-shared key or a password",
+            "a public key is not supported; only a pre-shared key or a password is",
         ),
         (
             "<ds:KeyName>Pre-shared-key</ds:KeyName>",

@@ -161,7 +161,7 @@ fn what_is_no_key_uri_is_refused_without_its_secret() {
         ("otpauth://totp/a?secret=S&digits=7", "the number of digits has to be 6 or 8"),
         ("otpauth://totp/a?secret=S&period=15", "the period has to be 30 or 60 seconds"),
         ("otpauth://totp/a?secret=S&algorithm=MD5", "the algorithm has to be sha1, sha256 or sha512"),
-        ("otpauth://totp/a%0Ab?secret=S", "the user holds a control character"),
+        ("otpauth://totp/a%0Ab?secret=S", "the user contains a control character"),
         ("otpauth://totp/a@?secret=S", "a realm is not empty and has no '@'"),
     ] {
         let uri = uri.replace("=S", &format!("={SECRET}"));
