@@ -108,13 +108,13 @@ fn twice(text: &str, rest: &str) -> serde_json::Error {
     let line = before.matches('\n').count().saturating_add(1);
     let column = before.rsplit('\n').next().unwrap_or_default().len().saturating_add(1);
     // serde_json takes the place out of a text of this form.
-    serde_json::Error::custom(format_args!("a member stands twice at line {line} column {column}"))
+    serde_json::Error::custom(format_args!("duplicate member at line {line} column {column}"))
 }
 
 /// Resolves the escapes in a member's name, so that `"otp"` and `"\u006ftp"` are the same.
 fn name(token: &str) -> Cow<'_, str> {
     if token.contains('\\') {
-        // Half a surrogate pair is no text, but a name all the same where nobody reads it.
+        // Half a surrogate pair is not text, but is accepted as the name of a member that is not read.
         serde_json::from_str(token).map_or(Cow::Borrowed(token), Cow::Owned)
     } else {
         Cow::Borrowed(token.trim_matches('"'))

@@ -86,7 +86,7 @@ pub enum NetError {
     #[error("no time is left to ask {0}; see [plugin] time_budget")]
     NoTime(String),
     /// The answer is not HTTP, has more than [`MAX_BODY`] bytes, or breaks off after it began.
-    #[error("{host} answered with something that is no usable HTTP response")]
+    #[error("{host} answered with something that is not a valid HTTP response")]
     Garbled {
         /// Which server, without path and credentials.
         host: String,
@@ -227,7 +227,7 @@ impl<'a> HttpClient<'a> {
             config = config.tls_config(tls.for_http()).proxy(proxy);
         } else {
             log.warning(format_args!(
-                "{} is asked over plain http; whoever is in between can answer for it",
+                "{} uses unencrypted http; a man in the middle can forge answers",
                 url.host
             ));
         }

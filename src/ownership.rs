@@ -39,7 +39,7 @@ impl fmt::Display for Distrust {
             Self::Owner(owner) => {
                 write!(f, "belongs to another user (uid {owner}); chown it to uid {}", uid())
             }
-            Self::Mode(mode) => write!(f, "may be written by others (mode {mode:04o}); chmod go-w it"),
+            Self::Mode(mode) => write!(f, "is writable by others (mode {mode:04o}); chmod go-w it"),
         }
     }
 }

@@ -358,7 +358,7 @@ fn a_backup_from_before_a_change_of_keys_is_taken_back_with_the_key_that_was_kep
     // As do others, a kept key that others may read is refused.
     let kept = place.state().join("master.key.old-1");
     fs::set_permissions(&kept, std::os::unix::fs::PermissionsExt::from_mode(0o644)).unwrap();
-    refused(&place, &format!("state restore {copy} --replace"), "may be read by others", 1);
+    refused(&place, &format!("state restore {copy} --replace"), "is readable by others", 1);
     assert_eq!(login(&place, "alice", &code(1)), "ACCEPT");
 }
 

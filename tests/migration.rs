@@ -256,13 +256,13 @@ fn the_new_configuration_is_without_errors_and_the_document_says_what_check_conf
 #[test]
 fn the_new_configuration_makes_the_provider_that_it_names() {
     for (name, road) in [
-        ("radius", "whose second factor holds: radius"),
-        ("yubikey", "whose second factor holds: yubico"),
+        ("radius", "users who pass radius"),
+        ("yubikey", "users who pass yubico"),
         ("fqdn", "everybody: the provider none asks for nothing"),
         ("vault", "vault"),
-        ("edumfa", "whose second factor holds: edumfa"),
-        ("privacyidea", "whose second factor holds: privacyidea"),
-        ("linotp", "whose second factor holds: linotp"),
+        ("edumfa", "users who pass edumfa"),
+        ("privacyidea", "users who pass privacyidea"),
+        ("linotp", "users who pass linotp"),
     ] {
         let place = Place::new();
         let secrets = "[radius]\nsecret=s\n[yubikey]\napi_key=YWJjZGVmZ2hpamtsbW5vcHFyc3Q=\n[edumfa]\napi_key=k\n\

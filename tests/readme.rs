@@ -258,8 +258,8 @@ const SENTENCES_WITHOUT_A_ROW: [&str; 15] = [
     "invocation: {error}",
     "vault",
     // Commands: what was typed cannot be done, and the sentence says why.
-    "there is a token {0} already",
-    "there is an entry for account {account} on asset {asset} already; --replace overwrites it",
+    "a token {0} already exists",
+    "an entry for account {account} on asset {asset} already exists; --replace overwrites it",
     "there is no state yet in {0}",
     "{0} is there already; a backup overwrites nothing",
     "there is a state in {0} already; --replace overwrites it",

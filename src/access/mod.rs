@@ -81,7 +81,7 @@ pub trait AccessProvider {
 /// Tells whether rules decide, which may require more than what `authenticate` takes.
 ///
 /// # Errors
-/// A provider that is none.
+/// An unknown provider.
 pub fn has_rules(settings: &Settings<'_>) -> Result<bool, SettingError> {
     Ok(settings.choice(&PROVIDER, &PROVIDERS)? == "rules")
 }
@@ -89,7 +89,7 @@ pub fn has_rules(settings: &Settings<'_>) -> Result<bool, SettingError> {
 /// Lists the sections of providers that are not the one that is written, and so have no effect.
 ///
 /// # Errors
-/// A provider that is none.
+/// An unknown provider.
 pub fn idle_sections(settings: &Settings<'_>) -> Result<Vec<String>, SettingError> {
     let chosen = settings.choice(&PROVIDER, &PROVIDERS)?;
     Ok(if is_written(settings) { unread(settings, chosen) } else { Vec::new() })

@@ -95,7 +95,7 @@ impl Scoped {
     }
 }
 
-/// Tells whether one of the patterns fits a person. A rule that denies also looks at each part of a name with a separator
+/// Tells whether one of the patterns matches a person. A rule that denies also looks at each part of a name with a separator
 /// of other systems in it, such as `DOMAIN/alice`.
 pub(super) fn user(patterns: &[Name], person: &Person) -> bool {
     let (lower, permit) = (fold(person.as_str()), fold(person.permit_key().as_str()));
@@ -107,7 +107,7 @@ pub(super) fn user(patterns: &[Name], person: &Person) -> bool {
     })
 }
 
-/// Tells whether one of the patterns fits one of the groups; `None` where the groups are not known.
+/// Tells whether one of the patterns matches one of the groups; `None` if the groups are unknown.
 pub(super) fn groups(patterns: &[Name], groups: Option<&[String]>) -> Option<bool> {
     let groups = groups?;
     let fits = |group: &String| {

@@ -260,8 +260,8 @@ impl AccessProvider for Rules {
     }
 }
 
-/// Reads patterns; `None` where the option is not there. One that can fit nothing is an error: it was meant to fit
-/// something, and may have been meant to keep somebody out.
+/// Reads patterns; `None` if the option is not set. A pattern that can never match is an
+/// error: it may have been meant to keep somebody out.
 fn patterns<T>(
     settings: &Settings<'_>,
     at: At<'_>,
@@ -272,7 +272,7 @@ fn patterns<T>(
         return Ok(None);
     }
     let pattern = |entry: &String| {
-        let why = || format!("can match nothing; expected are {expected}");
+        let why = || format!("can never match; expected are {expected}");
         parse(entry).ok_or_else(|| settings.bad_entry(at, entry, &why()))
     };
     settings.required_list(at)?.iter().map(pattern).collect::<Result<_, _>>().map(Some)
@@ -283,7 +283,7 @@ fn networks(settings: &Settings<'_>, at: At<'_>) -> Result<Option<Vec<Network>>,
         return Ok(None);
     }
     let network = |entry: &String| {
-        let why = "is not a network such as 10.0.0.0/8 with no bits behind the prefix";
+        let why = "is not a network such as 10.0.0.0/8 with all host bits zero";
         Network::parse(entry).ok_or_else(|| settings.bad_entry(at, entry, why))
     };
     settings.required_list(at)?.iter().map(network).collect::<Result<_, _>>().map(Some)

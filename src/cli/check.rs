@@ -28,7 +28,7 @@ pub(super) struct CheckOptions {
     /// Ask each server that it names, too; only a login that is refused there may be counted
     #[arg(long)]
     online: bool,
-    /// End with status 1 for warnings too
+    /// Also exit with status 1 for warnings
     #[arg(long)]
     strict: bool,
     /// Write one JSON object

@@ -39,7 +39,7 @@ pub(super) fn run(arguments: &Arguments, admin: &mut Admin<'_>) -> Result<Text, 
     }
     let kept = old_key.as_deref().and_then(Path::file_name).map(|name| {
         let name = name.to_string_lossy();
-        format!("the old key is kept in {name}: backups from before need it; delete it when there are none\n")
+        format!("the old key is kept in {name}; delete it when no older backup needs it\n")
     });
     let then = if is_configured { "; now put the new key where [state] key refers to" } else { "" };
     Ok(format!("{sealed} secrets are sealed with the new key{then}\n{}", kept.unwrap_or_default()).into())

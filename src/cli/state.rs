@@ -32,14 +32,14 @@ enum Command {
         #[arg(long)]
         replace: bool,
     },
-    /// Forget what the hooks remember of people: authentications that are good for another session, and counts of wrong
+    /// Clear what the hooks remember of users: cached authentications and counts of wrong
     /// approvals
     #[command(group(clap::ArgGroup::new("whose").required(true)))]
     Forget {
-        /// Of this user, under whatever domain or realm
+        /// Of this user, in any domain or realm
         #[arg(long, value_name = "NAME", group = "whose")]
         user: Option<String>,
-        /// Of all, with the counts of addresses and of demands
+        /// Of all users, with the counts per address and per requirement
         #[arg(long, group = "whose")]
         all: bool,
     },

@@ -22,7 +22,7 @@ pub enum Entries {
 const MAX_SHOWN: usize = 64;
 /// Marks that people use for commas where other scripts are written.
 const OTHER_COMMAS: [char; 7] = ['，', '、', '،', '؛', '；', '﹐', '､'];
-/// Marks that people put around a name. An apostrophe belongs to some names, so it counts only at their ends.
+/// Quotes that people put around a name. Some names contain an apostrophe, so it counts only at their ends.
 const QUOTES: [char; 12] = ['"', '`', '´', '“', '”', '„', '‘', '‚', '«', '»', '‹', '›'];
 
 /// Says which entry is unusable, and why.
@@ -77,8 +77,8 @@ fn lines(text: &str) -> impl Iterator<Item = &str> {
 pub fn check_line(line: &str) -> Result<(), BadEntry> {
     let is_list = line.split(',').skip(1).any(|rest| !rest.starts_with(' '));
     let why = fault(line, Entries::Phrases)
-        .or_else(|| is_list.then_some("has a comma in it; a file has one name a line"))
-        .or_else(|| line.contains('\t').then_some("has a tab in it; a file has one name a line"));
+        .or_else(|| is_list.then_some("contains a comma; write one name per line"))
+        .or_else(|| line.contains('\t').then_some("contains a tab; write one name per line"));
     why.map_or(Ok(()), |why| Err(BadEntry { entry: shown(line), why }))
 }
 
@@ -87,25 +87,25 @@ fn fault(entry: &str, kind: Entries) -> Option<&'static str> {
     let has = |test: fn(char) -> bool| entry.chars().any(test);
     let is_comment = entry.starts_with(['#', ';']) || entry.contains(" #");
     if is_comment || (kind != Entries::Phrases && entry.contains('#')) {
-        return Some("has a '#' in it; a comment stands on a line of its own");
+        return Some("contains a '#'; put comments on lines of their own");
     }
     if has(|c| c == ';' || c == '|' || OTHER_COMMAS.contains(&c)) {
-        return Some("has another separator in it than a comma or a line end");
+        return Some("contains a separator other than a comma or a line end");
     }
     if has(|c| QUOTES.contains(&c)) || entry.starts_with('\'') || entry.ends_with('\'') {
-        return Some("has a quote; entries are written without quotes");
+        return Some("contains a quote; write entries without quotes");
     }
     if has(is_invisible) {
-        return Some("has a character in it that is not printed");
+        return Some("contains a character that is not printable");
     }
     match kind {
         Entries::Phrases => None,
-        Entries::Words | Entries::Spaced if has(is_blank) => Some("has a blank in it"),
+        Entries::Words | Entries::Spaced if has(is_blank) => Some("contains a blank"),
         Entries::Users if has(is_blank) => {
-            Some("has a blank in it; a user list takes such a name from its except_file")
+            Some("contains a blank; put such a name into the except_file of a user list")
         }
         Entries::Users if has(|c| "*?[]<>=:".contains(c)) => Some(
-            "has a character in it that no user name has; names are compared exactly, and are no patterns",
+            "contains a character that is not allowed in a user name; names are compared exactly, patterns are not supported",
         ),
         Entries::Words | Entries::Spaced | Entries::Users => None,
     }

@@ -200,7 +200,7 @@ pub fn read_file(path: &str) -> Result<SecretString, ReferenceError> {
         return Err(refused("is not a regular file"));
     }
     if metadata.mode() & 0o077 != 0 {
-        return Err(refused("may be read by others; chmod 600 it"));
+        return Err(refused("is readable by others; chmod 600 it"));
     }
     if let Some(distrust) = distrust(&metadata) {
         return Err(refused(&distrust.to_string()));

@@ -26,12 +26,12 @@ pub struct Opt {
     pub option: &'static str,
     /// The default as one would write it; empty where there is none.
     pub default: &'static str,
-    /// What its entries are where it is a list.
+    /// The kind of entries, for a list.
     pub entries: Entries,
 }
 
 impl Opt {
-    /// Names an option. `default` is empty where there is none. As a list it has the strictest entries.
+    /// Names an option. `default` is empty if there is none. A list gets the strictest kind of entries.
     pub const fn new(section: &'static str, option: &'static str, default: &'static str) -> Self {
         Self { section, option, default, entries: Entries::Words }
     }
@@ -310,9 +310,7 @@ impl<'a> Settings<'a> {
         let has_gap = list::has_gap(&self.required(at)?);
         let entries = self.list(at)?;
         if has_gap || entries.is_empty() {
-            return Err(
-                self.invalid(at, "entries separated by commas or line ends, none of them empty".to_owned())
-            );
+            return Err(self.invalid(at, "non-empty entries separated by commas or line ends".to_owned()));
         }
         Ok(entries)
     }
@@ -363,7 +361,7 @@ impl<'a> Settings<'a> {
         self.invalid(at, format!("{expected}; {entry} is not one"))
     }
 
-    /// Names an entry. What a reference leads to is not shown, because it may be a secret.
+    /// Names an entry. The value of a reference is not shown, because it may be a secret.
     fn shown(&self, at: At<'_>, entry: &str) -> String {
         let raw = self.ini.entry(at.section, at.option);
         let is_shown = raw.is_none_or(|raw| reference::is_literal(raw.value));

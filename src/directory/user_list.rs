@@ -178,12 +178,12 @@ mod tests {
     fn a_file_that_is_not_to_be_trusted_is_an_error() {
         let most = usize::try_from(MAX_FILE).unwrap();
         for (content, mode, reason) in [
-            (b"root\n".to_vec(), 0o666, "may be written by others"),
-            (b"root\n".to_vec(), 0o620, "may be written by others"),
+            (b"root\n".to_vec(), 0o666, "is writable by others"),
+            (b"root\n".to_vec(), 0o620, "is writable by others"),
             (b"".to_vec(), 0o600, "holds no name"),
             (b"\n# root\n".to_vec(), 0o600, "holds no name"),
             (b"root\n\xff\n".to_vec(), 0o600, "is not UTF-8"),
-            (b"# night\nroot; oncall\n".to_vec(), 0o600, "line 2: 'root; oncall' has another separator"),
+            (b"# night\nroot; oncall\n".to_vec(), 0o600, "line 2: 'root; oncall' contains a separator"),
             (vec![b'x'; most.saturating_add(1)], 0o600, "is larger than 1 MiB"),
         ] {
             let error = read(content, mode).unwrap_err();

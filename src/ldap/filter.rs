@@ -42,15 +42,15 @@ pub(super) enum Comparison {
 #[error("a filter such as (&(objectClass=person)(uid={{user}})); {0}")]
 pub(super) struct NoFilter(pub(super) &'static str);
 
-const TOO_LONG: NoFilter = NoFilter("this one is too long or nested too deep");
-const PARENTHESES: NoFilter = NoFilter("its parentheses do not match, or one of them is empty");
-const ATTRIBUTE: NoFilter = NoFilter("in front of an '=' has to stand the name of an attribute");
-const RULE: NoFilter = NoFilter("in front of ':=' has to stand an attribute, ':dn' or a matching rule");
+const TOO_LONG: NoFilter = NoFilter("this one is too long or nested too deeply");
+const PARENTHESES: NoFilter = NoFilter("its parentheses do not match, or a pair of them is empty");
+const ATTRIBUTE: NoFilter = NoFilter("an '=' must follow the name of an attribute");
+const RULE: NoFilter = NoFilter("':=' must follow an attribute, ':dn' or a matching rule");
 const VALUE: NoFilter =
-    NoFilter("a value has a character in it that is written as \\ and two hexadecimal digits");
-const BRACE: NoFilter = NoFilter("a value has a brace in it that begins no placeholder of this option");
-const LINE_END: NoFilter = NoFilter("a value goes over a line end");
-const STAR: NoFilter = NoFilter("a star has no meaning in this comparison");
+    NoFilter("a value contains a character that must be escaped as \\ and two hexadecimal digits");
+const BRACE: NoFilter = NoFilter("a value contains a brace that does not begin a placeholder of this option");
+const LINE_END: NoFilter = NoFilter("a value contains a line end");
+const STAR: NoFilter = NoFilter("a star is not allowed in this comparison");
 
 impl Filter {
     pub(super) fn equal(attribute: &str, value: impl Into<Vec<u8>>) -> Self {

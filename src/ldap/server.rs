@@ -90,7 +90,7 @@ impl<'a> Server<'a> {
         if tls.is_none() {
             for endpoint in &endpoints {
                 log.warning(format_args!(
-                    "{} is asked over plain ldap; whoever is in between can read the passwords and answer for it",
+                    "{} uses unencrypted ldap; a man in the middle can read the passwords and forge answers",
                     endpoint.name()
                 ));
             }

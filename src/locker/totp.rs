@@ -70,10 +70,10 @@ impl Totp {
             let value = Zeroizing::new(value.into_owned());
             match name.to_ascii_lowercase().as_str() {
                 name if name.starts_with("amp;") => {
-                    return Err(TotpError::Range("the URI has &amp; where & is meant; write &"));
+                    return Err(TotpError::Range("the URI contains &amp; instead of &; write &"));
                 }
                 "encoder" if value.eq_ignore_ascii_case("steam") => {
-                    return Err(TotpError::Range("the URI is for Steam, whose codes are letters"));
+                    return Err(TotpError::Range("the URI is for Steam, whose codes are not supported"));
                 }
                 _ if value.is_empty() => {}
                 "secret" if found.is_none() => found = Some(secret(&value)?),

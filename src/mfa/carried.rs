@@ -1,6 +1,6 @@
 //! What a service's answer carries beside its verdict: what `AAResponse.with_…` of the SDK takes.
 //!
-//! All of it is the service's word, so it is bounded, and whatever the service was told is masked in it.
+//! All of it comes from the service, so its size is limited, and the secrets that were sent to the service are masked in it.
 
 use secrecy::SecretString;
 use serde::Deserialize;
@@ -32,7 +32,7 @@ pub(super) struct Written {
 /// What is taken of them.
 #[derive(Clone, Default)]
 pub struct Carried {
-    /// The user whom the service means, for SPS.
+    /// The user that the service names, for SPS.
     pub gateway_user: Option<String>,
     /// The groups of that user.
     pub gateway_groups: Option<Vec<String>>,
@@ -42,7 +42,7 @@ pub struct Carried {
     pub session_cookie: Map<String, Value>,
     /// What to lay over the cookie.
     pub cookie: Map<String, Value>,
-    /// What the user reads where the verdict is a denial.
+    /// The message for the user on a denial.
     pub deny_reason: Option<Reason>,
 }
 
@@ -55,20 +55,20 @@ impl Written {
     /// Checks the members.
     ///
     /// # Errors
-    /// A name that is no user's or group's, too much of anything, a cookie that says who is authenticated.
+    /// An invalid user or group name, too much data, or a cookie that claims who is authenticated.
     pub(super) fn taken(self) -> Result<Carried, MfaError> {
         let is_name = |name: &String| {
             !name.is_empty() && MfaIdentity::parse(name.as_str()).is_ok() && super::unsteering(name) == *name
         };
         if !self.gateway_user.iter().chain(self.gateway_groups.iter().flatten()).all(is_name) {
-            return Err(garbled("the service's answer names a user or a group that is not a name"));
+            return Err(garbled("the service's answer contains an invalid user or group name"));
         }
         if self.gateway_groups.as_ref().is_some_and(|groups| groups.len() > MAX_GROUPS) {
             return Err(garbled("the service's answer names too many groups"));
         }
         let (cookie, session_cookie) = (bounded(self.cookie)?, bounded(self.session_cookie)?);
         if cookie.keys().any(|name| name.starts_with('_') || RESERVED.contains(&name.as_str())) {
-            return Err(garbled("the service's cookie has a member that only the plugin writes"));
+            return Err(garbled("the service's cookie contains a member that is reserved for the plugin"));
         }
         Ok(Carried {
             gateway_user: self.gateway_user,
@@ -113,7 +113,7 @@ fn bounded(members: Option<Map<String, Value>>) -> Result<Map<String, Value>, Mf
     let members = members.unwrap_or_default();
     let length = serde_json::to_vec(&members).map_or(usize::MAX, |text| text.len());
     if length > MAX_COOKIE {
-        Err(garbled("the service's answer has too large a cookie"))
+        Err(garbled("the cookie in the service's answer is too large"))
     } else {
         Ok(members)
     }

@@ -49,7 +49,7 @@ pub(super) trait Server {
     /// Has the server say what the answer of the user's device is worth, where [`Server::poll`] does not: after
     /// [`Push::Answered`].
     fn finish(&self, _user: User<'_>, _id: &str) -> Result<Verdict, MfaError> {
-        Err(garbled("the server does not say what the device's answer is worth"))
+        Err(garbled("the server does not say whether it accepts the device's answer"))
     }
 }
 
@@ -231,7 +231,7 @@ impl<'a> Dialogue<'a> {
         let open = match subject.state.map(Open::read) {
             None => None,
             Some(Some(open)) => Some(open),
-            Some(None) => return Ok(rejected("the cookie's state is no challenge")),
+            Some(None) => return Ok(rejected("the cookie's state is not a challenge")),
         };
         let round = open.as_ref().map_or(0, |open| open.round);
         // What answers a challenge says nothing to the next one.
@@ -323,7 +323,7 @@ impl<'a> Dialogue<'a> {
                         Level::Debug,
                         format_args!("{}: {}; asking again about the push", server.name(), Chain(&error)),
                     );
-                    // The end of the hook's time may have cut it off, which says nothing about the server.
+                    // It may have been cut off by the time budget of the hook, which says nothing about the server.
                     if !self.budget.remaining().is_zero() {
                         missed = Some(error);
                     }

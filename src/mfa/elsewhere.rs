@@ -33,7 +33,7 @@ pub(super) fn ask(
     tools.log.info(format_args!("asking {} about {identity}", client.branded_name()));
     let secret = SecretString::from(*password);
     if password.len() > client.longest_answer(subject) {
-        tools.log.info(format_args!("{identity}: an answer that is too long for {}", client.branded_name()));
+        tools.log.info(format_args!("{identity}: the answer is too long for {}", client.branded_name()));
         return Ok((Reply::No, None));
     }
     let answer = if password.is_empty() {

@@ -104,7 +104,7 @@ pub fn approvals_of_rule(settings: &Settings<'_>) -> Result<Demand, SettingError
         .map_err(|_| settings.invalid(&REALMS, "realms and counts such as realm1:2,realm2:1".to_owned()))?;
     if let Some(unknown) = realms.services().find(|name| !super::SERVICES.contains(name)) {
         let known = super::SERVICES.join(", ");
-        return Err(settings.invalid(&REALMS, format!("behind an @ one of {known}, not {unknown}")));
+        return Err(settings.invalid(&REALMS, format!("after an @ one of {known}, not {unknown}")));
     }
     let separator = settings.text(&SEPARATOR)?.unwrap_or_default();
     let mut characters = separator.chars();

@@ -31,7 +31,7 @@ const ONE_TIME: [&str; 26] = [
     "app",
     "pushtoken",
 ];
-/// The types that are a password, a PIN alone, a code that an administrator handed out, or one that is good for a day.
+/// The types that are a password, a PIN alone, a code handed out by an administrator, or one that is valid for a day.
 const STATIC: [&str; 12] = [
     "applspec",
     "daypassword",

@@ -65,7 +65,7 @@ impl<'a> Ldap<'a> {
                 }
                 return Ok(refused());
             }
-            // Nothing but a name was sent. The directory is asked something else before it counts as down.
+            // Only a name was sent. The directory is asked another question before it counts as down.
             Err(error) => return Err(self.confirmed(sort(error))),
         };
         let connection = match self.server.connection() {

@@ -30,7 +30,7 @@ const MAX_PASSWORD: usize = 4096;
 /// The longest validity of a challenge, in seconds.
 const MAX_VALIDITY: f64 = 86_400.0;
 /// The one reason that a denial has, whatever it was.
-const DENIED: &str = "no local token held";
+const DENIED: &str = "no local token matched";
 
 /// How far the store alone brings an attempt.
 enum Step<'p> {
@@ -96,7 +96,9 @@ impl<'a> Local<'a> {
             }
             None => self.first(subject, &verifier, &approvals, password)?,
             Some(Value::String(id)) => self.answer(subject, &verifier, &approvals, id, password)?,
-            Some(_) => Step::Settled(verifier.deny(Blame::default(), "the cookie's state is no challenge")?),
+            Some(_) => {
+                Step::Settled(verifier.deny(Blame::default(), "the cookie's state is not a challenge")?)
+            }
         };
         match step {
             Step::Settled(outcome) => Ok(self.told(outcome, None)),
@@ -137,7 +139,7 @@ impl<'a> Local<'a> {
 
     fn told(&self, outcome: Outcome, servers: Option<Question>) -> Answer {
         match outcome {
-            // The log says which kind of token it was; nobody decides by it.
+            // The kind of token is only logged; no decision depends on it.
             Outcome::Accepted(serials) => Answer::Accepted(Factor::new("local", serials, CodeKind::Unknown)),
             Outcome::Approved { serials, realms } => Answer::Accepted(Factor {
                 approvals: realms,
@@ -223,7 +225,7 @@ impl<'a> Local<'a> {
                 Rest::Settled(outcome) => outcome,
                 Rest::Asks(number) => match demands.get(number).and_then(Option::as_ref) {
                     Some(demand) => approvals.begin(demand)?,
-                    None => verifier.deny(Blame::default(), "the four-eyes token's realms make no sense")?,
+                    None => verifier.deny(Blame::default(), "the four-eyes token's realms are invalid")?,
                 },
             },
         ))

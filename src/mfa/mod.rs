@@ -90,7 +90,7 @@ pub const OPTIONS: [&[Opt]; 11] = [
 pub const MAX_TIMEOUT: f64 = 600.0;
 /// The longest answer that goes to a server, in bytes.
 const MAX_ANSWER: usize = 1024;
-/// What ends or leaves a line; a blank takes its place.
+/// Characters that end a line; each is replaced by a blank.
 const LINE_ENDS: [char; 7] = ['\r', '\n', '\t', '\u{b}', '\u{c}', '\u{2028}', '\u{2029}'];
 /// The longest text of a service that is shown or logged, in characters.
 const MAX_TEXT: usize = 1000;
@@ -220,7 +220,7 @@ pub enum MfaError {
 }
 
 impl MfaError {
-    /// Makes of an outage an error that nothing ignores, because a dialogue has begun or approvals are at stake.
+    /// Turns an outage into an error that is never ignored, because a dialogue has begun or approvals are required.
     fn not_ignored(self) -> Self {
         match self {
             Self::Outage(confirmed) => confirmed.into_error(),
@@ -449,7 +449,7 @@ pub fn fallback(settings: &Settings<'_>) -> Result<bool, SettingError> {
 /// Returns the words of `[mfa] provider`, in their order.
 ///
 /// # Errors
-/// A provider that is none.
+/// An unknown provider.
 pub fn provider_words(settings: &Settings<'_>) -> Result<Vec<&'static str>, SettingError> {
     providers(settings)
 }

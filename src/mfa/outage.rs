@@ -70,8 +70,8 @@ impl ConfirmedOutage {
         (!recent.is_empty()).then_some(Self { reason, source: None })
     }
 
-    /// Makes the error of a request that a server may have taken, or of a dialogue that has begun. It is nobody's to
-    /// ignore: the code may be used up, or a push may have been started.
+    /// Makes the error of a request that a server may have taken, or of a dialogue that has begun. It must never
+    /// be ignored: the code may be used up, or a push may have been started.
     pub(super) fn into_error(self) -> MfaError {
         MfaError::ServiceUnreachable { reason: self.reason, source: self.source }
     }

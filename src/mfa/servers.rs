@@ -27,7 +27,7 @@ const MAX_REST: f64 = 3600.0;
 pub(super) struct Harmless {
     /// What lies below the server's address; empty for the address itself.
     pub(super) path: &'static str,
-    /// What the server wants to be shown, which is never the user's.
+    /// The credentials that the server requires, never the user's.
     pub(super) headers: Vec<(&'static str, SecretString)>,
     /// The method, and the body.
     pub(super) body: Body<'static>,
@@ -310,8 +310,8 @@ pub(super) fn sort(error: NetError) -> MfaError {
             let source = Some(error.into());
             return MfaError::ServiceUnreachable { reason: "no answer".to_owned(), source };
         }
-        NetError::Garbled { .. } => "no usable HTTP",
-        NetError::Refused { .. } if error.is_tls() => "no TLS with the server",
+        NetError::Garbled { .. } => "no valid HTTP response",
+        NetError::Refused { .. } if error.is_tls() => "TLS with the server failed",
         NetError::Refused { via: None, .. } => "the server ended the TLS connection",
         NetError::Refused { via: Some(_), .. } => "the proxy or the server refuses the connection",
     };

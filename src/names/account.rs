@@ -1,4 +1,4 @@
-//! Accounts on targets. One account has several spellings; whoever denies one of them means all.
+//! Accounts on targets. One account has several spellings; denying one of them denies all.
 
 use super::text::{fold, readable};
 

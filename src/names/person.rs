@@ -199,7 +199,7 @@ impl CountKey {
         &self.0
     }
 
-    /// Tells whether two names may be one person's. The empty name is no person's.
+    /// Tells whether two names may belong to one person. The empty name belongs to nobody.
     pub fn may_be(&self, other: &Self) -> bool {
         !self.0.is_empty() && self == other
     }

@@ -71,7 +71,7 @@ pub(super) fn remains(text: &str) -> String {
         return bare(&text.to_ascii_lowercase());
     }
     let shown: String = nfkc(text).chars().filter(|character| !is_hidden(*character)).collect();
-    // By way of the capitals, which ß and ss, i and ı have in common.
+    // Via upper case, which ß and ss, i and ı have in common.
     let folded = shown.to_uppercase().to_lowercase();
     let letters = DecomposingNormalizerBorrowed::new_nfkd().normalize(&folded);
     bare(&letters.chars().filter(|character| !is_mark(*character)).collect::<String>())

@@ -39,8 +39,8 @@ impl fmt::Display for Cause {
 fn refused_certificate(error: &str) -> Option<&'static str> {
     if error.contains("CaUsedAsEndEntity") {
         Some(
-            "the server shows a CA certificate (CA:TRUE) as its own, which is not accepted, not even where ca_cert \
-             has it; have a certificate issued for the server with CA:FALSE",
+            "the server presents a CA certificate (CA:TRUE) as its own, which is not accepted, even if ca_cert \
+             contains it; have a certificate issued for the server with CA:FALSE",
         )
     } else if error.contains("UnsupportedCertVersion") {
         Some("the server's certificate is not X.509 version 3; have one issued that is")
@@ -54,7 +54,7 @@ impl std::error::Error for Cause {}
 /// Says how long a wait was that just ended: as long as the option allows, or as long as the hook had.
 pub(super) fn late(is_of_hook: bool, longest: Duration) -> String {
     if is_of_hook {
-        "no answer in the time that [plugin] time_budget left".to_owned()
+        "no answer within the time left by [plugin] time_budget".to_owned()
     } else {
         format!("no answer within {} s", longest.as_secs_f64())
     }
@@ -69,7 +69,7 @@ mod tests {
         let told = |is_of_hook, error| Cause::new(error, is_of_hook, Duration::from_millis(2500)).to_string();
         let timeout = || ureq::Error::Timeout(ureq::Timeout::Global);
         assert_eq!(told(false, timeout()), "no answer within 2.5 s");
-        assert_eq!(told(true, timeout()), "no answer in the time that [plugin] time_budget left");
+        assert_eq!(told(true, timeout()), "no answer within the time left by [plugin] time_budget");
         assert_eq!(told(true, ureq::Error::HostNotFound), "host not found");
     }
 }

@@ -42,7 +42,7 @@ impl Trust {
         let roots = if settings.boolean(&VERIFY)? {
             Some(roots(settings)?)
         } else {
-            log.warning(format_args!("[tls] verify=no: whoever is in between can answer for the server"));
+            log.warning(format_args!("[tls] verify=no: a man in the middle can impersonate the server"));
             None
         };
         let client = match settings.client_certificate(&CLIENT_CERT)? {

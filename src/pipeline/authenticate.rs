@@ -163,7 +163,7 @@ fn without_factor(
         return bypass::recent_authentication(context, arguments, username);
     }
     context.log.explain(format_args!(
-        "authenticate: approvals are demanded, so no authentication of a moment ago is used"
+        "authenticate: approvals are required, so cached authentications are not used"
     ));
     Ok(None)
 }

@@ -105,7 +105,7 @@ fn ruled(
     let ruling = provider.decide(&access, &mut |why| context.log.explain(format_args!("authorize: {why}")));
     match ruling {
         Ruling::Deny { by } => {
-            context.log.info(format_args!("user {user} may not go there: {by}"));
+            context.log.info(format_args!("access denied for user {user}: {by}"));
             Err(Stop::deny(format!("Access denied: {by}"), NOT_ALLOWED))
         }
         Ruling::Accept { by, requirement } => {
@@ -114,7 +114,7 @@ fn ruled(
             let required = require(context, arguments, cookie, requester, requirement, &demand)?;
             let evidence = Evidence::ruled(&by, session.as_ref(), required);
             let accepted = demand.accept(context, &evidence)?;
-            context.log.info(format_args!("user {user} may go there: {by}"));
+            context.log.info(format_args!("access granted to user {user}: {by}"));
             Ok(accepted)
         }
     }
@@ -137,7 +137,7 @@ fn groups(
         Ok(groups) => Ok(Some(groups)),
         Err(LdapError::Setting(error)) => Err(error.into()),
         Err(error) => {
-            context.log.error(format_args!("the groups of {username} are not known: {}", Chain(&error)));
+            context.log.error(format_args!("cannot determine the groups of {username}: {}", Chain(&error)));
             Err(Stop::deny("the user's groups are not known", factor::UNREACHABLE))
         }
     }

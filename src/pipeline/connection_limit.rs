@@ -30,7 +30,7 @@ pub(super) fn take(
     if arguments.client_ip.is_none() {
         return Err(Fault::Missing("client_ip").into());
     }
-    // A limit counts whoever may be the same person, from what may be the same address.
+    // A limit counts everyone who may be the same person, from addresses that may be the same.
     let key = ConnectionKey {
         client_ip: client_address(arguments),
         username: username.count_key().as_str().to_owned(),

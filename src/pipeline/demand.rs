@@ -143,15 +143,15 @@ impl Demand {
     pub(super) fn accept(&self, context: &Context<'_>, evidence: &Evidence) -> Result<Accepted, Stop> {
         match self.lacks(evidence.proof()) {
             Some(Lack::Factor) => {
-                Err(Stop::deny("a second factor is demanded, and none was proved", UNREACHABLE))
+                Err(Stop::deny("a second factor is required, but none was given", UNREACHABLE))
             }
             Some(Lack::Approvals) => {
-                Err(Stop::deny("approvals are demanded, and they were not given", "Authentication failed"))
+                Err(Stop::deny("approvals are required, but they were not given", "Authentication failed"))
             }
             None => {
                 if self.is_excepted(evidence.proof()) {
                     context.log.warning(format_args!(
-                        "[four_eyes] except_whitelisted=yes: accepted without the approvals that are demanded"
+                        "[four_eyes] except_whitelisted=yes: accepted without the required approvals"
                     ));
                 }
                 Ok(Accepted(evidence.metadata()))

@@ -1,4 +1,4 @@
-//! Why somebody is let in, and what that proves. Each way to make an [`Evidence`] is a road in, and `tests/roads_in.rs`
+//! Why a user is let in, and what that proves. Each constructor of [`Evidence`] is a way in, and `tests/roads_in.rs`
 //! walks each.
 
 use std::collections::BTreeMap;
@@ -9,7 +9,7 @@ use super::proof::{FactorProof, Proof};
 use crate::mfa::{ConfirmedOutage, Factor};
 use crate::protocol::response::Metadata;
 
-/// What becomes an ACCEPT if it proves what is demanded. Its fields are private: it is made by a constructor below.
+/// Becomes an ACCEPT if it satisfies the requirement. Its fields are private: it is made by a constructor below.
 #[must_use]
 #[derive(Clone, Debug, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]

@@ -26,7 +26,7 @@ const COMMUNICATION_ERROR: &str = "Communication Error";
 pub(super) const UNREACHABLE: &str = "Backend service unreachable";
 
 /// What the operator reads of an answer that goes to no provider.
-const TOO_LONG: &str = "the answer is longer than the provider takes";
+const TOO_LONG: &str = "the answer is too long for the provider";
 
 /// Whose factor it is.
 #[derive(Clone, Copy)]

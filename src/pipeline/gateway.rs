@@ -34,7 +34,7 @@ pub(super) fn check(context: &Context<'_>) -> Result<(), Stop> {
     Ok(())
 }
 
-/// Asks who it is, once, where nobody is named and `[auth] gateway_user_question` is written; else nobody gets in.
+/// Asks for the user name, once, if there is none and `[auth] gateway_user_question` is set; otherwise denies.
 pub(super) fn ask_name(
     context: &Context<'_>,
     arguments: &Arguments,
@@ -66,7 +66,7 @@ pub(super) fn name_provider(
     Ok(())
 }
 
-/// Returns what SPS is told of an accepted user; nothing where it knows that name and no service says more.
+/// Returns the data on an accepted user for SPS; nothing if SPS knows that name and no service adds anything.
 pub(super) fn user(
     context: &Context<'_>,
     arguments: &Arguments,
@@ -99,7 +99,7 @@ fn of_directory(context: &Context<'_>, user: &str) -> Result<Option<Vec<String>>
         Ok(groups) => Ok(Some(groups)),
         Err(LdapError::Setting(error)) => Err(error.into()),
         Err(error) => {
-            context.log.warning(format_args!("the groups of {user} are not known: {}", Chain(&error)));
+            context.log.warning(format_args!("no groups are passed to SPS for {user}: {}", Chain(&error)));
             Ok(None)
         }
     }

@@ -110,7 +110,7 @@ pub fn of_aa(context: &Context<'_>) -> Overview {
     roads_with_a_factor(context, &mut overview);
     if let Some(connections) = demands {
         overview.authenticate.push(format!(
-            "on connection policies {connections}, and where there is no name: after that, who has the approvals too"
+            "on connection policies {connections}, and on those without a name: approvals in addition"
         ));
     }
     rules(context, &mut overview);
@@ -180,14 +180,14 @@ fn demands(context: &Context<'_>, overview: &mut Overview) -> Option<String> {
     }
     if is_excepted && (demanded.is_some() || by_rule.is_some()) {
         overview.warnings.push(
-            "[four_eyes] except_whitelisted = yes: users of a whitelist need no approvals where they are demanded"
+            "[four_eyes] except_whitelisted = yes: whitelisted users need no approvals, even where they are required"
                 .to_owned(),
         );
     }
     let (connections, realms) = written.filter(|_| demanded.is_some())?;
-    let whitelists = if is_excepted { "" } else { ", and no whitelist lets in" };
+    let whitelists = if is_excepted { "" } else { ", and whitelists do not apply" };
     overview.authenticate.push(format!(
-        "connection policies {connections}, and where there is no name: the approvals of {realms} are demanded{whitelists}; no authentication is remembered, no outage ignored"
+        "connection policies {connections}, and those without a name: approvals of {realms} required{whitelists}; authentications are not cached and outages not ignored"
     ));
     Some(connections)
 }
@@ -213,7 +213,7 @@ fn roads_without_a_factor(context: &Context<'_>, overview: &mut Overview, demand
             overview.take(user_list::matches(settings, context.appliance, &list, ""));
         }
         let place = if is_here { "" } else { ", which has to be on the appliance" };
-        overview.authenticate.push(format!("whom the user list {list} lets in{place}: without a factor"));
+        overview.authenticate.push(format!("users allowed by the user list {list}{place}: without a factor"));
     }
     let allow = overview.take(settings.optional_choice(&bypass::GROUP_ALLOW, &Allow::WORDS)).flatten();
     let groups = overview.take(settings.list(&bypass::GROUP_EXCEPT)).filter(|groups| !groups.is_empty());
@@ -230,7 +230,7 @@ fn roads_without_a_factor(context: &Context<'_>, overview: &mut Overview, demand
     }
     if let Some(Some(limits)) = overview.take(bypass::cache_limits(context)) {
         let times = match limits.reuse_limit {
-            limit if limit < 0 => "as often as they like".to_owned(),
+            limit if limit < 0 => "any number of times".to_owned(),
             limit => format!("at most {limit} times"),
         };
         let shared = overview.take(settings.text(&bypass::SHARE_CONNECTIONS)).flatten().unwrap_or_default();
@@ -240,7 +240,7 @@ fn roads_without_a_factor(context: &Context<'_>, overview: &mut Overview, demand
         };
         let except = demands.map_or(String::new(), |names| format!(", except on {names}"));
         overview.authenticate.push(format!(
-            "who authenticated with the same provider from the same address {policies} in the last {} s, {times}: without a factor{except}",
+            "users who authenticated with the same provider from the same address {policies} in the last {} s, {times}: without a factor{except}",
             limits.hard_timeout
         ));
     }
@@ -259,18 +259,20 @@ fn roads_with_a_factor(context: &Context<'_>, overview: &mut Overview) {
         overview.authenticate.push(if overview.errors.len() > faults {
             "nobody else, because of the error".to_owned()
         } else {
-            "whose second factor holds; whether an outage is ignored cannot be told without the appliance"
+            "users who pass the second factor; whether an outage is ignored cannot be told without the appliance"
                 .to_owned()
         });
     }
     if let Some(client) = client {
         let brand = client.branded_name();
         overview.authenticate.push(match client.proves() {
-            true => format!("whose second factor holds: {brand}"),
+            true => format!("users who pass {brand}"),
             false => format!("everybody: the provider {brand} asks for nothing"),
         });
         if overview.take(mfa::fallback(settings)) == Some(true) && brand != "local" {
-            overview.authenticate.push(format!("while {brand} cannot be reached: whose local token holds"));
+            overview
+                .authenticate
+                .push(format!("while {brand} cannot be reached: users who pass with a local token"));
         }
         if client.ignore_connection_error() {
             overview.authenticate.push(format!("while {brand} cannot be reached: everybody"));
@@ -299,7 +301,7 @@ fn rules(context: &Context<'_>, overview: &mut Overview) {
     match provider.map(|provider| provider.is_some()) {
         None => overview.authorize.push("nobody, because of the error".to_owned()),
         Some(false) => overview.authorize.push(
-            "everybody whom authenticate lets in, and sessions that came without a cookie of this plugin's authenticate"
+            "all users accepted by authenticate, and sessions without a cookie of this plugin's authenticate"
                 .to_owned(),
         ),
         Some(true) if overview.take(access::has_rules(settings)) == Some(true) => {
@@ -308,12 +310,12 @@ fn rules(context: &Context<'_>, overview: &mut Overview) {
             }
         }
         Some(true) => {
-            overview.authorize.push("whom [hosts_for_groups] or [groups_for_hosts] lets in".to_owned())
+            overview.authorize.push("users allowed by [hosts_for_groups] or [groups_for_hosts]".to_owned())
         }
     }
     if limit.is_some_and(|limit| limit < 0) {
         overview.warnings.push(
-            "[connection_limit by=client_ip_gateway_user] limit is below 0: nobody may go anywhere"
+            "[connection_limit by=client_ip_gateway_user] limit is below 0: all sessions are denied"
                 .to_owned(),
         );
     }

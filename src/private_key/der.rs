@@ -126,7 +126,7 @@ fn ec(bytes: &[u8], outer: Option<Curve>, outer_public: Option<&[u8]>) -> Result
 
 fn curve_is_written_out() -> KeyError {
     KeyError::Unsupported(
-        "the curve of the private key is written out; name it: openssl ec -param_enc named_curve -in FILE -out NEW",
+        "the private key has explicit curve parameters, which are not supported; convert it: openssl ec -param_enc named_curve -in FILE -out NEW",
     )
 }
 

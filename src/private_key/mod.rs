@@ -24,14 +24,14 @@ pub struct PrivateKey {
     text: SecretString,
 }
 
-/// Says why a text is no private key. Holds nothing of the text.
+/// Says why a text is not a private key. Contains nothing of the text.
 #[derive(Debug, thiserror::Error, PartialEq, Eq)]
 pub enum KeyError {
     /// Longer than [`MAX_KEY`].
-    #[error("a private key has at most 64 KiB")]
+    #[error("a private key may have at most 64 KiB")]
     TooLong,
     /// Neither PEM nor OpenSSH.
-    #[error("this is no private key in PEM or OpenSSH form")]
+    #[error("this is not a private key in PEM or OpenSSH format")]
     NoKey,
     /// PEM with something else in it.
     #[error("this is PEM, but not a private key")]
@@ -142,17 +142,17 @@ impl PrivateKey {
     }
 }
 
-/// Names what is no PEM, by how it begins.
+/// Names the format of a text that is not PEM, by its beginning.
 fn other_form(text: &str) -> KeyError {
     let text = text.trim_start();
     if text.starts_with("PuTTY-User-Key-File") {
         return KeyError::Unsupported(
-            "PuTTY's form of a private key is not supported; convert it: puttygen FILE -O private-openssh -o NEW",
+            "the PuTTY format of a private key is not supported; convert it: puttygen FILE -O private-openssh -o NEW",
         );
     }
     if text.starts_with("---- BEGIN SSH2 ") {
         return KeyError::Unsupported(
-            "the SSH2 form of a private key is not supported; convert it: ssh-keygen -i -f FILE > NEW",
+            "the SSH2 format of a private key is not supported; convert it: ssh-keygen -i -f FILE > NEW",
         );
     }
     let first = text.split_whitespace().next().unwrap_or_default();
@@ -163,7 +163,7 @@ fn other_form(text: &str) -> KeyError {
     KeyError::NoKey
 }
 
-/// Names what is no text.
+/// Names the format of bytes that are not text.
 fn binary_form(bytes: &[u8]) -> KeyError {
     match bytes {
         // A sequence of ASN.1.

@@ -54,7 +54,7 @@ pub(super) fn read<'p>(
     let (cipher, kdf, options) = (rest.string()?, rest.string()?, rest.string()?);
     if rest.number()? != 1 {
         return Err(KeyError::Unsupported(
-            "there is more than one private key in it, which OpenSSH does not read",
+            "this contains more than one private key, which OpenSSH does not support",
         ));
     }
     let public = rest.string()?;
@@ -199,7 +199,7 @@ fn put(bytes: &mut Vec<u8>, string: &[u8]) {
 
 fn unknown_cipher() -> KeyError {
     KeyError::Unsupported(
-        "of OpenSSH's ciphers only AES (ctr or cbc) is read; encrypt the key anew: ssh-keygen -p -Z aes256-ctr -f FILE",
+        "of OpenSSH's ciphers only AES (ctr or cbc) is supported; encrypt the key again: ssh-keygen -p -Z aes256-ctr -f FILE",
     )
 }
 
@@ -223,7 +223,7 @@ fn decrypt(
     let (salt, rounds) = (options.string()?, options.number()?);
     if rounds > MAX_ROUNDS {
         return Err(KeyError::Unsupported(
-            "a key with more than 10000 rounds of bcrypt is not read; ssh-keygen -p -a 24 -f FILE makes fewer",
+            "a key with more than 10000 rounds of bcrypt is not supported; use fewer: ssh-keygen -p -a 24 -f FILE",
         ));
     }
     let mut derived = Zeroizing::new([0_u8; 48]);

@@ -53,7 +53,7 @@ impl<'t> Pem<'t> {
                 behind.split_once(&format!("-----END {label}-----")).ok_or(KeyError::Damaged)?;
             if label.ends_with("PRIVATE KEY") && found.replace((label, body)).is_some() {
                 return Err(KeyError::Unsupported(
-                    "there is more than one private key in it; give each in a file of its own",
+                    "this contains more than one private key; put each into its own file",
                 ));
             }
             rest = behind;

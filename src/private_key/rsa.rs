@@ -30,7 +30,9 @@ impl Numbers<'_> {
         }
         let n = number(self.n);
         if !MODULUS_BITS.contains(&n.bit_width_vartime()) {
-            return Err(KeyError::Unsupported("an RSA key has 1024 to 16384 bits, or OpenSSH refuses it"));
+            return Err(KeyError::Unsupported(
+                "an RSA key must have 1024 to 16384 bits, or OpenSSH refuses it",
+            ));
         }
         if self.is_one_key(&n, exponents) { Ok(()) } else { Err(KeyError::Damaged) }
     }

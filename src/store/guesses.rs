@@ -1,4 +1,4 @@
-//! Wrong approvals: how many there were, of whom, and whether there may be another.
+//! Wrong approvals: their number per subject, and whether another one is allowed.
 //!
 //! A budget that is used up is locked for `forget_after` seconds, and for twice as long each time that it is used up
 //! again within a day of quiet. A guess that was refused without being looked at is not counted.

@@ -203,7 +203,7 @@ fn read(path: &Path) -> Result<Option<MasterKey>, StoreError> {
         return refused("is no regular file, or too long for a key");
     }
     if metadata.mode() & 0o077 != 0 {
-        return refused("may be read by others; chmod 600 it");
+        return refused("is readable by others; chmod 600 it");
     }
     if let Some(distrust) = distrust(&metadata) {
         return refused(&distrust.to_string());

@@ -156,10 +156,10 @@ pub enum StoreError {
     #[error("the store's key was changed meanwhile; nothing was changed, try again")]
     KeyChanged,
     /// A serial is taken.
-    #[error("there is a token {0} already")]
+    #[error("a token {0} already exists")]
     Exists(String),
     /// There is an entry for this account on this asset.
-    #[error("there is an entry for account {account} on asset {asset} already; --replace overwrites it")]
+    #[error("an entry for account {account} on asset {asset} already exists; --replace overwrites it")]
     CredentialExists {
         /// The account.
         account: String,

@@ -23,7 +23,7 @@ pub enum ChainError {
     },
     /// A forward token whose target was deleted.
     #[error(
-        "the forward token {0} leads nowhere, because its target was deleted; lead it elsewhere first, by token assign"
+        "the forward token {0} has no target, because that was deleted; set another one first with token assign"
     )]
     Nowhere(String),
     /// The chain comes back to where it began.

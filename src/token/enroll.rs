@@ -38,7 +38,7 @@ pub enum EnrollError {
     Chain(#[from] ChainError),
     /// Another token of the owner has this secret: one code would be taken twice.
     #[error(
-        "{token} has the secret of {serial}, and both belong to {owner}; delete {serial} first, or use another secret"
+        "{token} has the same secret as {serial}, and both belong to {owner}; delete {serial} first, or use another secret"
     )]
     Known {
         /// The token that is to be.

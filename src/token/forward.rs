@@ -127,7 +127,9 @@ impl Verifier<'_> {
             let target = one.elsewhere.clone()?;
             (target.to_string() == asked.target).then_some((one, target))
         }) else {
-            return self.deny(Blame::default(), "the forward token is locked, or another by now").map(Err);
+            return self
+                .deny(Blame::default(), "the forward token is locked, or was changed meanwhile")
+                .map(Err);
         };
         let enquiry = Enquiry { target, may_be_serial: true, password: text, state: asked.state };
         Ok(Ok(Forwarded { held, challenge: Some(challenge.clone()), enquiry }))
@@ -157,7 +159,7 @@ impl Verifier<'_> {
                 }
                 Ok(outcome)
             }
-            Reply::No => self.deny(self.with_targets(&held).into(), "the server says no"),
+            Reply::No => self.deny(self.with_targets(&held).into(), "rejected by the server"),
             Reply::Asks(state) => self.keep(session, &held, challenge.as_ref(), &enquiry.target, state),
         }
     }
@@ -191,7 +193,7 @@ impl Verifier<'_> {
         let settlement = Settlement { needs, challenge: Some(step), ..Settlement::default() };
         if !self.store.settle(&settlement)? {
             return self
-                .deny(Blame::default(), "the token was locked, or the question answered, at the same time");
+                .deny(Blame::default(), "the token was locked, or the question answered, concurrently");
         }
         // The text is the server's, which this layer does not have.
         Ok(Outcome::Challenge { id, prompt: String::new() })

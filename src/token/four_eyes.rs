@@ -2,7 +2,7 @@
 //!
 //! Only one-time codes are approvals: what is typed here is typed on somebody else's terminal, and a static password
 //! would stay with them. An approval is one device's and one person's, for one session of one user; it is used up in
-//! the transaction that counts it. A wrong answer burns nobody's code. It is charged to the four-eyes token that asks, and
+//! the transaction that counts it. A wrong answer uses up no code. It is charged to the four-eyes token that asks, and
 //! to budgets of wrong approvals: of the one who asks, of the approver who is named, of the client address, and of the
 //! demand. The fail counters of approvers' tokens are left alone, so that nobody's own login is lost by it.
 
@@ -245,7 +245,7 @@ impl Approvals<'_> {
             Asking::Policy => Vec::new(),
         };
         let charged: Vec<_> = charges.iter().map(|one| one.serial.as_str()).collect();
-        self.log.info(format_args!("denied: {why}; charged: {}", charged.join(", ")));
+        self.log.info(format_args!("denied: {why}; failure counted for: {}", charged.join(", ")));
         let guesses = Some(Guesses { budgets: pays, step: GuessStep::Wrong });
         let settlement = Settlement { charges, guesses, denial: true, ..Settlement::default() };
         self.store.settle(&settlement)?;
@@ -260,12 +260,12 @@ impl Approvals<'_> {
 
     /// Denies without a charge: the approval was right, and somebody used its code at the same moment.
     fn refuse_spent(&self) -> Result<Outcome, StoreError> {
-        self.deny_for_free("the code of the approval is used already")
+        self.deny_for_free("the code of the approval was already used")
     }
 
     fn deny_for_free(&self, why: &str) -> Result<Outcome, StoreError> {
         self.hashing.at_least_one()?;
-        self.log.info(format_args!("denied: {why}; charged: none"));
+        self.log.info(format_args!("denied: {why}; failure counted for: none"));
         self.store.settle(&Settlement { denial: true, ..Settlement::default() })?;
         Ok(Outcome::Denied)
     }
@@ -287,9 +287,8 @@ impl Approvals<'_> {
         }
         // Who asks decides which approvals count, so it has to be known.
         if let Some(why) = self.session.requester.unknown() {
-            self.log.warning(format_args!(
-                "approvals are not counted, the user is not mapped to an identity: {why}"
-            ));
+            self.log
+                .warning(format_args!("approvals are not accepted, because the user has no identity: {why}"));
             return self.deny_for_free("the user cannot be mapped to an identity");
         }
         let complete =
@@ -314,7 +313,7 @@ impl Approvals<'_> {
                 from: challenge.data.clone(),
             });
             if !self.store.settle(&settlement)? {
-                return self.deny_for_free("a code or the chain was used at the same time");
+                return self.deny_for_free("a code or the chain was used concurrently");
             }
             let realms = votes.iter().map(|vote| vote.realm.clone()).collect();
             let serials = votes.into_iter().map(|vote| vote.serial).chain(asking).collect::<Vec<_>>();
@@ -341,7 +340,7 @@ impl Approvals<'_> {
         };
         settlement.challenge = Some(step);
         if !self.store.settle(&settlement)? {
-            return self.deny_for_free("a code or the chain was used at the same time");
+            return self.deny_for_free("a code or the chain was used concurrently");
         }
         Ok(Outcome::Challenge { id, prompt })
     }
@@ -394,7 +393,7 @@ impl Approvals<'_> {
                 BudgetKind::Demand => "for",
             };
             self.log.warning(format_args!(
-                "approvals are refused for now: there were too many wrong ones {whose} {}",
+                "approvals are temporarily refused: too many wrong ones {whose} {}",
                 crate::logging::Short(&budget.subject)
             ));
         }

@@ -17,8 +17,8 @@ use crate::store::{
     Settlement, Store, StoreError, Token, TokenType,
 };
 
-/// Why a login is denied of which nothing else is to be said.
-const DENIED: &str = "no token accepted it";
+/// The reason for a denial without a more specific one.
+const DENIED: &str = "no token matched";
 /// What a user with a challenge reads.
 const PROMPT: &str = "Please enter the one-time password: ";
 
@@ -173,7 +173,7 @@ impl Verifier<'_> {
         let here = || held.iter().find_map(|one| one.pin_part(text));
         let elsewhere = || held.iter().find_map(|one| one.pin_and_rest(text).map(|(pin, _)| pin));
         let pin = if whole_fits { None } else { here().or_else(elsewhere) };
-        // What is only to be charged is not worth a second computation, by which such a user would be known.
+        // If only a failure is counted, there is no second computation, because its time would reveal such users.
         if pin.is_some_and(|pin| !self.hashing.is_free(pin)) {
             return self.deny_and_charge(meant(&held, text), &asking, length, earlier).map(Rest::Settled);
         }
@@ -249,7 +249,7 @@ impl Verifier<'_> {
         }
         let charges: Vec<_> = held.iter().flat_map(|one| self.with_targets(one)).collect();
         self.tell_reasons(&tokens, text)?;
-        self.deny(charges.into(), "the challenge's answer is wrong")
+        self.deny(charges.into(), "wrong answer to the challenge")
     }
 
     pub(super) fn hold(&self, sealer: &Sealer, tokens: &[Token]) -> Result<Vec<Held>, StoreError> {
@@ -332,12 +332,12 @@ impl Verifier<'_> {
 
     pub(super) fn settle_success(&self, settlement: Settlement, one: &Held) -> Result<Outcome, StoreError> {
         if !self.store.settle(&settlement)? {
-            return self.deny(Blame::default(), "the code was used, or its token locked, at the same time");
+            return self.deny(Blame::default(), "the code was used, or its token locked, concurrently");
         }
         let accepted = settlement.uses.iter().filter(|used| !matches!(used.advance, Advance::Shared(_)));
         let serials: Vec<_> = accepted.map(|used| used.serial.clone()).collect();
         let kind = one.token.token_type;
-        self.log.info(format_args!("the {kind} token {} held", serials.join(" by way of ")));
+        self.log.info(format_args!("the {kind} token {} accepted", serials.join(" via ")));
         Ok(Outcome::Accepted(serials))
     }
 
@@ -359,7 +359,7 @@ impl Verifier<'_> {
         let Blame { charges, guesses } = blame;
         let charged: Vec<_> = charges.iter().map(|one| one.serial.as_str()).collect();
         let charged = if charged.is_empty() { "none".to_owned() } else { charged.join(", ") };
-        self.log.info(format_args!("denied: {why}; charged: {charged}"));
+        self.log.info(format_args!("denied: {why}; failure counted for: {charged}"));
         let guesses = Some(Guesses { budgets: guesses, step: GuessStep::Wrong });
         let settlement = Settlement { charges, guesses, denial: true, ..Settlement::default() };
         self.store.settle(&settlement)?;

@@ -77,7 +77,7 @@ fn a_key_that_is_none_or_does_not_open_changes_nothing() {
     let encrypted = desk.place.file("id_enc", fixture("rsa-encrypted.pkcs1"));
     let (bad, encrypted) = (bad.display().to_string(), encrypted.display().to_string());
     let set = "set --account root --asset db1 --key-file";
-    let sentence = format!("the key in {bad}: this is no private key in PEM or OpenSSH form");
+    let sentence = format!("the key in {bad}: this is not a private key in PEM or OpenSSH format");
     desk.refused(&format!("{set} {bad}"), "", &sentence, 2);
     let sentence = format!("the key in {encrypted}: the private key is encrypted; its passphrase is needed");
     desk.refused(&format!("{set} {encrypted}"), "", &sentence, 2);
@@ -178,7 +178,7 @@ fn the_tokens_and_the_credentials_have_one_key() {
     let first = key();
     let said = |text: &str, name: &str| {
         let sealed = "2 secrets are sealed with the new key\nthe old key is kept in ";
-        assert!(text.starts_with(&format!("{sealed}{name}: ")), "{text}");
+        assert!(text.starts_with(&format!("{sealed}{name}; ")), "{text}");
     };
     said(&desk.ok("rotate-key", ""), "master.key.old-1");
     let second = key();
@@ -228,7 +228,7 @@ fn a_reference_is_answered_from_a_file_of_the_configurations_form() {
     fs::set_permissions(&file, std::os::unix::fs::PermissionsExt::from_mode(0o644)).unwrap();
     let ended = ask();
     ended.assert_denied("Plugin configuration error", 2);
-    assert!(ended.stderr.contains("may be read by others; chmod 600 it"), "{ended:?}");
+    assert!(ended.stderr.contains("is readable by others; chmod 600 it"), "{ended:?}");
     assert!(!desk.place.state().exists());
 }
 

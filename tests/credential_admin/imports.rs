@@ -22,10 +22,10 @@ fn an_import_comes_in_whole_or_not_at_all() {
     assert_eq!(
         said(&ended),
         [
-            "error: line 3: there is an entry for account root on asset db2 already; --replace overwrites it",
-            "error: line 4: there is an entry for account root on asset db3 already; --replace overwrites it",
+            "error: line 3: an entry for account root on asset db2 already exists; --replace overwrites it",
+            "error: line 4: an entry for account root on asset db3 already exists; --replace overwrites it",
             "error: line 5: the account must not be empty",
-            "error: 3 of 4 entries cannot be imported, and nothing was imported; --skip-bad leaves such entries out",
+            "error: 3 of 4 entries cannot be imported; nothing was imported; --skip-bad imports the others",
         ]
     );
     assert_eq!((ended.status, ended.stdout.as_slice()), (Some(2), &b""[..]));
@@ -38,11 +38,11 @@ fn what_is_there_is_replaced_or_left_out_as_the_command_says() {
     let desk = Desk::new();
     desk.set_password("root", "db2", "old");
     let done = desk.ok("import - --skip-existing", THREE);
-    assert_eq!(done, "2 entries are imported\n1 entry left out: there is one already\n");
+    assert_eq!(done, "2 entries are imported\n1 entry left out: already in the store\n");
     assert_eq!(desk.passwords("s1", "root", "db2"), json!(["old"]));
     assert_eq!(desk.passwords("s1", "root", "db3"), json!(["three"]));
     let done = desk.ok("import - --replace", THREE);
-    assert_eq!(done, "3 entries are imported\n3 of them overwrote what was there\n");
+    assert_eq!(done, "3 entries are imported\n3 of them overwrote existing entries\n");
     assert_eq!(desk.passwords("s1", "root", "db2"), json!(["two"]));
     let ended = desk.run("import - --replace --skip-existing", THREE);
     assert_eq!(ended.status, Some(2), "{ended:?}");
@@ -66,9 +66,9 @@ fn what_cannot_be_imported_is_left_out_if_the_command_says_so() {
     assert_eq!(
         said(&ended),
         [
-            "warning: line 2: account root on asset db1 is in line 6 too; it is left out",
+            "warning: line 2: account root on asset db1 is also in line 6; it is left out",
             "warning: line 5: the account must not be empty; it is left out",
-            "warning: line 6: account root on asset db1 is in line 2 too; it is left out",
+            "warning: line 6: account root on asset db1 is also in line 2; it is left out",
         ]
     );
     let done: serde_json::Value = serde_json::from_slice(&ended.stdout).unwrap();
@@ -85,7 +85,7 @@ fn a_file_whose_quotes_are_wrong_is_refused_whatever_is_left_out() {
     let text = "account,asset,password\nroot,db1,\"abc\nroot,db2,\"def\"\nroot,db3,ghi\n";
     let ended = desk.run("import - --skip-bad", text);
     assert_eq!(ended.status, Some(2));
-    assert!(said(&ended)[0].starts_with("error: line 2: there is text behind a closing quote"), "{ended:?}");
+    assert!(said(&ended)[0].starts_with("error: line 2: text after a closing quote"), "{ended:?}");
     assert_eq!(desk.json("list"), json!([]));
 }
 

@@ -186,10 +186,10 @@ def start_tls(site: Site) -> None:
     plain = site.slapd.plain
     answer = site.directory.login("alice", "alicepw", url=plain, starttls="yes")
     answer.accepted("ldap")
-    expect("plain ldap" not in answer.log, "it is not plain", answer)
+    expect("unencrypted ldap" not in answer.log, "it is not plain", answer)
     answer = site.directory.login("alice", "alicepw", url=plain)
     answer.accepted("ldap")
-    expect("is asked over plain ldap" in answer.log, "no warning", answer)
+    expect("uses unencrypted ldap" in answer.log, "no warning", answer)
     for url, more in [(plain, {"starttls": "yes"}), (site.slapd.url, {})]:
         answer = site.directory.login("alice", "alicepw", url=url, ca=site.other.pem, **more)
         answer.denied(UNREACHABLE)

@@ -39,7 +39,7 @@ fn without_a_token_there_is_no_authorization() {
     let ended = Place::new().hook(&with_otp(&asking(&format!("http://{}", service.address), "")));
     assert_eq!(ended.verdict(), "ACCEPT");
     assert_eq!(service.requests()[0].header("authorization"), None);
-    ended.assert_logged(&["warning", "plain http"]);
+    ended.assert_logged(&["warning", "unencrypted http"]);
 }
 
 #[test]

@@ -73,7 +73,7 @@ fn a_slow_service_is_given_up_after_the_time_budget_of_the_hook() {
     for (name, script) in SLOW {
         let ended = ask(&Service::plain(script), "timeout=600\n[plugin]\ntime_budget=0.5\n");
         ended.assert_denied(UNREACHABLE, 0);
-        let told = ": no answer in the time that [plugin] time_budget left\n";
+        let told = ": no answer within the time left by [plugin] time_budget\n";
         assert!(ended.stderr.contains(told), "{name}: {}", ended.stderr);
     }
 }

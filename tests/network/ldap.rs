@@ -49,7 +49,7 @@ fn a_directory_that_works_lets_in_and_says_so() {
     let service = directory();
     let ended = Place::new().hook(&login(&plain(&service), ""));
     assert_eq!((ended.verdict().as_str(), ended.status), ("ACCEPT", Some(0)), "{ended:?}");
-    ended.assert_logged(&["warning", "is asked over plain ldap"]);
+    ended.assert_logged(&["warning", "uses unencrypted ldap"]);
     assert_no_secret(&ended);
     let ended = Place::new().hook(&whitelist(&plain(&service), ""));
     assert_eq!(ended.verdict(), "ACCEPT", "{ended:?}");
@@ -519,7 +519,7 @@ fn starttls_that_is_refused_or_answered_with_more_than_an_answer_gets_no_passwor
         let ended = Place::new().hook(&login(&plain(&service), &more));
         assert_eq!(ended.verdict(), "DENY", "{name}: {ended:?}");
         assert_eq!(ended.status, Some(0), "{name}");
-        assert!(!ended.stderr.contains("plain ldap"), "{name}: {ended:?}");
+        assert!(!ended.stderr.contains("unencrypted ldap"), "{name}: {ended:?}");
         assert_no_secret(&ended);
     }
 }

@@ -122,7 +122,7 @@ fn a_certificate_that_is_not_believed_is_an_error_and_no_outage_and_the_server_g
         let ended = ask(&service, &format!("ignore_connection_error=yes\n{}", trusting(&ca)));
         assert_eq!(ended.verdict(), "DENY", "{name}: {ended:?}");
         ended.assert_denied(COMMUNICATION_ERROR, 0);
-        ended.assert_logged(&["error", "no TLS with the server"]);
+        ended.assert_logged(&["error", "TLS with the server failed"]);
         assert_eq!((service.requests().len(), service.connections()), (0, 1), "{name}");
     }
 }

@@ -73,16 +73,16 @@ fn every_road_in_is_told_in_the_order_of_the_steps() {
         json!({
             "authenticate": [
                 "connection policies monitor_*: left alone, without any factor",
-                "whom the user list vip lets in: without a factor",
+                "users allowed by the user list vip: without a factor",
                 "the members of admins in the directory ad: without a factor",
-                "who authenticated with the same provider from the same address under the same connection policy in the last 90 s, at most 3 times: without a factor",
-                "whose second factor holds: edumfa",
-                "while edumfa cannot be reached: whose local token holds",
+                "users who authenticated with the same provider from the same address under the same connection policy in the last 90 s, at most 3 times: without a factor",
+                "users who pass edumfa",
+                "while edumfa cannot be reached: users who pass with a local token",
             ],
             "authorize": [
-                "whom rule night fits (hours 20:00-06:00): may not go",
-                "whom rule dba fits (groups dba): may go, with the approval of others",
-                "everybody else: may not go",
+                "rule night (hours 20:00-06:00): deny",
+                "rule dba (groups dba): allow, with the approval of others",
+                "all others: deny",
                 "each of them with at most 3 sessions from one address",
             ],
             "credentials": ["local", "vault", "where one fails, the next is asked"],
@@ -184,7 +184,7 @@ fn what_weakens_is_told() {
             "[mfa]\nprovider=http\n[http]\nserver_url=https://x\nignore_connection_error=yes\n",
             "while http cannot be reached: everybody",
         ),
-        ("[mfa]\nprovider=http\n[http]\nserver_url=http://x\n", "plain http"),
+        ("[mfa]\nprovider=http\n[http]\nserver_url=http://x\n", "unencrypted http"),
         ("[mfa]\nprovider=http\n[http]\nserver_url=https://x\n[tls]\nverify=no\n", "verify=no"),
         ("[mfa]\nprovdier=http\n", "[mfa] provdier is unknown; is provider meant?"),
         (
@@ -204,10 +204,10 @@ fn what_weakens_is_told() {
         ("[question_01]\nprompt=Ticket:\nkey=ticket\n", "[question_01] is not asked"),
         (
             "[connection_limit by=client_ip_gateway_user]\nlimit=-1\n",
-            "limit is below 0: nobody may go anywhere",
+            "limit is below 0: all sessions are denied",
         ),
         ("[access]\nprovider=fqdn\n[rule a]\naction=deny\n", "[rule a] has no effect"),
-        ("[whitelist source=user_list]\nname=vip\n", "vip lets in, which has to be on the appliance"),
+        ("[whitelist source=user_list]\nname=vip\n", "vip, which has to be on the appliance"),
     ] {
         let (found, status) = json_of(text);
         assert!(found.to_string().contains(told), "{text}: {found}");
@@ -230,7 +230,7 @@ fn what_stands_beside_a_secret_of_the_appliance_is_read_and_no_road_is_left_out(
     );
     assert_eq!(
         found["roads"]["authenticate"],
-        json!(["whose second factor holds: edumfa", "while edumfa cannot be reached: everybody"])
+        json!(["users who pass edumfa", "while edumfa cannot be reached: everybody"])
     );
     let (found, status) = json_of(&text.replace("error=yes", "error=ja"));
     assert!(found["errors"].to_string().contains("[edumfa] ignore_connection_error"), "{found}");
@@ -330,17 +330,17 @@ fn a_section_that_no_provider_reads_is_a_warning() {
     for (configuration, warning) in [
         (
             "[radius]\nserver=r.example.org\nsecret=${env:S}\n",
-            "[radius] is written and [mfa] provider does not name radius",
+            "[radius] is set, but [mfa] provider does not name radius",
         ),
         (
             "[mfa]\nprovider=none\n[yubikey]\nclient_id=1\n",
-            "[yubikey] is written and [mfa] provider does not name yubico",
+            "[yubikey] is set, but [mfa] provider does not name yubico",
         ),
         (
             "[hashicorp]\naddress=v.example.org\n",
-            "[hashicorp] is written and [credentials] provider does not name vault",
+            "[hashicorp] is set, but [credentials] provider does not name vault",
         ),
-        ("[okta]\nsite=x\n", "[okta] is written and no provider reads it"),
+        ("[okta]\nsite=x\n", "[okta] is set, but no provider reads it"),
     ] {
         let (found, status) = json_of(configuration);
         assert!(found["warnings"].to_string().contains(warning), "{configuration}: {found}");
@@ -350,7 +350,7 @@ fn a_section_that_no_provider_reads_is_a_warning() {
     let read = "[mfa]\nprovider=radius\n[radius]\nserver=127.0.0.1\nsecret=${env:PATH}\n\
                 [four_eyes]\nrealms=r@edumfa:1\nconnections=x\n[edumfa]\nserver_url=https://e\n[http]\n";
     let (found, _) = json_of(read);
-    assert!(!found["warnings"].to_string().contains("is written"), "{found}");
+    assert!(!found["warnings"].to_string().contains("is set"), "{found}");
 }
 
 #[test]
@@ -365,19 +365,19 @@ fn what_decides_besides_the_roads_is_told_too() {
     assert_eq!(
         found["roads"]["authenticate"],
         json!([
-            "connection policies production_*, db_*, and where there is no name: the approvals of managers:1 are demanded, and no whitelist lets in; no authentication is remembered, no outage ignored",
-            "who authenticated with the same provider from the same address under the same connection policy in the last 90 s, as often as they like: without a factor, except on production_*, db_*",
+            "connection policies production_*, db_*, and those without a name: approvals of managers:1 required, and whitelists do not apply; authentications are not cached and outages not ignored",
+            "users who authenticated with the same provider from the same address under the same connection policy in the last 90 s, any number of times: without a factor, except on production_*, db_*",
             "the second factor is asked about alice as id-1",
-            "the second factor is asked about what the directory ad has as mail; without it, or without an answer, about the name as it is",
-            "the second factor is asked about a name without an @ with @example.org behind it",
-            "whose second factor holds: local",
-            "on connection policies production_*, db_*, and where there is no name: after that, who has the approvals too",
+            "the second factor is asked about the attribute mail in the directory ad, or about the name itself if there is none or no answer",
+            "the second factor is asked about names without an @ with @example.org appended",
+            "users who pass local",
+            "on connection policies production_*, db_*, and on those without a name: approvals in addition",
         ])
     );
     assert_eq!(
         found["roads"]["authorize"],
         json!([
-            "everybody whom authenticate lets in, and sessions that came without a cookie of this plugin's authenticate"
+            "all users accepted by authenticate, and sessions without a cookie of this plugin's authenticate"
         ])
     );
 }
@@ -392,8 +392,8 @@ fn a_rule_behind_one_without_a_condition_is_never_reached() {
     assert_eq!(
         found["roads"]["authorize"],
         json!([
-            "whom rule a fits (users alice, bob; hosts db*): may go",
-            "everybody, by rule all: may go, with a second factor",
+            "rule a (users alice, bob; hosts db*): allow",
+            "rule all (all users): allow, with a second factor",
         ])
     );
     let warning = "[rule no] is never reached, because [rule all] before it has no condition";
@@ -408,9 +408,9 @@ fn what_connections_demand_is_told_and_a_demand_that_cannot_be_met_is_an_error()
     assert_eq!((&found["errors"], status), (&json!([]), Some(0)), "{found}");
     let roads = found["roads"]["authenticate"].to_string();
     for piece in [
-        "connection policies prod_*, and where there is no name: the approvals of ops:1 are demanded, and no whitelist lets in",
-        "or under any two of office_* in the last 90 s, as often as they like: without a factor, except on prod_*",
-        "after that, who has the approvals too",
+        "connection policies prod_*, and those without a name: approvals of ops:1 required, and whitelists do not apply",
+        "or under any two of office_* in the last 90 s, any number of times: without a factor, except on prod_*",
+        "approvals in addition",
     ] {
         assert!(roads.contains(piece), "{piece}: {roads}");
     }
@@ -421,7 +421,7 @@ fn what_connections_demand_is_told_and_a_demand_that_cannot_be_met_is_an_error()
         ("[four_eyes]\nconnections=prod_*\n".to_owned(), "[four_eyes] realms: expected"),
         ("[four_eyes]\nrealms=ops:1\n".to_owned(), "[four_eyes] connections: expected"),
         (demand.replace("ops:1", "ops@linotp:1"), "[linotp] server_url"),
-        (demand.replace("ops:1", "ops@ldap:1"), "behind an @ one of"),
+        (demand.replace("ops:1", "ops@ldap:1"), "after an @ one of"),
         (format!("[mfa]\nprovider=none\n{rule}require=mfa\n"), "[mfa] provider is none"),
         (format!("{rule}require=four_eyes\n"), "[four_eyes] realms: expected"),
     ] {

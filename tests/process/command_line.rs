@@ -87,7 +87,7 @@ fn the_hook_on_the_command_line_takes_bare_arguments_and_whole_invocations() {
     assert_eq!(whole.verdict(), "ACCEPT");
     let other = place.run(&["hook", "authorize"], authenticate(NONE, json!({})).to_string());
     other.assert_denied("Invalid plugin invocation", 2);
-    other.assert_logged(&["error", "names another hook than the invocation"]);
+    other.assert_logged(&["error", "is not the hook in the invocation"]);
 }
 
 #[test]

@@ -275,7 +275,7 @@ fn a_configuration_file_that_others_may_change_is_refused_by_hooks_and_named_by_
     };
     for mode in [0o666, 0o660, 0o602] {
         fs::set_permissions(&file, std::os::unix::fs::PermissionsExt::from_mode(mode)).unwrap();
-        refused(&[&format!("may be written by others (mode 0{mode:o}); chmod go-w it")]);
+        refused(&[&format!("is writable by others (mode 0{mode:o}); chmod go-w it")]);
     }
     fs::set_permissions(&file, std::os::unix::fs::PermissionsExt::from_mode(0o644)).unwrap();
     assert_eq!(prompt(&place.run(&["--config", text(&file)], invocation(None))), "mine ");

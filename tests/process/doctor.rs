@@ -226,7 +226,7 @@ fn whoever_else_may_write_or_read_is_told_with_what_mends_it() {
         "warning",
         "state directory",
         "files",
-        "state.sqlite3 may be read by others; chmod 600 it",
+        "state.sqlite3 is readable by others; chmod 600 it",
     );
     mode(&directory.join("state.sqlite3"), 0o600);
     mode(&key, 0o640);
@@ -234,7 +234,7 @@ fn whoever_else_may_write_or_read_is_told_with_what_mends_it() {
         "error",
         "state directory",
         "files",
-        "master.key may be read by others; chmod 600 it",
+        "master.key is readable by others; chmod 600 it",
     );
     let ended = place.run(&["token", "rekey"], "");
     assert!(ended.stderr.contains("the key file ") && ended.stderr.contains("chmod 600 it"), "{ended:?}");
@@ -543,7 +543,7 @@ fn a_device_whose_clock_is_off_says_nothing_about_the_clock_of_this_machine() {
         look(&place)
     };
     for skew in [7, -7] {
-        used(skew, 0).assert("state", "clock", "ok", "nothing in it was used in the future");
+        used(skew, 0).assert("state", "clock", "ok", "no timestamps in the future");
         used(skew, 8).assert("state", "clock", "warning", "1 time-based tokens");
     }
 }

@@ -201,7 +201,7 @@ fn a_state_file_that_others_may_write_is_refused_and_doctor_names_it() {
             let doctor = place.run(&["doctor"], "");
             assert_eq!(doctor.status, Some(1), "{name}: {doctor:?}");
             let text = String::from_utf8(doctor.stdout).unwrap();
-            assert!(text.contains(&format!("{file} may be written by others (mode 0{mode:o})")), "{text}");
+            assert!(text.contains(&format!("{file} is writable by others (mode 0{mode:o})")), "{text}");
             fs::set_permissions(&path, PermissionsExt::from_mode(0o600)).unwrap();
             assert!(by_cache(&place.hook(&caching())), "{name}");
         }

@@ -76,7 +76,7 @@ fn every_beginning_of_an_invocation_is_refused_and_the_whole_is_not() {
     for length in (0..text.len()).step_by(3) {
         let ended = place.run(&[], &text.as_bytes()[..length]);
         ended.assert_denied(INVALID, 2);
-        ended.assert_logged(&["error", "it ends too early"]);
+        ended.assert_logged(&["error", "unexpected end"]);
     }
     let whole = place.run(&[], text);
     assert_eq!((whole.verdict().as_str(), whole.status), ("ACCEPT", Some(0)));
@@ -89,8 +89,8 @@ fn what_is_not_an_invocation_is_refused_with_a_sentence() {
     let position = utf8.iter().position(|byte| *byte == b'X').unwrap();
     utf8[position] = 0xff;
     for (name, stdin, piece) in [
-        ("nothing", Vec::new(), "it ends too early"),
-        ("blanks", b" \n\n".to_vec(), "it ends too early"),
+        ("nothing", Vec::new(), "unexpected end"),
+        ("blanks", b" \n\n".to_vec(), "unexpected end"),
         ("no JSON", b"hello".to_vec(), "not JSON"),
         ("invalid UTF-8", utf8, "not JSON"),
         ("UTF-16", b"\xff\xfe{\0}\0".to_vec(), "not JSON"),
@@ -98,28 +98,28 @@ fn what_is_not_an_invocation_is_refused_with_a_sentence() {
         ("NUL", vec![0; 100], "not JSON"),
         ("an array", b"[]".to_vec(), "a member has the wrong type"),
         ("null", b"null".to_vec(), "a member has the wrong type"),
-        ("two objects", b"{}{}".to_vec(), "there is more after its end"),
+        ("two objects", b"{}{}".to_vec(), "extra data after its end"),
         (
             "all lines of a scenario",
             b"{\"hook\":\"authenticate\"}\n{\"verdict\":\"DENY\"}\n".to_vec(),
-            "(line 2, column 1): there is more after its end; only one is read",
+            "(line 2, column 1): extra data after its end",
         ),
-        ("an empty object", b"{}".to_vec(), "no hook is named"),
+        ("an empty object", b"{}".to_vec(), "no hook given"),
         (
             "an unknown hook",
             br#"{"hook":"open_sesame"}"#.to_vec(),
-            "there is no such hook; known are authenticate",
+            "unknown hook; expected one of authenticate",
         ),
-        ("a hook in capitals", br#"{"hook":"Authenticate"}"#.to_vec(), "there is no such hook"),
-        ("a hook twice", br#"{"hook":"authorize","hook":"authenticate"}"#.to_vec(), "stands there twice"),
-        ("a type that is not the hook's", hook(r#""type":"credentialstore""#), "\"type\" has to be"),
+        ("a hook in capitals", br#"{"hook":"Authenticate"}"#.to_vec(), "unknown hook"),
+        ("a hook twice", br#"{"hook":"authorize","hook":"authenticate"}"#.to_vec(), "appears twice"),
+        ("a type that is not the hook's", hook(r#""type":"credentialstore""#), "\"type\" must be"),
         ("arguments that are a list", hook(r#""arguments":[]"#), "wrong type"),
         ("a number for a name", hook(r#""arguments":{"gateway_user":1}"#), "wrong type"),
         ("a port that is too large", hook(r#""arguments":{"client_port":65536}"#), "wrong type"),
         (
             "an argument twice",
             hook(r#""arguments":{"gateway_user":"a","gateway_user":"b"}"#),
-            "stands there twice",
+            "appears twice",
         ),
         ("a cookie that is text", hook(r#""arguments":{"cookie":"{}"}"#), "wrong type"),
         ("an answer that is a number", hook(r#""arguments":{"key_value_pairs":{"otp":1}}"#), "wrong type"),
@@ -159,7 +159,7 @@ fn a_stdin_that_is_closed_or_cannot_be_read_is_refused() {
     command.stdin(Stdio::from(File::open("/").unwrap()));
     let folder = run(command, "");
     folder.assert_denied(INVALID, 2);
-    folder.assert_logged(&["error", "stdin cannot be read; the invocation comes as JSON on stdin"]);
+    folder.assert_logged(&["error", "stdin cannot be read; the invocation is expected as JSON on stdin"]);
 }
 
 #[test]

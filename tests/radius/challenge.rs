@@ -142,7 +142,7 @@ fn a_challenge_of_radius_is_none_of_the_local_tokens() {
     let mut session = Session::of(&server, "");
     session.otp("pw1");
     session.configuration = "[mfa]\nprovider=local\n".to_owned();
-    assert_denied(&session.answer("123456"), FAILED, "no local token held");
+    assert_denied(&session.answer("123456"), FAILED, "no local token matched");
 }
 
 #[test]

@@ -77,7 +77,7 @@ fn an_outage_is_ignored_or_left_to_the_local_tokens_only_where_that_is_written()
     let mut session = Session::new(&nobody(), "");
     session.configuration = session.configuration.replace("[mfa]\n", "[mfa]\nfallback=local\n");
     let ended = session.otp("123456");
-    assert_denied(&ended, FAILED, "no local token held");
+    assert_denied(&ended, FAILED, "no local token matched");
     ended.assert_logged(&["radius", "asking the local tokens"]);
 }
 

@@ -95,7 +95,7 @@ pub(crate) const ROADS: [Road; 4] = [
             ("the group by way of another one", |given| given.instead("except=dev", "except=dba")),
             ("the group in capitals", |given| given.instead("except=dev", "except=OPS")),
             ("a group that is not there", |given| given.instead("except=dev", "except=dev, dbo")),
-            ("a group that is there twice", |given| given.instead("except=dev", "except=dev, double")),
+            ("a group that appears twice", |given| given.instead("except=dev", "except=dev, double")),
             ("an empty name of a group", |given| given.instead("except=dev", "except=dev,")),
             ("a user whom the directory does not know", |given| given.argument("gateway_user", json!("eve"))),
             ("a directory out of reach", out_of_reach),

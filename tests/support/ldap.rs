@@ -93,7 +93,7 @@ fn elements(mut bytes: &[u8]) -> Vec<(u8, Vec<u8>)> {
     all
 }
 
-/// Serves a directory: alice is in dba by way of ops, bob is in dev, twin is there twice, and every password but
+/// Serves a directory: alice is in dba by way of ops, bob is in dev, twin appears twice, and every password but
 /// theirs is wrong. It compares names loosely, as directories do, and takes an empty password for no bind at all.
 pub(crate) fn directory() -> Service {
     Service::plain(serve)

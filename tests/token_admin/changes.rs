@@ -131,7 +131,7 @@ fn a_token_that_forwards_lead_to_is_not_deleted_unless_it_must() {
     let desk = Desk::new();
     desk.enrol_hotp("H1", "bob");
     desk.ok("enroll --type forward --user alice --serial F1 --forward-serial H1");
-    desk.refused("delete H1", "the forward token F1 leads to H1; delete it first, or say --force");
+    desk.refused("delete H1", "the forward token F1 leads to H1; delete it first, or use --force");
     assert_eq!(desk.serials(), ["F1", "H1"]);
     assert_eq!(desk.json("delete H1 --force")["serial"], "H1");
     assert_eq!(desk.serials(), ["F1"]);
@@ -214,7 +214,7 @@ fn a_totp_token_that_was_used_while_the_clock_was_ahead_is_taken_back_and_that_i
     assert_eq!(desk.run("resync T1 969429 338314 --clock 120", "").status, Some(0));
     let ended = desk.run("resync T1 755224 287082 --clock 0", "");
     assert_eq!(ended.status, Some(0), "{ended:?}");
-    let ahead = "its last code was used at 1970-01-01T00:02:00Z, which lies in the future, and it went back behind that";
+    let ahead = "its last code was used at 1970-01-01T00:02:00Z, which is in the future, so its position was set back";
     ended.assert_logged(&["warning: T1 was resynchronised", ahead]);
     let text = String::from_utf8(ended.stdout.clone()).unwrap();
     assert!(

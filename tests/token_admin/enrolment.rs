@@ -173,7 +173,7 @@ fn what_is_no_token_is_refused() {
     desk.enrol_hotp("H1", "alice");
     let long = "x".repeat(65);
     for (command, sentence) in [
-        ("hotp --serial H1", "there is a token H1 already"),
+        ("hotp --serial H1", "a token H1 already exists"),
         (&format!("hotp --serial {long}"), "a serial has 1 to 64 letters, digits, '-', '_' or '.'"),
         ("hotp --serial a/b", "a serial has 1 to 64 letters, digits, '-', '_' or '.'"),
         ("hotp --secret-hex 123", "the secret has to be hexadecimal digits, two a byte"),
@@ -272,7 +272,7 @@ fn a_forward_token_leads_to_codes_through_at_most_five_and_never_back() {
     desk.ok("assign F2 --forward-serial G1");
     // A forward whose target was deleted leads nowhere, also when that serial comes back.
     desk.ok("delete G1 --force");
-    let nowhere = "the forward token F2 leads nowhere, because its target was deleted; lead it elsewhere first, by token assign";
+    let nowhere = "the forward token F2 has no target, because that was deleted; set another one first with token assign";
     desk.refused(&forward("G1", "F5"), nowhere);
     desk.ok(&forward("G1", "F1"));
     desk.refused("assign F2 --forward-serial G1", "F2 would be in a chain of more than 5 forward tokens");
@@ -284,7 +284,7 @@ fn a_secret_that_the_owner_has_already_is_refused_with_the_serial_by_every_way_o
     desk.enrol_hotp("H1", "alice");
     let sentence = |serial: &str, known: &str, owner: &str| {
         format!(
-            "{serial} has the secret of {known}, and both belong to {owner}; delete {known} first, or use another secret"
+            "{serial} has the same secret as {known}, and both belong to {owner}; delete {known} first, or use another secret"
         )
     };
     for kind in ["hotp", "hotp --digits 8", "paper"] {
@@ -299,7 +299,7 @@ fn a_secret_that_the_owner_has_already_is_refused_with_the_serial_by_every_way_o
         let file = desk.place.file("import.txt", text);
         desk.run(&format!("import {} --user alice", file.display()), "")
     };
-    let known = "has the secret of H1, and both belong to alice";
+    let known = "has the same secret as H1, and both belong to alice";
     for text in [uri.clone(), format!("serial,secret\nH3,{SECRET}\n")] {
         let ended = import(&text);
         assert_eq!(ended.status, Some(2), "{ended:?}");
@@ -335,10 +335,7 @@ fn a_forward_does_not_lead_to_a_new_token_of_its_targets_serial() {
     };
     let question = asked("12", serde_json::json!({}));
     assert_eq!(question["verdict"], "NEEDINFO");
-    assert_eq!(
-        desk.ok("delete H1 --force"),
-        "H1 is deleted; forward tokens that led there lead nowhere now: F1\n"
-    );
+    assert_eq!(desk.ok("delete H1 --force"), "H1 is deleted; forward tokens without a target now: F1\n");
     desk.enrol_hotp("H1", "carol");
     assert_eq!(desk.login("bob", "12755224"), "DENY");
     assert_eq!(asked("755224", question["cookie"].clone())["verdict"], "DENY");

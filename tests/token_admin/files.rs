@@ -87,7 +87,7 @@ fn a_long_key_of_pskc_without_a_suite_has_the_default_and_that_is_told() {
     let desk = Desk::new();
     assert_eq!(
         desk.import("", &file),
-        "sps-plugin: warning: key 12345678: the file names no hash; sha1, RFC 6030's default, unless --algorithm says another\n"
+        "sps-plugin: warning: key 12345678: the file names no hash; sha1, the default of RFC 6030, is used, or the one in --algorithm\n"
     );
     assert_eq!(desk.short("987654321"), "hotp 8 0 sha1");
     let desk = Desk::new();
@@ -141,7 +141,7 @@ fn the_figures_of_rfc_6030_are_read_or_told() {
     );
     let too_much = figure_7.replace(">1000<", ">4000000000<");
     let ended = Desk::new().run(&format!("import - {options}"), &too_much);
-    ended.assert_logged(&["the file's EncryptionKey: the key's derivation has to be PBKDF2"]);
+    ended.assert_logged(&["the file's EncryptionKey: the key derivation has to be PBKDF2"]);
 }
 
 #[test]
@@ -235,7 +235,7 @@ fn entras_table_is_imported_for_its_owners() {
 fn a_long_key_without_a_hash_is_imported_only_with_one() {
     let long = format!("{SECRET}313233343536373839303132");
     let table = format!("serial,secret,type,digits\nA,{long},totp,8\n");
-    let told = "line 2: a key of 32 bytes may be for sha1 or for another hash; give --algorithm";
+    let told = "line 2: a key of 32 bytes may be for sha1 or another hash; use --algorithm";
     refused(&Desk::new(), "", &table, &[told]);
     let desk = Desk::new();
     desk.import("--algorithm sha256", &table);
@@ -255,7 +255,7 @@ fn uris_of_apps_are_imported() {
     desk.ok("assign OATH0001ABCD --user bob");
     assert_eq!(desk.login("bob", "287082"), "ACCEPT");
     let html = format!("otpauth://totp/a?secret={SECRET_BASE32}&amp;digits=8\n");
-    let told = "line 1: the separator of parameters has to be &, and is written as in HTML";
+    let told = "line 1: the separator of parameters has to be &, not &amp; as in HTML";
     refused(&Desk::new(), "", &html, &[told]);
 }
 
@@ -282,11 +282,12 @@ fn vaults_of_aegis_are_imported_in_plain_and_named_when_encrypted() {
     assert_eq!(desk.import("", &vault), "");
     assert_eq!(desk.login("alice", "755224"), "ACCEPT");
     let encrypted = "{\"version\":1,\"header\":{\"slots\":[{}],\"params\":{}},\"db\":\"AAAA\"}";
-    let told = "the vault of Aegis is encrypted; export it again without encryption, and delete that file after the import";
+    let told =
+        "the Aegis vault is encrypted; export it without encryption, and delete that file after the import";
     nothing(&Desk::new(), "", encrypted, told);
     let other = "[{\"secret\":\"GEZDGNBVGY3TQOJQ\",\"type\":\"TOTP\"}]";
     let told =
-        "the file is neither a vault of Aegis nor what token export writes; export otpauth URIs instead";
+        "the file is neither an Aegis vault nor the output of token export; export otpauth URIs instead";
     nothing(&Desk::new(), "", other, told);
 }
 

@@ -18,7 +18,7 @@ const TOLD: [&str; 5] = [
     "line 3: the secret has to be 10 to 128 bytes",
     "line 4: the type has to be hotp or totp",
     "line 5: the serial A stands in the file twice",
-    "line 6: a quote is opened and not closed",
+    "line 6: unterminated quote",
     "line 8: the number of digits has to be 6 or 8",
 ];
 
@@ -26,7 +26,7 @@ const TOLD: [&str; 5] = [
 fn everything_that_is_wrong_with_a_file_is_told_at_once_and_nothing_is_imported() {
     refused(&Desk::new(), "", &table(), &TOLD);
     let ended = Desk::new().run("import -", &table());
-    let last = "sps-plugin: error: 5 of 7 entries cannot be imported, and nothing was imported; --skip-bad leaves such entries out\n";
+    let last = "sps-plugin: error: 5 of 7 entries cannot be imported; nothing was imported; --skip-bad imports the others\n";
     assert!(ended.stderr.ends_with(last), "{}", ended.stderr);
     assert!(!ended.stderr.contains(SECRET) && !ended.stderr.contains(OTHER));
 }
@@ -37,7 +37,7 @@ fn entries_that_cannot_be_taken_are_left_out_only_where_that_is_written() {
     let ended = desk.run("import - --skip-bad", &table());
     assert_eq!(
         String::from_utf8(ended.stdout).unwrap(),
-        "2 tokens are imported\n5 entries left out, because of the reasons above\n"
+        "2 tokens are imported\n5 entries left out, for the reasons above\n"
     );
     let told: Vec<String> =
         TOLD.iter().map(|told| format!("sps-plugin: warning: {told}; it is left out\n")).collect();
@@ -47,11 +47,11 @@ fn entries_that_cannot_be_taken_are_left_out_only_where_that_is_written() {
     let told: serde_json::Value = serde_json::from_slice(&ended.stdout).unwrap();
     assert_eq!((&told["imported"], &told["serials"]), (&2.into(), &serde_json::json!(["A", "E"])));
     assert_eq!(told["left_out"][3]["place"], "line 6");
-    assert_eq!(told["left_out"][3]["reason"], "a quote is opened and not closed");
+    assert_eq!(told["left_out"][3]["reason"], "unterminated quote");
     let ended = Desk::new().run("import - --skip-bad", "serial,secret\nA,31\n");
     assert_eq!((ended.status, ended.stdout.as_slice()), (Some(2), &b""[..]), "{ended:?}");
     ended.assert_logged(&["line 2: the secret has to be 10 to 128 bytes; it is left out"]);
-    ended.assert_logged(&["error: none of the entries can be imported"]);
+    ended.assert_logged(&["error: no entry can be imported"]);
 }
 
 #[test]
@@ -79,8 +79,8 @@ fn serials_that_are_there_are_all_told_or_left_out_or_replaced() {
     let file = format!("serial,secret,digits\nA,{OTHER},8\nB,{SECRET},8\nC,{SECRET},8\n");
     let ended = desk.run("import -", &file);
     for told in [
-        "line 2: there is a token A already",
-        "line 3: there is a token B already",
+        "line 2: a token A already exists",
+        "line 3: a token B already exists",
         "2 of 3 entries cannot be imported",
     ] {
         ended.assert_logged(&[told]);
@@ -88,12 +88,12 @@ fn serials_that_are_there_are_all_told_or_left_out_or_replaced() {
     assert_eq!(desk.serials(), ["A", "B"]);
     assert_eq!(
         desk.ok_with("import - --skip-existing", &file),
-        "1 token is imported: C\n2 tokens left out, because there is one with the same serial\n"
+        "1 token is imported: C\n2 tokens left out, because the serial already exists\n"
     );
     assert_eq!(desk.login("alice", "755224"), "ACCEPT");
     assert_eq!(
         desk.ok_with("import - --replace", &file),
-        "3 tokens are imported\n3 tokens of these in the place of one with the same serial\n"
+        "3 tokens are imported\n3 tokens of these replaced an existing token with the same serial\n"
     );
     assert_eq!(
         (desk.json("show A")["digits"].clone(), desk.json("show B")["type"].clone()),
@@ -166,8 +166,8 @@ fn nobody_gets_one_secret_twice_from_a_file_or_beside_the_store() {
         format!("serial,secret,user,realm\nX,{SECRET},alice,r1\nY,{SECRET},bob,r1\nZ,{OTHER},bob,r1\n");
     let ended = desk.run("import -", &again);
     for told in [
-        "line 2: X has the secret of A",
-        "line 3: Y has the secret of C",
+        "line 2: X has the same secret as A",
+        "line 3: Y has the same secret as C",
         "2 of 3 entries cannot be imported",
     ] {
         ended.assert_logged(&[told]);
@@ -176,5 +176,5 @@ fn nobody_gets_one_secret_twice_from_a_file_or_beside_the_store() {
     desk.ok(&format!("enroll --type hotp --user alice@r1 --serial F --secret-hex {OTHER}"));
     let ended = desk.run("import - --replace", &format!("serial,secret\nF,{SECRET}\n"));
     assert_eq!(ended.status, Some(2), "{ended:?}");
-    ended.assert_logged(&["F has the secret of A"]);
+    ended.assert_logged(&["F has the same secret as A"]);
 }

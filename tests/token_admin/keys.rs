@@ -58,7 +58,7 @@ fn a_key_that_others_may_read_and_a_newer_store_are_refused() {
     desk.enrol_hotp("H1", "alice");
     let key = desk.place.state().join("master.key");
     fs::set_permissions(&key, fs::Permissions::from_mode(0o644)).unwrap();
-    let open = format!("the key file {} may be read by others; chmod 600 it", key.display());
+    let open = format!("the key file {} is readable by others; chmod 600 it", key.display());
     desk.failed("export --secrets", "", &open, 1);
     let path = desk.place.state().join("state.sqlite3");
     let connection = rusqlite::Connection::open(&path).unwrap();
@@ -73,7 +73,7 @@ fn a_key_that_others_may_read_and_a_newer_store_are_refused() {
 
 /// What is said of the old key.
 fn kept(name: &str) -> String {
-    format!("the old key is kept in {name}: backups from before need it; delete it when there are none\n")
+    format!("the old key is kept in {name}; delete it when no older backup needs it\n")
 }
 
 #[test]

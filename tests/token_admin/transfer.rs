@@ -86,7 +86,7 @@ fn the_encrypted_example_of_rfc_6030_is_opened_with_its_key() {
     assert_eq!(desk.ok(&command), "1 token is imported: 987654321\n");
     assert_eq!(desk.login("alice", "84755224"), "ACCEPT");
     let again = desk.run(&command, "");
-    again.assert_logged(&["key 12345678: there is a token 987654321 already"]);
+    again.assert_logged(&["key 12345678: a token 987654321 already exists"]);
     assert_eq!((again.status, desk.serials().len()), (Some(2), 1));
     let other = Desk::new();
     other.ok_with(&format!("import {} --psk-file -", file.display()), PRE_SHARED);
@@ -110,7 +110,7 @@ fn an_encrypted_file_without_its_key_or_its_mac_is_refused() {
         &desk,
         &key(&PRE_SHARED.replace('9', "8")),
         &file,
-        "the file's MACMethod: the value does not open with the key or password that was given",
+        "the file's MACMethod: the value cannot be decrypted with the given key or password",
     );
     nothing(&desk, &key("xyz"), &file, "the pre-shared key has to be hexadecimal digits");
     let _ = key(PRE_SHARED);
@@ -135,7 +135,7 @@ fn an_encrypted_file_without_its_key_or_its_mac_is_refused() {
         (
             "ds:KeyName>",
             "ds:X509Data>",
-            "a public key cannot be imported; only a pre-shared key or a password",
+            "a public key is not supported; only a pre-shared key or a password is",
         ),
         (
             "<ds:KeyName>Pre-shared-key</ds:KeyName>",
@@ -264,7 +264,7 @@ fn a_last_line_that_is_bad_leaves_nothing_behind() {
     refused(&desk, "", &changed, &["key 4: the secret has to be base64"]);
     desk.enrol_hotp("B", "alice");
     let ended = desk.run("import -", &good);
-    ended.assert_logged(&["line 3: there is a token B already"]);
+    ended.assert_logged(&["line 3: a token B already exists"]);
     assert_eq!(desk.serials(), ["B"]);
 }
 
@@ -355,7 +355,7 @@ fn a_token_whose_pin_stays_behind_comes_back_disabled() {
     let ended = other.run("import -", &exported);
     assert_eq!(
         ended.stderr,
-        "sps-plugin: warning: H1 had a PIN, which cannot be exported; it is disabled until set-pin and enable\n"
+        "sps-plugin: warning: H1 had a PIN, which cannot be exported; the token is disabled until you run set-pin and enable\n"
     );
     assert_eq!(other.login("alice", "755224"), "DENY");
     other.ok("set-pin H1 --pin 34");

@@ -18,7 +18,7 @@ const MAX_NOTES: usize = 100;
 pub(super) struct Arguments {
     /// The file; - for stdin
     file: PathBuf,
-    /// How it is written: csv or keepass; else it is guessed from the beginning
+    /// The format: csv or keepass; default: detected from the beginning of the file
     #[arg(long, value_parser = format(), hide_possible_values = true)]
     format: Option<Format>,
     /// The store for references ($) of entries that name none; without it, they are for targets
@@ -27,19 +27,19 @@ pub(super) struct Arguments {
     /// How many sessions may hold an entry that does not say so itself: shared or exclusive
     #[arg(long, value_parser = checkout(), hide_possible_values = true, default_value = "shared")]
     checkout: Checkout,
-    /// What becomes of expired entries of KeePass: skip or take
+    /// How to treat expired KeePass entries: skip or take
     #[arg(long, value_parser = expired(), hide_possible_values = true, default_value = "skip")]
     expired: Expired,
-    /// Overwrite entries that are there; without it, one of them stops the whole import
+    /// Overwrite existing entries; otherwise one of them stops the whole import
     #[arg(long, conflicts_with = "skip_existing")]
     replace: bool,
-    /// Leave out what is there already
+    /// Skip entries that already exist
     #[arg(long)]
     skip_existing: bool,
-    /// Leave out what cannot be imported; without it, one such entry stops the whole import
+    /// Skip entries that cannot be imported; otherwise one of them stops the whole import
     #[arg(long)]
     skip_bad: bool,
-    /// Say what would be imported, and write nothing
+    /// Report what would be imported, and write nothing
     #[arg(long)]
     dry_run: bool,
 }
@@ -101,12 +101,12 @@ fn tell_refused(batch: &Batch, skip_bad: bool, admin: &Admin<'_>) -> Result<Vec<
     }
     let all = batch.entries().len().saturating_add(told.len());
     let hint = if is_damaged {
-        "with quotes that are wrong, other lines may mean something else; correct them"
+        "correct the quotes first, because wrong quotes change how other lines are read"
     } else {
-        "--skip-bad leaves such entries out"
+        "--skip-bad imports the others"
     };
     Err(Failure::because(format!(
-        "{} of {all} entries cannot be imported, and nothing was imported; {hint}",
+        "{} of {all} entries cannot be imported; nothing was imported; {hint}",
         told.len()
     )))
 }
@@ -155,9 +155,9 @@ impl Done {
         let mut text = format!("{} {verb} imported\n", entries(self.imported));
         if self.replaced > 0 {
             let verb = if self.dry_run { "would overwrite" } else { "overwrote" };
-            text.push_str(&format!("{} of them {verb} what was there\n", self.replaced));
+            text.push_str(&format!("{} of them {verb} existing entries\n", self.replaced));
         }
-        for (count, why) in [(self.skipped, "there is one already"), (self.left_out.len(), "see above")] {
+        for (count, why) in [(self.skipped, "already in the store"), (self.left_out.len(), "see above")] {
             if count > 0 {
                 text.push_str(&format!("{} left out: {why}\n", entries(count)));
             }

@@ -55,7 +55,7 @@ pub(super) struct AssignArguments {
 pub(super) struct DeleteArguments {
     /// The token's serial
     serial: String,
-    /// Even if forward tokens lead to it; they then lead nowhere, also where a new token gets this serial
+    /// Even if forward tokens lead to it; they then have no target, even if a new token gets this serial
     #[arg(long)]
     force: bool,
 }
@@ -135,7 +135,7 @@ pub(super) fn delete(arguments: &DeleteArguments, admin: &Admin<'_>) -> Result<T
         lost.extend(admin.store.forwards_to(&token.serial)?.into_iter().map(|forward| forward.serial));
         match lost.first() {
             Some(forward) if !arguments.force => Err(Failure::because(format!(
-                "the forward token {forward} leads to {serial}; delete it first, or say --force"
+                "the forward token {forward} leads to {serial}; delete it first, or use --force"
             ))),
             Some(_) | None => Ok(()),
         }
@@ -144,7 +144,7 @@ pub(super) fn delete(arguments: &DeleteArguments, admin: &Admin<'_>) -> Result<T
     let lost = if lost.is_empty() {
         String::new()
     } else {
-        format!("; forward tokens that led there lead nowhere now: {}", lost.join(", "))
+        format!("; forward tokens without a target now: {}", lost.join(", "))
     };
     admin.report(&token, &format!("{serial} is deleted{lost}"))
 }

@@ -30,7 +30,7 @@ pub(super) fn run(arguments: &Arguments, admin: &mut Admin<'_>) -> Result<Text, 
     let ahead = went_back_behind
         .map(|time| {
             format!(
-                "; its last code was used at {time}, which lies in the future, and it went back behind that"
+                "; its last code was used at {time}, which is in the future, so its position was set back"
             )
         })
         .unwrap_or_default();

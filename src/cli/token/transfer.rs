@@ -31,7 +31,7 @@ const MAX_NOTES: usize = 1000;
 pub(super) struct ImportArguments {
     /// The file; - for stdin
     file: PathBuf,
-    /// How it is written: pskc, csv, otpauth, json or aegis; else it is guessed from the beginning
+    /// The format: pskc, csv, otpauth, json or aegis; default: detected from the beginning of the file
     #[arg(long, value_parser = format(), hide_possible_values = true)]
     format: Option<Format>,
     /// The file with the pre-shared key of an encrypted PSKC file, in hexadecimal digits; - for stdin
@@ -40,38 +40,38 @@ pub(super) struct ImportArguments {
     /// The file with the password of an encrypted PSKC file; - for stdin
     #[arg(long, value_name = "FILE", conflicts_with = "psk_file")]
     password_file: Option<PathBuf>,
-    /// The owner of tokens that name none; else they belong to nobody until they are assigned
+    /// The owner of tokens without one; default: none, until they are assigned
     #[arg(long)]
     user: Option<String>,
-    /// The realm of users that name none; else [local] realm
+    /// The realm of users without one; default: [local] realm
     #[arg(long)]
     realm: Option<String>,
-    /// The type of tokens that name none: hotp or totp
+    /// The type of tokens without one: hotp or totp
     #[arg(long = "type", value_name = "TYPE", value_parser = device(), hide_possible_values = true)]
     token_type: Option<TokenType>,
-    /// The hash of tokens that name none: sha1, sha256 or sha512
+    /// The hash of tokens without one: sha1, sha256 or sha512
     #[arg(long, value_parser = algorithm(), hide_possible_values = true)]
     algorithm: Option<Algorithm>,
-    /// The length of the codes of tokens that name none: 6 or 8
+    /// The number of digits of tokens without one: 6 or 8
     #[arg(long)]
     digits: Option<u8>,
     /// Read and check everything, and write nothing
     #[arg(long)]
     dry_run: bool,
-    /// Leave out tokens whose serial is in the store
+    /// Skip tokens whose serial already exists
     #[arg(long, conflicts_with = "replace")]
     skip_existing: bool,
-    /// Put tokens in the place of those in the store that have their serials
+    /// Replace existing tokens with the same serial
     #[arg(long)]
     replace: bool,
-    /// Leave out entries that cannot be imported; else one of them stops the import
+    /// Skip entries that cannot be imported; otherwise nothing is imported
     #[arg(long)]
     skip_bad: bool,
 }
 
 #[derive(Args)]
 pub(super) struct ExportArguments {
-    /// Yes, with the secrets
+    /// Confirm that secrets are exported in plain text
     #[arg(long)]
     secrets: bool,
     /// Only tokens of this user, in any realm unless --realm is given
@@ -159,11 +159,11 @@ fn report_refused(
         return Ok(told);
     }
     if skip_bad {
-        return Err(Failure::because("none of the entries can be imported".to_owned()));
+        return Err(Failure::because("no entry can be imported".to_owned()));
     }
     let all = batch.len().saturating_add(told.len());
     Err(Failure::because(format!(
-        "{} of {all} entries cannot be imported, and nothing was imported; --skip-bad leaves such entries out",
+        "{} of {all} entries cannot be imported; nothing was imported; --skip-bad imports the others",
         told.len()
     )))
 }
@@ -216,8 +216,8 @@ impl Done {
         };
         let mut text = format!("{} {}{name}\n", tokens(count), verb(count, "imported", "imported"));
         for (count, what) in [
-            (self.replaced.len(), "of these in the place of one with the same serial"),
-            (self.skipped.len(), "left out, because there is one with the same serial"),
+            (self.replaced.len(), "of these replaced an existing token with the same serial"),
+            (self.skipped.len(), "left out, because the serial already exists"),
         ] {
             if count > 0 {
                 text.push_str(&format!("{} {}\n", tokens(count), what));
@@ -226,7 +226,7 @@ impl Done {
         if !self.left_out.is_empty() {
             let count = self.left_out.len();
             let entries = if count == 1 { "entry" } else { "entries" };
-            text.push_str(&format!("{count} {entries} left out, because of the reasons above\n"));
+            text.push_str(&format!("{count} {entries} left out, for the reasons above\n"));
         }
         if self.dry_run {
             text.push_str("nothing was written\n");

@@ -331,14 +331,14 @@ impl<'a> Vault<'a> {
                 }
             },
             Some(Field::Members(members)) => members,
-            Some(_) | None => return Err(client.garbled("has no secret in it")),
+            Some(_) | None => return Err(client.garbled("contains no secret")),
         };
         match Field::find(members, field) {
             Some(Field::Text(text)) if !secret::is_empty(&text) => Ok(Some(Read { text, lease })),
             Some(Field::Text(_) | Field::Null) | None => {
-                self.tools
-                    .log
-                    .warning(format_args!("the secret has no text in the field that is asked for: {about}"));
+                self.tools.log.warning(format_args!(
+                    "the requested field of the secret is missing or not a text: {about}"
+                ));
                 Ok(None)
             }
             Some(Field::Members(_) | Field::Other) => {

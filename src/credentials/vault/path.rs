@@ -24,22 +24,22 @@ pub(super) enum PathError {
     #[error("the {0} is empty, a dot path, or has a slash in it, and no path is made of it")]
     Name(&'static str),
     /// The account or asset names a mount of Vault's own.
-    #[error("the {0} names the mount, and may not be one of {known}", known = RESERVED.join(", "))]
+    #[error("the {0} would be the mount, and must not be one of {known}", known = RESERVED.join(", "))]
     NameOfMount(&'static str),
     /// Not a path.
-    #[error("a path is made of names between slashes; a name may not be empty, '.' or '..'")]
+    #[error("a part of a path must not be empty, '.' or '..'")]
     Form,
     /// A typed path with an escape such as `%2e`.
-    #[error("a typed path is written without percent-encoding and control characters")]
+    #[error("a typed path must not contain percent-encoding or control characters")]
     Encoded,
     /// Vault's own affairs.
     #[error("no part of a typed path may be one of {}", RESERVED.join(", "))]
     Reserved,
     /// Outside of the configured mount.
-    #[error("a typed path has to begin with the mount of the configured engine, {0}/")]
+    #[error("a typed path must begin with the mount of the configured engine, {0}/")]
     OtherMount(String),
     /// `word://` with another word.
-    #[error("a typed path begins with password:// or key://, or without a scheme")]
+    #[error("a typed path must begin with password:// or key://, or have no scheme")]
     Scheme,
     /// Over [`MAX_PATH`].
     #[error("the path is longer than {MAX_PATH} bytes")]
@@ -148,7 +148,7 @@ pub(super) fn insert_data(segments: &mut Vec<String>, mount: Option<&str>) {
     }
 }
 
-/// Tells whether a segment is a mount of Vault's own.
+/// Tells whether a segment is one of Vault's own mounts.
 pub(super) fn is_reserved(segment: &str) -> bool {
     RESERVED.iter().any(|reserved| segment.trim().eq_ignore_ascii_case(reserved))
 }

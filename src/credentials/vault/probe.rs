@@ -122,7 +122,7 @@ fn login(tools: &Tools<'_>, client: &Client<'_>, needs_no_password: bool) -> (&'
                     ("login", Grade::Ok, "it works; its token was looked at and ended again".to_owned())
                 }
                 (Ok(()), None, Token::Batch) => {
-                    ("login", Grade::Ok, "it works; it gives a batch token, which ends by its own time".to_owned())
+                    ("login", Grade::Ok, "it works; it issues a batch token, which expires by itself".to_owned())
                 }
                 (Ok(()), None, Token::Configured) => ("login", Grade::Ok, "the token is valid".to_owned()),
             }

@@ -33,7 +33,7 @@ const KEEPASSXC: [(&str, &str); 7] = [
     ("notes", "Notes"),
     ("totp", "otp"),
 ];
-/// And those that say nothing of a credential.
+/// And those that are not about a credential.
 const UNREAD: [&str; 3] = ["icon", "last modified", "created"];
 /// Spreadsheets write what their country uses.
 const SEPARATORS: [char; 4] = [',', ';', '\t', '|'];
@@ -71,10 +71,10 @@ pub(super) fn read(text: &str, defaults: &Defaults<'_>, batch: &mut Batch) -> Re
 fn check(names: &[String], known: &[&str], needed: &[&str]) -> Result<(), ImportError> {
     let fault = (1_usize..).zip(names).find_map(|(number, name)| {
         if !known.contains(&name.as_str()) {
-            return Some(format!("column {number} is none of {}", known.join(", ")));
+            return Some(format!("column {number} is not one of {}", known.join(", ")));
         }
         let is_twice = names.iter().filter(|other| *other == name).count() > 1;
-        is_twice.then(|| format!("{name} is there twice"))
+        is_twice.then(|| format!("{name} appears twice"))
     });
     let missing = || needed.iter().find(|needed| !names.iter().any(|name| name == *needed));
     match fault.or_else(|| missing().map(|missing| format!("{missing} is missing"))) {

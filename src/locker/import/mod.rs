@@ -79,10 +79,10 @@ pub enum EntryFault {
     #[error("a password has at most 64 KiB")]
     TooLong,
     /// Nothing to hand out.
-    #[error("there is neither a password nor a key nor a TOTP secret")]
+    #[error("it has no password, key or TOTP secret")]
     Empty,
     /// Another entry of the file is for the same account and asset.
-    #[error("account {account} on asset {asset} is in {other} too")]
+    #[error("account {account} on asset {asset} is also in {other}")]
     Twice {
         /// The account.
         account: String,
@@ -92,7 +92,7 @@ pub enum EntryFault {
         other: String,
     },
     /// The store has an entry for the same account and asset.
-    #[error("there is an entry for account {account} on asset {asset} already; --replace overwrites it")]
+    #[error("an entry for account {account} on asset {asset} already exists; --replace overwrites it")]
     Exists {
         /// The account.
         account: String,
@@ -100,10 +100,10 @@ pub enum EntryFault {
         asset: String,
     },
     /// A password of several lines, as a quote at the wrong place makes it.
-    #[error("the password has a line end in it; only PEM may")]
+    #[error("the password contains a line end, which only PEM may")]
     LineEnd,
     /// A line with more or fewer fields than the first.
-    #[error("there are {found} fields, and the first line names {expected}")]
+    #[error("there are {found} fields, but the first line names {expected}")]
     Fields {
         /// How many there are.
         found: usize,
@@ -142,7 +142,7 @@ impl Format {
     }
 }
 
-/// What becomes of expired entries of KeePass.
+/// How to treat expired KeePass entries.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Expired {
     /// They are left out.
@@ -165,7 +165,7 @@ impl Expired {
     }
 }
 
-/// What becomes of an entry that the store has already.
+/// How to treat an entry that already exists.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Known {
     /// It is refused.
@@ -209,7 +209,7 @@ struct Row {
 pub struct Batch {
     rows: Vec<Row>,
     refused: Vec<Refused>,
-    /// What was left out although nothing is wrong with it, and why.
+    /// Valid entries that were left out, and why.
     pub notes: Vec<String>,
 }
 
@@ -305,7 +305,7 @@ impl Batch {
         self.notes.push(note);
     }
 
-    /// Takes an entry in, or the reason why there is none.
+    /// Adds an entry, or the reason why it cannot be imported.
     fn add(
         &mut self,
         place: String,

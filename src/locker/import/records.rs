@@ -7,13 +7,13 @@ use std::borrow::Cow;
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum RecordError {
     /// The rest of the file would be one field.
-    #[error("a quote is opened and not closed")]
+    #[error("unterminated quote")]
     Unclosed,
     /// `"a"b`.
-    #[error("there is text behind a closing quote")]
+    #[error("text after a closing quote")]
     BehindQuote,
     /// `a"b`.
-    #[error("there is a quote in a field that does not begin with one")]
+    #[error("quote in an unquoted field")]
     Inside,
 }
 

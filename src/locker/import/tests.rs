@@ -94,17 +94,17 @@ fn every_row_that_cannot_be_imported_is_told_with_its_line_and_without_its_secre
     assert_eq!(
         refused(&batch),
         [
-            "line 3: there are 2 fields, and the first line names 6",
-            "line 4: there is neither a password nor a key nor a TOTP secret",
+            "line 3: there are 2 fields, but the first line names 6",
+            "line 4: it has no password, key or TOTP secret",
             "line 5: the account must not be empty",
             "line 6: the asset must not be empty",
             "line 7: checkout has to be shared or exclusive",
-            "line 8: this is no private key in PEM or OpenSSH form",
+            "line 8: this is not a private key in PEM or OpenSSH format",
             "line 9: the TOTP secret has to be base32 (A to Z and 2 to 7) or a URI otpauth://totp/LABEL?secret=BASE32",
-            "line 10: account root on asset db9 is in line 11 too",
-            "line 11: account root on asset db9 is in line 10 too",
-            "line 12: the password has a line end in it; only PEM may",
-            "line 14: account root on asset db9 is in line 10 too",
+            "line 10: account root on asset db9 is also in line 11",
+            "line 11: account root on asset db9 is also in line 10",
+            "line 12: the password contains a line end, which only PEM may",
+            "line 14: account root on asset db9 is also in line 10",
         ]
     );
     assert!(!batch.is_damaged());
@@ -114,13 +114,13 @@ fn every_row_that_cannot_be_imported_is_told_with_its_line_and_without_its_secre
 fn csv_that_rfc_4180_forbids_is_refused_with_its_line() {
     for (rows, told) in [
         // The one of a public report: everything up to the next quote would be the password.
-        ("root,db1,\"abc\nroot,db2,def\n", vec!["line 2: a quote is opened and not closed"]),
-        ("root,db1,\"abc\nroot,db2,\"def\"\n", vec!["line 2: there is text behind a closing quote"]),
-        ("root,db1,ab\"c\n", vec!["line 2: there is a quote in a field that does not begin with one"]),
-        ("root,db1, \"abc\"\n", vec!["line 2: there is a quote in a field that does not begin with one"]),
+        ("root,db1,\"abc\nroot,db2,def\n", vec!["line 2: unterminated quote"]),
+        ("root,db1,\"abc\nroot,db2,\"def\"\n", vec!["line 2: text after a closing quote"]),
+        ("root,db1,ab\"c\n", vec!["line 2: quote in an unquoted field"]),
+        ("root,db1, \"abc\"\n", vec!["line 2: quote in an unquoted field"]),
         (
             "root,db1,\"a\"b\nroot,db2,\"c\n",
-            vec!["line 2: there is text behind a closing quote", "line 3: a quote is opened and not closed"],
+            vec!["line 2: text after a closing quote", "line 3: unterminated quote"],
         ),
     ] {
         let batch = import(&format!("account,asset,password\n{rows}")).unwrap();
@@ -135,10 +135,10 @@ fn a_header_that_is_wrong_is_refused_without_being_repeated() {
         ("", "the first line has to name the columns: account is missing"),
         (
             "account,s3cret\n",
-            "the first line has to name the columns: column 2 is none of account, asset, password, \
+            "the first line has to name the columns: column 2 is not one of account, asset, password, \
           private_key, passphrase, totp, checkout, launch_information, host_app, description, store",
         ),
-        ("account,asset,asset\n", "the first line has to name the columns: asset is there twice"),
+        ("account,asset,asset\n", "the first line has to name the columns: asset appears twice"),
         ("account,asset,password\n", "there is no entry in the file"),
         (
             "\"Account\",\"Login Name\",\"Password\",\"Web Site\",\"Comments\"\n",
@@ -265,7 +265,7 @@ fn placeholders_that_would_take_for_ever_do_not() {
     let values: Vec<String> = names.iter().skip(1).map(|name| format!("{{S:{name}}}").repeat(8)).collect();
     strings.extend(names.iter().copied().zip(values.iter().map(String::as_str)));
     strings.push(("h", ""));
-    assert!(one(&strings).notes[0].contains("placeholders that lead to each other"));
+    assert!(one(&strings).notes[0].contains("circular placeholders"));
     let braces = "{".repeat(200_000);
     assert_eq!(
         entries(&one(&[("Title", "t"), ("UserName", "root"), ("S", &braces), ("Password", "{S:S}")])).len(),
@@ -353,10 +353,10 @@ fn all_duplicates_of_a_database_are_told_at_once() {
     assert_eq!(
         refused(&batch),
         [
-            "line 2, entry one: account root on asset db1 is in line 4, entry two too",
-            "line 3, entry db2: account root on asset db2 is in line 5, entry db2 too",
-            "line 4, entry two: account root on asset db1 is in line 2, entry one too",
-            "line 5, entry db2: account root on asset db2 is in line 3, entry db2 too",
+            "line 2, entry one: account root on asset db1 is also in line 4, entry two",
+            "line 3, entry db2: account root on asset db2 is also in line 5, entry db2",
+            "line 4, entry two: account root on asset db1 is also in line 2, entry one",
+            "line 5, entry db2: account root on asset db2 is also in line 3, entry db2",
         ]
     );
 }

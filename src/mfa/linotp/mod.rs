@@ -50,7 +50,7 @@ impl<'a> LinOtp<'a> {
         let settings = tools.settings;
         let timeout = super::timeout(settings, &TIMEOUT)?;
         let is_ignored = settings.boolean(&IGNORE_CONNECTION_ERROR)?;
-        // About nobody, with nothing.
+        // Without a user or a password.
         let harmless = Harmless::get("validate/check");
         let text = |option| settings.text(option).map(|text| text.filter(|text| !text.is_empty()));
         let realm = text(&REALM)?;
@@ -119,7 +119,7 @@ impl Server for LinOtp<'_> {
         if password.is_empty() {
             // LinOTP starts nothing without a PIN, and counts a failure at each of the user's tokens.
             return Ok(Verdict::Rejected(
-                "nothing was typed, and LinOTP is not asked without a PIN or code".into(),
+                "the answer is empty; LinOTP is not asked without a PIN or code".into(),
             ));
         }
         let [data, content_type] = CHALLENGE;

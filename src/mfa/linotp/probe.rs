@@ -1,4 +1,4 @@
-//! What changes nothing at LinOTP: `/validate/check` about nobody, with nothing, and about a name that nobody has. There is
+//! Requests that change nothing at LinOTP: `/validate/check` without a user, and about a user who does not exist. There is
 //! no user and no token that a failure could be counted for.
 
 use super::LinOtp;
@@ -16,7 +16,7 @@ const NAME_LENGTH: usize = 24;
 impl LinOtp<'_> {
     pub(super) fn look(&self) -> Vec<Finding> {
         probe::visit(&self.servers, "linotp", |visit| {
-            if self.ask(visit, "POST validate/check", &[], "nobody, with nothing") {
+            if self.ask(visit, "POST validate/check", &[], "a request without a user") {
                 // Where the server answers for users that it does not know, this is how it shows.
                 let (Ok(name), Ok(pass)) = (random_text(NAME_LENGTH), random_text(NAME_LENGTH)) else {
                     return;
@@ -32,7 +32,7 @@ impl LinOtp<'_> {
         })
     }
 
-    /// Asks one question, whose answer must not be a yes, and tells whether it was that of a LinOTP that says no.
+    /// Asks one question that must not be accepted, and tells whether a LinOTP rejected it.
     fn ask(
         &self,
         visit: &mut Visit<'_>,

@@ -137,7 +137,7 @@ impl<'a> PrivacyIdea<'a> {
             Hand::Empty => self.ask(user, id, password),
             Hand::Match(found) => self.use_offline(offline, &found, password),
             Hand::Miss(keys) => match self.ask(user, id, password) {
-                // Whether or not the server is down: somebody who has offline codes gets in by these alone.
+                // Whether or not the server is down: users with offline codes get in only with these.
                 Err(MfaError::ServiceUnreachable { .. } | MfaError::Outage(_)) => offline.charge(&keys),
                 result => result,
             },

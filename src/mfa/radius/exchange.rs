@@ -167,7 +167,7 @@ impl Manner<'_> {
                 match sent.and_then(|()| link.receive(&mut room, wait)) {
                     Ok(Some(_)) => return Ok(Sign::Alive),
                     Ok(None) => {}
-                    // The port is closed, or there is no way there.
+                    // The port is closed, or there is no route.
                     Err(_) => break,
                 }
             }

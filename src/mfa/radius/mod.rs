@@ -101,7 +101,7 @@ impl<'a> Radius<'a> {
         let require_message_authenticator = settings.boolean(&REQUIRE_MESSAGE_AUTHENTICATOR)?;
         if !require_message_authenticator {
             tools.log.warning(format_args!(
-                "[radius] require_message_authenticator=no: whoever is in between can turn a reject into an accept"
+                "[radius] require_message_authenticator=no: a man in the middle can turn a reject into an accept"
             ));
         }
         let ignore_connection_error = settings.boolean(&IGNORE_CONNECTION_ERROR)?;
@@ -152,7 +152,7 @@ impl<'a> Radius<'a> {
                 Some(open) => Some(open),
                 None => return Ok(rejected("there is no such challenge for this session")),
             },
-            Some(_) => return Ok(rejected("the cookie's state is no challenge")),
+            Some(_) => return Ok(rejected("the cookie's state is not a challenge")),
         };
         let user = match (&open, &named) {
             (Some(open), Some(named)) if named.as_str() != open.user => {

@@ -223,7 +223,7 @@ pub enum Unusable {
     #[error("the attributes of the server's reply are damaged")]
     Attributes,
     /// Signed, but an attribute that may stand there once stands there twice.
-    #[error("an attribute of the server's reply is there twice")]
+    #[error("an attribute of the server's reply appears twice")]
     Twice,
     /// Signed, but with something that a proxy adds to a request, and no request of ours has (CVE-2024-3596).
     #[error("the server's reply has a Proxy-State that no request had")]

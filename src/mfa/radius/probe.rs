@@ -68,7 +68,7 @@ impl Radius<'_> {
     }
 
     /// Asks a server whether it is there: by Status-Server and, because not every server knows that, by a request about
-    /// a name that nobody has, with a password that nobody typed.
+    /// a random name, with a random password.
     pub(super) fn life(&self, peer: &Peer) -> Life {
         let (Some(status), Some(stranger)) = (self.status_server(), self.stranger()) else {
             return Life::Unknown;

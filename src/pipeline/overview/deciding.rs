@@ -25,13 +25,13 @@ pub(super) fn names(settings: &Settings<'_>, overview: &mut Overview) {
     let attribute = written("usermapping source=ldap_server", "user_attribute");
     if let (Some(attribute), Some(server)) = (attribute, written("ldap_server", "name")) {
         overview.authenticate.push(format!(
-            "the second factor is asked about what the directory {server} has as {attribute}; without it, or without an answer, about the name as it is"
+            "the second factor is asked about the attribute {attribute} in the directory {server}, or about the name itself if there is none or no answer"
         ));
     }
     if let Some(domain) = written("username_transform", "append_domain") {
         overview
             .authenticate
-            .push(format!("the second factor is asked about a name without an @ with @{domain} behind it"));
+            .push(format!("the second factor is asked about names without an @ with @{domain} appended"));
     }
 }
 
@@ -45,8 +45,8 @@ pub(super) fn rules(settings: &Settings<'_>, rules: &[Rule], overview: &mut Over
             Requirement::FourEyes => ", with the approval of others",
         };
         let does = match rule.action() {
-            Action::Accept => "may go",
-            Action::Deny => "may not go",
+            Action::Accept => "allow",
+            Action::Deny => "deny",
         };
         let section = format!("rule {}", rule.name());
         let conditions: Vec<_> = CONDITIONS
@@ -56,8 +56,8 @@ pub(super) fn rules(settings: &Settings<'_>, rules: &[Rule], overview: &mut Over
         // A time zone alone is no condition.
         let is_unconditional = conditions.iter().all(|condition| condition.starts_with("time_zone "));
         let who = match is_unconditional {
-            true => format!("everybody, by rule {}", rule.name()),
-            false => format!("whom rule {} fits ({})", rule.name(), conditions.join("; ")),
+            true => format!("rule {} (all users)", rule.name()),
+            false => format!("rule {} ({})", rule.name(), conditions.join("; ")),
         };
         match decides_all {
             Some(first) => overview.warnings.push(format!(
@@ -70,7 +70,7 @@ pub(super) fn rules(settings: &Settings<'_>, rules: &[Rule], overview: &mut Over
         }
     }
     if decides_all.is_none() {
-        overview.authorize.push("everybody else: may not go".to_owned());
+        overview.authorize.push("all others: deny".to_owned());
     }
 }
 
@@ -78,7 +78,7 @@ pub(super) fn rules(settings: &Settings<'_>, rules: &[Rule], overview: &mut Over
 fn raw(ini: &Ini, section: &str, option: &str) -> Option<String> {
     let entry = ini.entry(section, option)?;
     if !reference::is_literal(entry.value) {
-        return Some("(from elsewhere)".to_owned());
+        return Some("(from a reference)".to_owned());
     }
     let lines = entry.value.lines().map(str::trim).filter(|line| !line.is_empty());
     Some(lines.collect::<Vec<_>>().join(", "))

@@ -54,7 +54,7 @@ pub(super) fn idle(settings: &Settings<'_>, factors: &[&str]) -> Vec<String> {
         let is_read = factors.contains(&word) || leads_there(word);
         if is_written(&section) && !is_read {
             warnings.push(format!(
-                "[{section}] is written and [mfa] provider does not name {word}: its second factor is not asked, unless a forward token leads there"
+                "[{section}] is set, but [mfa] provider does not name {word}: it is not asked, except through forward tokens"
             ));
         }
     }
@@ -67,13 +67,13 @@ pub(super) fn idle(settings: &Settings<'_>, factors: &[&str]) -> Vec<String> {
     if !providers.iter().any(is_vault) && !is_store_of_vault {
         for section in VAULT.iter().filter(|section| is_written(section)) {
             warnings.push(format!(
-                "[{section}] is written and [credentials] provider does not name vault: Vault is not asked"
+                "[{section}] is set, but [credentials] provider does not name vault: Vault is not asked"
             ));
         }
     }
     for section in OTHERS.iter().filter(|section| is_written(section)) {
         warnings.push(format!(
-            "[{section}] is written and no provider reads it: there is no client for this service; see docs/migration/others.md"
+            "[{section}] is set, but no provider reads it: this service is not supported; see docs/migration/others.md"
         ));
     }
     warnings

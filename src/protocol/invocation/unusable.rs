@@ -7,14 +7,14 @@ use super::Hook;
 use crate::json;
 use crate::protocol::response::Cookies;
 
-/// Says why stdin is no invocation. Holds no value of it.
+/// Says why stdin is not an invocation. Contains no value of it.
 #[derive(Debug, thiserror::Error)]
 pub enum InvocationError {
     /// Over [`super::MAX_INVOCATION`].
     #[error("the invocation is longer than 1 MiB")]
     TooLong,
     /// stdin is closed or broken.
-    #[error("stdin cannot be read; the invocation comes as JSON on stdin")]
+    #[error("stdin cannot be read; the invocation is expected as JSON on stdin")]
     Unreadable,
     /// No JSON object of the right form.
     #[error(
@@ -29,16 +29,16 @@ pub enum InvocationError {
         expected: &'static str,
     },
     /// Neither the command line nor the invocation names a hook.
-    #[error("no hook is named: give \"hook\" in the invocation or 'sps-plugin hook NAME'")]
+    #[error("no hook given: use \"hook\" in the invocation or 'sps-plugin hook NAME'")]
     NoHook,
     /// A name that no hook has.
-    #[error("there is no such hook; known are {}", Hook::ALL.map(|(name, _)| name).join(", "))]
+    #[error("unknown hook; expected one of {}", Hook::ALL.map(|(name, _)| name).join(", "))]
     UnknownHook,
     /// Command line and invocation name different hooks.
-    #[error("the command line names another hook than the invocation")]
+    #[error("the hook on the command line is not the hook in the invocation")]
     TwoHooks,
-    /// A plugin type that is none, or not this hook's.
-    #[error("\"type\" has to be \"aa\" or \"credentialstore\", and that of the hook")]
+    /// An unknown plugin type, or one without this hook.
+    #[error("\"type\" must be \"aa\" or \"credentialstore\", and match the hook")]
     WrongType,
 }
 
@@ -94,11 +94,11 @@ pub(super) fn describe(error: &serde_json::Error) -> InvocationError {
     let expected = match error.classify() {
         // serde_json has no kind for it, and this message of its own quotes nothing.
         serde_json::error::Category::Syntax if error.to_string().starts_with("trailing characters") => {
-            "there is more after its end; only one is read"
+            "extra data after its end"
         }
-        serde_json::error::Category::Io | serde_json::error::Category::Eof => "it ends too early",
+        serde_json::error::Category::Io | serde_json::error::Category::Eof => "unexpected end",
         serde_json::error::Category::Syntax => "not JSON, or nested more than 128 levels deep",
-        serde_json::error::Category::Data => "a member has the wrong type or stands there twice",
+        serde_json::error::Category::Data => "a member has the wrong type or appears twice",
     };
     InvocationError::Json { line: error.line(), column: error.column(), expected }
 }

@@ -158,11 +158,11 @@ impl Rows<'_> {
             ahead.push(format!("{count} {what}"));
         }
         if ahead.is_empty() {
-            self.note("clock", Grade::Ok, "nothing in it was used in the future", findings);
+            self.note("clock", Grade::Ok, "no timestamps in the future", findings);
         } else {
             let detail = format!(
-                "{} were last used up to {most} s in the future: the clock was ahead then or is behind now; codes by \
-                 time are refused until then, unless token resync takes the token back; set the clock by NTP",
+                "{} were last used up to {most} s in the future: the clock was ahead then or is behind now; TOTP \
+                 codes are refused until then, unless token resync resets the token; set the clock by NTP",
                 ahead.join(", ")
             );
             self.note("clock", Grade::Warning, &detail, findings);

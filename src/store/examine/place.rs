@@ -126,7 +126,7 @@ fn files(path: &Path, note: &mut impl FnMut(&'static str, Grade, &str)) {
             wrong(Grade::Error, format!("{name} {distrust}"));
         } else if found.mode() & 0o077 != 0 {
             let grade = if is_key { Grade::Error } else { Grade::Warning };
-            wrong(grade, format!("{name} may be read by others; chmod 600 it"));
+            wrong(grade, format!("{name} is readable by others; chmod 600 it"));
         }
         // A key is replaced by another file, never written.
         let (access, verb, letters) = if is_key {

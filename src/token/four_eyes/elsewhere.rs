@@ -103,7 +103,8 @@ impl Approvals<'_> {
             let requester = self.session.requester;
             if let Some(why) = objection.or_else(|| self.rules.objection(demand, requester, &counted, &vote))
             {
-                self.log.info(format_args!("{}@{} does not count: {why}", vote.user, vote.realm));
+                self.log
+                    .info(format_args!("the approval of {}@{} does not count: {why}", vote.user, vote.realm));
                 return Ok(None);
             }
             // The server would count a wrong password there, so it is not asked.
@@ -136,7 +137,10 @@ impl Approvals<'_> {
             ballot.votes.iter().chain(ballot.offers.iter().map(|offer| &offer.vote)).cloned().collect();
         for (vote, Given { serials, code }) in ballot.voters.iter().zip(given) {
             if let Some(why) = self.no_one_time_code(code) {
-                self.log.warning(format_args!("{}@{} does not count: {why}", vote.user, vote.realm));
+                self.log.warning(format_args!(
+                    "the approval of {}@{} does not count: {why}",
+                    vote.user, vote.realm
+                ));
                 return self.refuse(&ballot);
             }
             let device = match serials.as_slice() {
@@ -174,12 +178,14 @@ impl Approvals<'_> {
     fn no_one_time_code(&self, code: CodeKind) -> Option<&'static str> {
         match code {
             CodeKind::OneTime => None,
-            CodeKind::Static => Some("the server says that it was a static password, which approves nothing"),
+            CodeKind::Static => {
+                Some("the server reports a static password, which is not accepted as an approval")
+            }
             CodeKind::Unknown if self.rules.unknown_token_types => None,
             CodeKind::Unknown => Some(
-                "the server does not say what kind of token it was; let the server say it (LinOTP: policy \
-                 detail_on_success), or set [four_eyes] unknown_token_types = yes if no static password is \
-                 accepted there",
+                "the server does not report the token type; have it report the type \
+                 (LinOTP: policy detail_on_success), or set [four_eyes] unknown_token_types = yes if it \
+                 accepts no static passwords",
             ),
         }
     }

@@ -37,7 +37,7 @@ pub(super) enum Found<'p> {
 pub(super) enum Reading {
     /// It is an approval.
     Offer(Offer),
-    /// It is none; whose it was meant to be, each by one spelling.
+    /// It is not an approval; whose it was meant to be, each by one spelling.
     Wrong(Vec<CountKey>),
 }
 

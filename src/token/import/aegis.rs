@@ -14,11 +14,11 @@ use crate::token::enroll::Wanted;
 pub enum AegisError {
     /// The entries are sealed with a password.
     #[error(
-        "the vault of Aegis is encrypted; export it again without encryption, and delete that file after the import"
+        "the Aegis vault is encrypted; export it without encryption, and delete that file after the import"
     )]
     Encrypted,
     /// Another program's JSON.
-    #[error("the file is neither a vault of Aegis nor what token export writes; export otpauth URIs instead")]
+    #[error("the file is neither an Aegis vault nor the output of token export; export otpauth URIs instead")]
     Foreign,
 }
 

@@ -12,7 +12,7 @@ impl<const N: usize> Columns<N> {
     /// Reads the first line; names are taken in any case.
     ///
     /// # Errors
-    /// What is wrong with it: a column that nobody knows or that is there twice, or one of `needed` that is missing. The text
+    /// What is wrong with it: a column that nobody knows or that appears twice, or one of `needed` that is missing. The text
     /// of an unknown one is not quoted: in a file without a header it may be a secret.
     pub fn find(
         known: &'static [&'static str; N],
@@ -26,7 +26,7 @@ impl<const N: usize> Columns<N> {
                 known.iter().zip(&mut columns.places).find(|(known, _)| known.eq_ignore_ascii_case(name));
             match place {
                 Some((_, place @ None)) => *place = Some(index),
-                Some((known, Some(_))) => return Err(format!("{known} is there twice")),
+                Some((known, Some(_))) => return Err(format!("{known} appears twice")),
                 None => {
                     let (column, known) = (index.saturating_add(1), known.join(", "));
                     return Err(format!("column {column} is none of {known}"));

@@ -79,7 +79,7 @@ pub enum EntryError {
         owner: String,
     },
     /// A token of that serial is in the store.
-    #[error("there is a token {0} already")]
+    #[error("a token {0} already exists")]
     Exists(String),
     /// A token of that serial is in the store and cannot be replaced by one of a file.
     #[error("the {token_type} token {serial} cannot be replaced; delete it first")]
@@ -90,11 +90,11 @@ pub enum EntryError {
         serial: String,
     },
     /// A key of a length that points to another hash than the default.
-    #[error("a key of {0} bytes may be for sha1 or for another hash; give --algorithm")]
+    #[error("a key of {0} bytes may be for sha1 or another hash; use --algorithm")]
     NoAlgorithm(usize),
     /// A key that two encodings can be read from.
     #[error(
-        "the secret can be read as hexadecimal digits and as base32; name the column secret_hex or secret_base32"
+        "the secret is valid both as hexadecimal digits and as base32; name the column secret_hex or secret_base32"
     )]
     Ambiguous,
     /// An encrypted secret that cannot be trusted or read.
@@ -104,7 +104,7 @@ pub enum EntryError {
     #[error(transparent)]
     Record(#[from] RecordError),
     /// A line with more fields than the first.
-    #[error("there are {found} fields, and the first line names {expected}")]
+    #[error("there are {found} fields, but the first line names {expected}")]
     Fields {
         /// Those of the line.
         found: usize,

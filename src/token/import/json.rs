@@ -51,7 +51,7 @@ pub(super) fn read(text: &str, defaults: &Defaults<'_>, batch: &mut Batch) -> Re
             let draft = draft(exported, defaults)?;
             let serial = &draft.token.serial;
             let note = format!(
-                "{serial} had a PIN, which cannot be exported; it is disabled until set-pin and enable"
+                "{serial} had a PIN, which cannot be exported; the token is disabled until you run set-pin and enable"
             );
             Ok(Found { notes: had_pin.then_some(note).into_iter().collect(), draft })
         });

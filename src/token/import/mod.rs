@@ -94,7 +94,7 @@ pub struct Defaults<'a> {
     pub password: Option<Zeroizing<String>>,
 }
 
-/// What becomes of an entry whose serial is in the store.
+/// How to treat an entry whose serial already exists.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Known {
     /// It is refused.
@@ -173,7 +173,7 @@ impl Batch {
         &self.refused
     }
 
-    /// Takes a token in, or the reason why there is none.
+    /// Adds a token, or the reason why it cannot be imported.
     fn add(&mut self, place: Place, found: Result<Found, EntryError>) -> Result<(), ImportError> {
         if self.entries.len().saturating_add(self.refused.len()) >= MAX_TOKENS {
             return Err(ImportError::TooMany);

@@ -51,7 +51,7 @@ struct Parameters {
 }
 
 impl Parameters {
-    /// Reads the pairs. A parameter without a value is as good as none, as it is for apps.
+    /// Reads the pairs. A parameter without a value is ignored, as in apps.
     fn parse(query: &str) -> Result<Self, EntryError> {
         let mut parameters = Self::default();
         for pair in query.split('&') {
@@ -91,7 +91,7 @@ fn parse(uri: &str, place: &Place, defaults: &Defaults<'_>) -> Result<Found, Ent
     let query = query.split_once('#').map_or(query, |(query, _)| query);
     let parameters = Parameters::parse(query)?;
     if parameters.encoder.is_some() {
-        return Err(EntryError::Unsupported("a code that is not of decimal digits"));
+        return Err(EntryError::Unsupported("a non-decimal code"));
     }
     let label = decode(label)?;
     let issuer = parameters.issuer.as_ref().map_or("", |issuer| issuer.trim());
@@ -151,7 +151,7 @@ impl Labelled {
         if is_serial(account) {
             if defaults.owner.is_none() {
                 notes.push(format!(
-                    "{place}: the label is the serial {account}; the token belongs to nobody until it is assigned"
+                    "{place}: the label is the serial {account}; the token has no owner until it is assigned"
                 ));
             }
             return Ok(Self { owner: defaults.owner.clone(), serial: Some(account.to_owned()) });
@@ -192,7 +192,7 @@ fn refuse_markup(query: &str) -> Result<(), EntryError> {
     let found = ["&amp;", "&#38;", "&#038;", "&#x26;", "%26amp%3b", "&amp%3b"]
         .iter()
         .any(|mark| query.contains(mark));
-    if found { Err(expected("the separator of parameters", "&, and is written as in HTML")) } else { Ok(()) }
+    if found { Err(expected("the separator of parameters", "&, not &amp; as in HTML")) } else { Ok(()) }
 }
 
 fn decode(text: &str) -> Result<Zeroizing<String>, EntryError> {

@@ -31,12 +31,10 @@ pub enum ProtectionError {
     #[error("the pre-shared key has to be of {0} hexadecimal digits")]
     KeyLength(usize),
     /// Another key, or damage.
-    #[error("the value does not open with the key or password that was given")]
+    #[error("the value cannot be decrypted with the given key or password")]
     Closed,
     /// Another way to make a key of a password, or values that no such key has.
-    #[error(
-        "the key's derivation has to be PBKDF2 with hmac-sha1 or hmac-sha2 and at most 1000000 iterations"
-    )]
+    #[error("the key derivation has to be PBKDF2 with hmac-sha1 or hmac-sha2 and at most 1000000 iterations")]
     Derivation,
     /// Base64 that is none, or an element that lacks it.
     #[error("an encrypted value is not complete")]

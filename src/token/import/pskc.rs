@@ -22,7 +22,7 @@ pub enum PskcError {
     #[error("this is not a PSKC file of version 1 (RFC 6030)")]
     NoContainer,
     /// A key that is neither shared nor made of a password.
-    #[error("{0} cannot be imported; only a pre-shared key or a password")]
+    #[error("{0} is not supported; only a pre-shared key or a password is")]
     KeyKind(&'static str),
     /// The file is encrypted, and no key is given.
     #[error("the file is encrypted; give its pre-shared key with --psk-file")]
@@ -117,7 +117,7 @@ impl Key {
         let is_long = wanted.secret.as_ref().is_some_and(|secret| matches!(secret.len(), 32 | 64));
         if is_long && wanted.algorithm.is_none() {
             notes.push(format!(
-                "{place}: the file names no hash; sha1, RFC 6030's default, unless --algorithm says another"
+                "{place}: the file names no hash; sha1, the default of RFC 6030, is used, or the one in --algorithm"
             ));
         }
         wanted.serial = Some(serial::take(&text, wanted.token_type, &place, &mut notes)?);

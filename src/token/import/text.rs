@@ -2,7 +2,7 @@
 
 use std::borrow::Cow;
 
-/// Says why the bytes of a file are no text.
+/// Says why the bytes of a file are not text.
 #[derive(Debug, thiserror::Error, PartialEq, Eq)]
 pub enum TextError {
     /// A file that only another program reads, recognized by how it begins.
@@ -24,7 +24,7 @@ pub enum TextError {
     NotUtf16,
 }
 
-/// What files begin with that people take for one of tokens, what such a file is, and what to do with it.
+/// The first bytes of files that are mistaken for token files, what they are, and what to do with them.
 const FOREIGN: [(&[u8], &str, &str); 12] = [
     (b"\x03\xd9\xa2\x9a", "a KeePass database (.kdbx)", KEEPASS),
     (b"PK\x03\x04", "a spreadsheet or a ZIP archive", "save the sheet as CSV, or unpack the archive"),

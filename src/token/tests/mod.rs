@@ -404,7 +404,7 @@ impl Place<'_> {
                 prompt: question.prompt,
             },
             Answer::AuthenticationFailure { reason } => {
-                assert_eq!(reason.to_string(), "no local token held", "all denials look alike");
+                assert_eq!(reason.to_string(), "no local token matched", "all denials look alike");
                 Outcome::Denied
             }
             Answer::Rejected => panic!("a denial without a reason"),

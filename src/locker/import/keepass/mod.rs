@@ -141,7 +141,7 @@ fn add(
     let is_passkey = |name: &str| name.to_ascii_uppercase().starts_with("KPEX_PASSKEY");
     let keys = source.strings.iter().filter(|(name, value)| is_key(value) && !is_passkey(name));
     let private_keys: Vec<&str> = keys.map(|(_, value)| value.as_str()).collect();
-    // A key in the place of the password is no password.
+    // A key in the password field is not a password.
     let password =
         password.as_deref().map(String::as_str).filter(|password| !is_key(password) && !password.is_empty());
     let totp = match otp::find(source) {
@@ -152,7 +152,7 @@ fn add(
         }
     };
     if password.is_none() && private_keys.is_empty() && totp.is_none() {
-        return Ok(Err("there is neither a password nor a key nor a TOTP secret".to_owned()));
+        return Ok(Err("it has no password, key or TOTP secret".to_owned()));
     }
     for (is_so, what) in [
         (otp::has_counter(source), "its counter-based codes (HOTP) are left out"),

@@ -55,11 +55,11 @@ pub(super) fn find(source: &Source) -> Result<Option<Totp>, Why> {
     if found.all(|other| first.is_same(&other)) {
         Ok(Some(first))
     } else {
-        Err("there are several that differ".to_owned())
+        Err("there are several with different settings".to_owned())
     }
 }
 
-/// Tells whether an entry has codes that a counter makes, which two who count could not share.
+/// Tells whether an entry has counter-based codes, which two clients cannot share.
 pub(super) fn has_counter(source: &Source) -> bool {
     source.strings.iter().any(|(name, value)| name.starts_with("HmacOtp-Secret") && !value.is_empty())
         || source.get("otp").is_some_and(|text| is_counter(text.trim()))
@@ -76,14 +76,14 @@ fn read(text: &str) -> Result<Totp, Why> {
 }
 
 fn steam<T>() -> Result<T, Why> {
-    Err("they are Steam's, which are letters".to_owned())
+    Err("Steam codes are not supported".to_owned())
 }
 
 fn number<T: std::str::FromStr>(text: &str) -> Result<T, Why> {
     let text = text.trim();
     let is_number = !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit());
     let number = if is_number { text.parse().ok() } else { None };
-    number.ok_or_else(|| "a setting of theirs is not a number".to_owned())
+    number.ok_or_else(|| "one of their settings is not a number".to_owned())
 }
 
 /// Reads the names that the programs have for an algorithm: `HMAC-SHA-256`, `Sha256`.
@@ -103,7 +103,7 @@ fn made(
 ) -> Result<Totp, Why> {
     let bytes = |bytes: Vec<u8>| Zeroizing::new(BASE32_NOPAD.encode(&Zeroizing::new(bytes)));
     let plain = || Zeroizing::new(secret.split_whitespace().collect::<String>());
-    let damaged = |_| "the secret is not what its name says".to_owned();
+    let damaged = |_| "the secret does not have the encoding that its name says".to_owned();
     let base32 = match encoding {
         Encoding::Utf8 => bytes(secret.as_bytes().to_vec()),
         Encoding::Hex => bytes(HEXLOWER_PERMISSIVE.decode(plain().as_bytes()).map_err(damaged)?),
@@ -129,7 +129,7 @@ fn tray_totp(seed: &str, settings: Option<&str>) -> Result<Totp, Why> {
     if digits.trim().eq_ignore_ascii_case("S") {
         return steam();
     }
-    // What may follow is the address of a server whose clock counts.
+    // The address of a time server may follow.
     made(seed, Encoding::Base32, Algorithm::Sha1, number(digits)?, number(period)?)
 }
 

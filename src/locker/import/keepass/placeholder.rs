@@ -60,7 +60,7 @@ const OTHERS: [&str; 38] = [
     "URL:USERNAME",
 ];
 
-/// What stands for a placeholder, and the entry that it is of, if it is another.
+/// The value of a placeholder, and its entry if that is another one.
 type Replacement<'s> = (Zeroizing<String>, Option<&'s Source>);
 
 /// Says what cannot be put in.
@@ -117,7 +117,7 @@ impl<'s> Database<'s> {
                 Some(((value, owner), behind)) => {
                     *steps = steps.saturating_sub(1);
                     if depth >= MAX_DEPTH || *steps == 0 {
-                        return unresolved("placeholders that lead to each other");
+                        return unresolved("circular placeholders");
                     }
                     let value =
                         self.resolve_at(&value, owner.unwrap_or(of), depth.saturating_add(1), steps)?;
@@ -131,14 +131,14 @@ impl<'s> Database<'s> {
                 }
             }
             if found.len() > MAX_LENGTH {
-                return unresolved("placeholders that make it longer than 256 KiB");
+                return unresolved("placeholders that expand to more than 256 KiB");
             }
         }
         found.push_str(rest);
         Ok(found)
     }
 
-    /// Returns what stands for a placeholder, and the entry that it is of; nothing where it is none.
+    /// Returns the value of a placeholder and the entry that it belongs to; nothing if it is not a placeholder.
     fn value(&self, inside: &str, of: &Source) -> Result<Option<Replacement<'s>>, Unresolved> {
         let upper = inside.to_ascii_uppercase();
         let own = |name: &str| Ok(Some((Zeroizing::new(of.get(name).unwrap_or_default().to_owned()), None)));
@@ -167,7 +167,7 @@ impl<'s> Database<'s> {
             let name = inside.get(2..).unwrap_or_default();
             return match of.string(name) {
                 Some(value) => Ok(Some((Zeroizing::new(value.to_owned()), None))),
-                None => unresolved("a placeholder {S:…} for a string that is not there"),
+                None => unresolved("a placeholder {S:…} for a string that does not exist"),
             };
         }
         let is_other =
@@ -181,7 +181,7 @@ impl<'s> Database<'s> {
 
     /// Reads `P@I:UUID` and the like: which field of which entry.
     fn reference(&self, text: &str) -> Result<Replacement<'s>, Unresolved> {
-        let malformed = "a reference {REF:…} that is malformed";
+        let malformed = "a malformed reference {REF:…}";
         let Some((wanted, search)) = text.split_once('@') else { return unresolved(malformed) };
         let Some((by, text)) = search.split_once(':') else { return unresolved(malformed) };
         let source = if by.eq_ignore_ascii_case("I") {
@@ -191,7 +191,7 @@ impl<'s> Database<'s> {
             self.only(by, text)?
         };
         let Some(source) = source else {
-            return unresolved("a reference {REF:…} to an entry that the file does not have");
+            return unresolved("a reference {REF:…} to an entry that is not in the file");
         };
         let value = match wanted.to_ascii_uppercase().as_str() {
             "I" => source.uuid.as_deref(),
@@ -208,7 +208,7 @@ impl<'s> Database<'s> {
     fn only(&self, by: &str, text: &str) -> Result<Option<&'s Source>, Unresolved> {
         self.searches.set(self.searches.get().saturating_add(1));
         if self.searches.get() > MAX_SEARCHES {
-            return unresolved("one of more than 1000 references that search; refer by UUID (@I:)");
+            return unresolved("more than 1000 references that need a search; refer by UUID (@I:)");
         }
         let text = text.to_lowercase();
         let fits = |value: &str| value.to_lowercase().contains(&text);
@@ -222,11 +222,11 @@ impl<'s> Database<'s> {
             }
         };
         if field(&by).is_none() && by != "O" {
-            return unresolved("a reference {REF:…} that is malformed");
+            return unresolved("a malformed reference {REF:…}");
         }
         let mut fitting = self.sources.iter().filter(|source| !source.is_in_bin).filter(has);
         match (fitting.next(), fitting.next()) {
-            (_, Some(_)) => unresolved("a reference {REF:…} that fits several entries"),
+            (_, Some(_)) => unresolved("a reference {REF:…} that matches several entries"),
             (found, None) => Ok(found),
         }
     }

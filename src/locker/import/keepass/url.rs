@@ -1,6 +1,7 @@
 //! The asset of an entry: the host of its URL, or its title.
 
-const PATTERN: &str = "a * or ? in its URL or title would make it a pattern; credential set makes patterns";
+const PATTERN: &str =
+    "a * or ? in its URL or title would be read as a pattern; store patterns with credential set";
 
 /// Returns the asset, or why there is none.
 pub(super) fn asset<'t>(url: Option<&'t str>, title: Option<&'t str>) -> Result<&'t str, &'static str> {
@@ -14,7 +15,7 @@ pub(super) fn asset<'t>(url: Option<&'t str>, title: Option<&'t str>) -> Result<
         return Err(PATTERN);
     }
     if asset.contains(|c: char| c.is_whitespace() || "{}\"'<>\\".contains(c)) {
-        return Err("its URL or title is not the name of a host");
+        return Err("its URL or title is not a host name");
     }
     Ok(asset)
 }

@@ -89,7 +89,7 @@ const NAMES: [(Column, &[&str]); 13] = [
     (Column::Manufacturer, &["manufacturer", "vendor"]),
     (Column::Model, &["model", "product", "productname"]),
 ];
-/// What servers write into such tables and nothing follows from.
+/// Columns that servers write into such tables, and that have no effect.
 const UNUSED: [&str; 8] =
     ["resolver", "expirydate", "batch", "batchnumber", "timestamp", "createdat", "ordernumber", "publicid"];
 /// What is added to the name of a secret's column, before or behind it, to say how the secret is written.
@@ -126,12 +126,12 @@ impl Header {
             match column(name) {
                 Some(Column::Unused) => columns.push(Column::Unused),
                 Some(column) if columns.contains(&column) => {
-                    return Err(format!("{} is there twice", Short(name)));
+                    return Err(format!("{} appears twice", Short(name)));
                 }
                 Some(column) => columns.push(column),
                 None => {
                     if let Some(meant) = meant(name) {
-                        return Err(format!("column {number} is not known; {meant} may be meant"));
+                        return Err(format!("column {number} is not known; did you mean {meant}?"));
                     }
                     columns.push(Column::Unused);
                     unknown.push((number, name));
@@ -243,8 +243,8 @@ mod tests {
         for (line, error) in [
             ("serial,type", "serial,secret"),
             ("secret", "serial"),
-            ("serial,secret,secret", "secret is there twice"),
-            ("serial,secret,algoritm", "column 3 is not known; algorithm may be meant"),
+            ("serial,secret,secret", "secret appears twice"),
+            ("serial,secret,algoritm", "column 3 is not known; did you mean algorithm?"),
         ] {
             let found = read(line).err().unwrap();
             assert!(found.contains(error.rsplit(',').next().unwrap()), "{line}: {found}");

@@ -88,7 +88,7 @@ fn oath<'r>(fields: &'r [Cow<'_, str>]) -> Result<Row<'r>, EntryError> {
         (Some("30" | "60"), None) => {
             return Err(expected(
                 "the fifth field of a hotp token",
-                "its counter, and 30 or 60 may be a time step; name the columns in a first line",
+                "its counter, but 30 and 60 look like a time step; name the columns in a first line",
             ));
         }
         (number, None) => row.counter = number,
@@ -107,7 +107,7 @@ fn traditional<'r>(fields: &'r [Cow<'_, str>], serial: &'r mut String) -> Result
     }
     let device = at(3).map(modhex).transpose()?;
     let (Some(device), Some(slot)) = (device, at(2)) else {
-        return Err(EntryError::Missing("the public id, of which the serial is made,"));
+        return Err(EntryError::Missing("the public id (for the serial)"));
     };
     *serial = format!("UBOM{device:08}_{slot}");
     Ok(Row {

@@ -27,7 +27,7 @@ pub enum CsvError {
     Header(String),
     /// The same, in a file without a word that names a column.
     #[error(
-        "the first line has to name the columns, such as serial and secret, or to be a token as in files of OATH or of the YubiKey tools"
+        "the first line must name the columns, such as serial and secret, or be a token as in files of OATH or of the YubiKey tools"
     )]
     NoHeader,
 }
@@ -76,7 +76,7 @@ pub(super) fn read(text: &str, defaults: &Defaults<'_>, batch: &mut Batch) -> Re
     }
     if untyped > 0 {
         batch.notes.push(format!(
-            "{untyped} lines do not name a type and are imported as hotp, as OATH files have it; give --type totp if they are not"
+            "{untyped} lines have no type and are imported as hotp, the default of OATH files; if they are totp, use --type totp"
         ));
     }
     Ok(())
@@ -187,7 +187,7 @@ impl Table {
                 }
                 if layout == Layout::Yubico {
                     row.notes.push(format!(
-                        "{place}: the file does not name the number of digits; 6 unless --digits says another"
+                        "{place}: the file does not name the number of digits; 6 is used, or the one in --digits"
                     ));
                 }
                 let is_untyped = layout == Layout::Oath && matches!(row.token_type, Kind::Else(_));

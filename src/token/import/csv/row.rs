@@ -48,7 +48,7 @@ impl Row<'_> {
             (Kind::Written(word), _) => otpauth::token_type(word)?,
             (Kind::Else(_) | Kind::Unknown, Some(token_type)) | (Kind::Else(token_type), None) => token_type,
             (Kind::Unknown, None) => {
-                return Err(EntryError::Missing("the type, hotp or totp, which --type gives,"));
+                return Err(EntryError::Missing("the type (hotp or totp, see --type)"));
             }
         };
         let mut secrets = self.secrets.iter().map(|(encoding, text)| shown.read(text, *encoding));

@@ -88,11 +88,11 @@ fn a_line_that_is_no_token_is_named_without_its_secret() {
         ("A,S,,,,,,a,b@c", "line 2: a realm is not empty and has no '@'"),
         ("用户,S,,,,,,,", "line 2: the serial is missing"),
         ("A,S,,,,,,,\nA,S,,,,,,,", "line 3: the serial A stands in the file twice"),
-        ("A,S,,,,,,,,x", "line 2: there are 10 fields, and the first line names 9"),
+        ("A,S,,,,,,,,x", "line 2: there are 10 fields, but the first line names 9"),
         ("A,S,,,,,,a,r\nB,S,,,,,,a,R", "line 3: the secret is the same as in line 2, and both belong to a"),
-        ("A,\"S,,,,,,,", "line 2: a quote is opened and not closed"),
-        ("A,S,,,,,,\"a\"b,", "line 2: there is text behind a closing quote"),
-        ("A,S,,,,,,a\"b,", "line 2: there is a quote in a field that does not begin with one"),
+        ("A,\"S,,,,,,,", "line 2: unterminated quote"),
+        ("A,S,,,,,,\"a\"b,", "line 2: text after a closing quote"),
+        ("A,S,,,,,,a\"b,", "line 2: quote in an unquoted field"),
     ] {
         let text = format!("{header}{}", line.replace('S', SECRET));
         assert_eq!(refused(&text), [error], "{line}");
@@ -106,7 +106,7 @@ fn every_line_that_cannot_be_taken_is_told_and_the_others_are_read() {
         refused(&text),
         [
             "line 2: the secret has to be 10 to 128 bytes",
-            "line 4: a quote is opened and not closed",
+            "line 4: unterminated quote",
             "line 6: the serial is missing",
             "line 7: the serial B stands in the file twice",
         ]
@@ -201,13 +201,13 @@ fn the_second_version_of_oath_files_names_the_owners() {
 fn lines_without_a_type_are_told() {
     let text = format!("tok1,{SECRET}\ntok2,{BASE32}\n");
     assert_eq!(short(&text), ["tok1 hotp 6 0 0 sha1", "tok2 hotp 6 0 0 sha1"]);
-    assert!(batch(&text).notes[0].starts_with("2 lines do not name a type and are imported as hotp"));
+    assert!(batch(&text).notes[0].starts_with("2 lines have no type and are imported as hotp"));
     let defaults = Defaults { realm: "r", token_type: Some(TokenType::Totp), ..Defaults::default() };
     let totp = with(&text, &defaults);
     assert!(totp.notes.is_empty() && totp.drafts().all(|draft| draft.token.token_type == TokenType::Totp));
     // A vendor's table with neither period nor counter may be of either type.
     let vendor = format!("Serial Number,Seed\nA,{SECRET}\n");
-    assert_eq!(refused(&vendor), ["line 2: the type, hotp or totp, which --type gives, is missing"]);
+    assert_eq!(refused(&vendor), ["line 2: the type (hotp or totp, see --type) is missing"]);
     assert_eq!(with(&vendor, &defaults).len(), 1);
     for (column, token_type) in [("Time Step,60", "totp 6 60 0"), ("Counter,60", "hotp 6 0 60")] {
         let (name, value) = column.split_once(',').unwrap();
@@ -224,10 +224,7 @@ fn a_key_that_is_as_long_as_another_hash_asks_for_the_algorithm() {
         format!("serial,secret\nA,{LONG}{LONG}\n"),
     ] {
         let found = refused(&text);
-        assert!(
-            found[0].contains("bytes may be for sha1 or for another hash; give --algorithm"),
-            "{found:?}"
-        );
+        assert!(found[0].contains("bytes may be for sha1 or another hash; use --algorithm"), "{found:?}");
         let defaults = Defaults { algorithm: Some(Algorithm::Sha256), ..Defaults::default() };
         assert_eq!(with(&text, &defaults).drafts().next().unwrap().token.algorithm, Algorithm::Sha256);
     }
@@ -257,7 +254,7 @@ fn the_logs_of_the_yubikey_tools_are_read_and_other_slots_are_told() {
         [
             format!("line 1: {slot}"),
             format!("line 2: {slot}"),
-            "line 3: the public id, of which the serial is made, is missing".to_owned(),
+            "line 3: the public id (for the serial) is missing".to_owned(),
             "line 4: a slot of a YubiKey with a token identifier before the code cannot be imported"
                 .to_owned(),
             format!("line 5: {slot}"),
@@ -293,14 +290,14 @@ fn the_first_line_has_to_name_the_columns_or_to_be_a_token() {
     for (header, error) in [
         ("serial,type", "secret is missing"),
         ("secret", "serial is missing"),
-        ("serial;secret;secret", "secret is there twice"),
-        ("serial,secret,algoritm", "column 3 is not known; algorithm may be meant"),
+        ("serial;secret;secret", "secret appears twice"),
+        ("serial,secret,algoritm", "column 3 is not known; did you mean algorithm?"),
     ] {
         assert_eq!(fault(header), format!("the first line has to name the columns; {error}"), "{header}");
     }
     let neither = fault("name,colour\nA,blue\n");
     assert!(
-        neither.starts_with("the first line has to name the columns, such as serial and secret"),
+        neither.starts_with("the first line must name the columns, such as serial and secret"),
         "{neither}"
     );
 }
