@@ -6,7 +6,7 @@ import sys
 import tempfile
 from pathlib import Path
 
-from directories import INJECTIONS, UNREACHABLE, Directory
+from directories import COMMUNICATION, INJECTIONS, UNREACHABLE, Directory
 from samba import SUFFIX, USERS, Samba
 from support import Authority, Checks, ask_servers, expect
 
@@ -187,7 +187,7 @@ def transport(site: Site) -> None:
     refused.denied("Communication Error")
     expect("strongerAuthRequired (8)" in refused.log, "another reason", refused)
     wrong = site.directory.login("dora", "dorapw", ca=site.other.pem)
-    wrong.denied(UNREACHABLE)
+    wrong.denied(COMMUNICATION)
     expect("invalid peer certificate" in wrong.log, "another reason", wrong)
     other_name = site.directory.login("dora", "dorapw", url="ldaps://localhost, ldaps://127.0.0.9")
     other_name.denied(UNREACHABLE)

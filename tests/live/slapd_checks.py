@@ -7,7 +7,7 @@ import tempfile
 from pathlib import Path
 
 import slapd
-from directories import INJECTIONS, UNREACHABLE, Directory
+from directories import COMMUNICATION, INJECTIONS, UNREACHABLE, Directory
 from relay import Relay
 from slapd import SUFFIX, entry
 from support import (
@@ -192,7 +192,7 @@ def start_tls(site: Site) -> None:
     expect("uses unencrypted ldap" in answer.log, "no warning", answer)
     for url, more in [(plain, {"starttls": "yes"}), (site.slapd.url, {})]:
         answer = site.directory.login("alice", "alicepw", url=url, ca=site.other.pem, **more)
-        answer.denied(UNREACHABLE)
+        answer.denied(COMMUNICATION)
         expect("invalid peer certificate" in answer.log, "another reason", answer)
 
 
@@ -201,11 +201,11 @@ def certificates(site: Site) -> None:
     """A wrong CA and a wrong host name are refused, and whitelist nobody."""
     directory = site.directory
     wrong = directory.login("alice", "alicepw", url=site.misnamed)
-    wrong.denied(UNREACHABLE)
+    wrong.denied(COMMUNICATION)
     expect("invalid peer certificate" in wrong.log, "another reason", wrong)
     more = "[ldap_server]\nname = dir\n[whitelist source=ldap_server_group]\nallow = all_users\n"
     more += "except = admins\n"
-    directory.login("bob", "x", more, ca=site.other.pem).denied(UNREACHABLE)
+    directory.login("bob", "x", more, ca=site.other.pem).denied(COMMUNICATION)
 
 
 @checks.check

@@ -278,5 +278,5 @@ fn a_verdict_that_waits_for_an_answer_is_compared_with_what_is_demanded_by_then(
 #[test]
 fn the_exception_for_whitelists_is_warned_of_at_each_use() {
     let ended = begun(Way::UserList, Demanded::ApprovalsByConnectionExceptWhitelisted).ask();
-    ended.assert_logged(&["[four_eyes] except_whitelisted=yes: accepted without the approvals"]);
+    ended.assert_logged(&["[four_eyes] except_whitelisted=yes: accepted without the required approvals"]);
 }

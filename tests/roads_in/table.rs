@@ -156,7 +156,7 @@ pub(crate) const ROADS: [Road; 21] = [
     },
     Road {
         name: "cache",
-        what_it_takes: "an authentication of the same user from the same address, a moment ago, not used up",
+        what_it_takes: "a recent authentication of the same user from the same address, within `reuse_limit`",
         given: || {
             let given = Given::new(&format!(
                 "{FACTOR}[authentication_cache]\nreuse_limit=1\nsoft_timeout=15\nhard_timeout=20\n"
@@ -545,7 +545,7 @@ pub(crate) const ROADS: [Road; 21] = [
     },
     Road {
         name: "approved",
-        what_it_takes: "a password that the service accepts, and after it the approval that the connection demands",
+        what_it_takes: "a password that the service accepts, followed by the approval that the connection requires",
         given: || {
             let mut given =
                 Given::new(&format!("{FACTOR}[four_eyes]\nrealms=ops:1\nconnections=legacy_*\nmax_fail=1\n"));
