@@ -52,7 +52,7 @@ def denied(answer: Answer, piece: str, shown: str = "Authentication failed") -> 
 
 def code_in(asked: Answer) -> str:
     """Read the code that the server shows."""
-    text = str(asked.response["question"][1])
+    text = str(asked.response["question"][1]).rstrip()
     expect(text.startswith("The code is ") and text.endswith(" for once"), "the prompt", asked)
     return text.split()[3]
 
@@ -171,7 +171,7 @@ def time_code(site: Site) -> None:
     """A code of RFC 6238 answers a challenge, shown as it is typed."""
     session = site.session("tina")
     asked = session.say("tina-pw").asked()
-    expect(asked.response["question"] == [KEY, "Code of the app", False], "the question", asked)
+    expect(asked.response["question"] == [KEY, "Code of the app ", False], "the question", asked)
     # The server takes the code of this very time step only.
     if time.time() % 30 > 25:
         time.sleep(30 - time.time() % 30)
@@ -186,9 +186,9 @@ def several_rounds(site: Site) -> None:
     """A new PIN is asked for twice, and has to be the same."""
     for again, verdict in (("4321", "ACCEPT"), ("4322", "DENY")):
         session = site.session("nora")
-        expect(session.say("nora-pw").response["question"][1] == "New PIN", "the first question")
+        expect(session.say("nora-pw").response["question"][1] == "New PIN ", "the first question")
         asked = session.say("4321", KEY)
-        expect(asked.response["question"][1] == "New PIN again", "the second question", asked)
+        expect(asked.response["question"][1] == "New PIN again ", "the second question", asked)
         answer = session.say(again, KEY)
         expect(answer.verdict == verdict, f"expected {verdict}", answer)
 
@@ -202,7 +202,7 @@ def push(site: Site) -> None:
         session.say("peter-pw").asked()
         for _ in range(2):
             asked = session.say("", KEY).asked()
-            expect(asked.response["question"][1] == "Press Enter once confirmed", "text", asked)
+            expect(asked.response["question"][1] == "Press Enter once confirmed ", "text", asked)
         site.server.push("peter", verdict)
         answer = session.say("", KEY)
         if verdict == "approve":
@@ -257,7 +257,7 @@ def slow(site: Site) -> None:
 
 @checks.check
 def failover(site: Site) -> None:
-    """The next server is asked where nobody listens, and after a silent one at the next login."""
+    """The next server is asked where nothing listens, and not after a silent one that is up."""
     nobody = f"127.0.0.1:{free_udp_port()}"
     state = State()
     accepted(site.session("alice", f"{nobody}, good", state).say("wonderland"))
@@ -266,11 +266,30 @@ def failover(site: Site) -> None:
     options = {"conn_timeout": "0.3", "conn_retries": "1"}
     state = State()
     site.server.arrived()
-    first = site.session("alice", "silent, good", state, **options).say("wonderland")
-    denied(first, "no answer", UNREACHABLE)
-    accepted(site.session("alice", "silent, good", state, **options).say("wonderland"))
-    expect(len(site.server.arrived()) == 2, "one request for each login")
+    # The server answers Status-Server, whatever is made of a login.
+    for _ in range(2):
+        answer = site.session("alice", "silent, good", state, **options).say("wonderland")
+        denied(answer, "no answer", UNREACHABLE)
+    requests = [dict(request).get("User-Name") for request in site.server.arrived()]
+    expect(requests.count("alice") == 2, "one request for each login", requests)
     denied(site.session("alice", "good, last").say("wrong"), "Hello")
+
+
+@checks.check
+def realm_that_is_down(site: Site) -> None:
+    """Somebody of a realm whose home server is down is denied, and marks nothing down."""
+    quick = {"conn_timeout": "0.5", "conn_retries": "2"}
+    for options, servers in (
+        ({"ignore_connection_error": "yes"}, "proxy"),
+        ({}, "proxy, good"),
+    ):
+        state = State()
+        for _ in range(2):
+            session = site.session("alice@partner.example", servers, state, **quick, **options)
+            denied(session.say("wonderland"), "no answer", UNREACHABLE)
+        patient = {"conn_timeout": "10", **options}
+        accepted(site.session("alice", servers, state, **patient).say("wonderland"))
+        denied(site.session("alice", servers, state, **patient).say("wonder"), "Hello, alice")
 
 
 @checks.check
