@@ -250,16 +250,18 @@ impl<'a> HttpClient<'a> {
     /// # Errors
     /// [`NetError`].
     pub fn send(&self, request: &Request<'_>) -> Result<Reply, NetError> {
-        self.send_within(request, self.budget.remaining())
+        let limit = self.limit(self.budget.remaining())?;
+        read(self.exchange(request, limit, Afterwards::Keep)?).map_err(|error| self.sort(error, limit))
     }
 
-    /// As [`HttpClient::send`], in at most `longest`, so that time is left for a second question.
+    /// As [`HttpClient::send`], in at most `longest`, so that time is left for a second question, and on a connection of
+    /// its own: a server that closes a connection that was used before is not down.
     ///
     /// # Errors
     /// [`NetError`].
     pub fn send_within(&self, request: &Request<'_>, longest: Duration) -> Result<Reply, NetError> {
         let limit = self.limit(longest)?;
-        read(self.exchange(request, limit)?).map_err(|error| self.sort(error, limit))
+        read(self.exchange(request, limit, Afterwards::Close)?).map_err(|error| self.sort(error, limit))
     }
 
     /// As [`HttpClient::send`], and returns the server's time, where it says it.
@@ -268,7 +270,7 @@ impl<'a> HttpClient<'a> {
     /// [`NetError`].
     pub fn send_dated(&self, request: &Request<'_>) -> Result<(Reply, Option<UnixTime>), NetError> {
         let limit = self.limit(self.budget.remaining())?;
-        let response = self.exchange(request, limit)?;
+        let response = self.exchange(request, limit, Afterwards::Keep)?;
         let date = response.headers().get("Date").and_then(|date| date.to_str().ok());
         let date = date.and_then(UnixTime::parse_http_date);
         Ok((read(response).map_err(|error| self.sort(error, limit))?, date))
@@ -286,11 +288,15 @@ impl<'a> HttpClient<'a> {
         &self,
         request: &Request<'_>,
         limit: Limit,
+        afterwards: Afterwards,
     ) -> Result<ureq::http::Response<ureq::Body>, NetError> {
         let most = limit.most;
         let mut builder = ureq::http::Request::builder().method(request.body.method()).uri(&request.url);
         // A compressed answer is not read.
         builder = builder.header("Accept-Encoding", "identity");
+        if afterwards == Afterwards::Close {
+            builder = builder.header("Connection", "close");
+        }
         if let Some(content_type) = request.body.content_type() {
             builder = builder.header("Content-Type", content_type);
         }
@@ -336,6 +342,15 @@ impl<'a> HttpClient<'a> {
             NetError::Unreachable { host, via, progress, source }
         }
     }
+}
+
+/// What becomes of the connection after an answer.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Afterwards {
+    /// The next request is sent on it.
+    Keep,
+    /// It is closed.
+    Close,
 }
 
 /// The time of one request.

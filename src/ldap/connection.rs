@@ -212,9 +212,14 @@ impl<'a> Connection<'a> {
                 continue;
             }
             match self.stream.read(free) {
+                // A server that began to answer is there.
+                Ok(0) if filled > 0 => return Err(self.garbled(ber::BerError::Truncated)),
                 Ok(0) => return Err(self.unreachable(io::ErrorKind::UnexpectedEof.into())),
                 Ok(count) => filled = filled.saturating_add(count),
                 Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+                Err(error) if filled > 0 && error.kind() == io::ErrorKind::ConnectionReset => {
+                    return Err(self.garbled(ber::BerError::Truncated));
+                }
                 Err(error) => return Err(self.unreachable(error)),
             }
         }

@@ -132,7 +132,7 @@ impl<'a> Servers<'a> {
                 }
             }
         };
-        self.turns.ask(repeat, &self.all, |(url, _)| url.host(), ask, |server| self.life(server))
+        self.turns.ask(repeat, &self.all, |(url, _)| url.as_str(), ask, |server| self.life(server))
     }
 
     /// Tells whether every server is down, whatever came of a request; each is asked the harmless question.

@@ -2,7 +2,7 @@
 
 use serde_json::json;
 
-use crate::support::service::{NOBODY, Service};
+use crate::support::service::{NOBODY, Service, reply};
 use crate::{Site, UNREACHABLE, by, codes, hangs_up, service};
 
 const OTHER_NOBODY: &str = "127.77.0.2:9";
@@ -131,4 +131,22 @@ fn with_a_fallback_nobody_ignores_an_outage() {
     site.say("alice", "123456").assert_denied("Authentication failed", 0);
     let without = self::site("", &[NOBODY], "ignore_connection_error=yes\n");
     assert_eq!(by(&without.say("alice", "123456")), "ignore_connection_error");
+}
+
+#[test]
+fn two_addresses_at_one_host_are_two_servers() {
+    // A gateway: what is below /one is down, and what is below /two is not.
+    let gateway = Service::plain(|connection| {
+        while let Some(request) = connection.request() {
+            let is_down = request.line.contains(" /one");
+            let answer = json!({"result": "ACCEPT"}).to_string();
+            connection.send(reply(if is_down { 503 } else { 200 }, "application/json", answer));
+        }
+    });
+    let servers = [format!("{}/one", gateway.address), format!("{}/two", gateway.address)];
+    let site = site("", &[&servers[0], &servers[1]], "");
+    site.say_at("1000", "123456").assert_denied(UNREACHABLE, 0);
+    for clock in ["1001", "1002", "1031", "1032"] {
+        assert_eq!(site.say_at(clock, "123456").verdict(), "ACCEPT", "{clock}");
+    }
 }
