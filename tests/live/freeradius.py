@@ -13,7 +13,7 @@ from support import Failed, Process
 
 SECRET = "a secret of the live tests"
 CONFIG = Path(__file__).resolve().parent / "freeradius" / "raddb"
-MANNERS = ("good", "legacy", "last", "silent", "slow")
+MANNERS = ("good", "legacy", "last", "silent", "slow", "proxy")
 
 IPV6 = """
 listen {{
@@ -52,6 +52,9 @@ class Server:
         self.ipv6_port = free_udp_port("::1") if has_ipv6() else None
         if self.ipv6_port:
             (folder / "ipv6.conf").write_text(IPV6.format(port=self.ipv6_port))
+        # The home server of the realm partner.example, which never answers.
+        self.home = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+        self.home.bind(("127.0.0.1", 0))
         self.environment = {
             "PATH": os.environ.get("PATH", ""),
             # Where the configuration lies, what changes, and what is secret.
@@ -59,6 +62,7 @@ class Server:
             "RADIUS_PLACE": str(folder),
             "RADIUS_SECRET": SECRET,
             "PYTHONDONTWRITEBYTECODE": "1",
+            "PORT_HOME": str(self.home.getsockname()[1]),
             **{f"PORT_{manner.upper()}": str(port) for manner, port in self.ports.items()},
         }
         self.start()

@@ -258,7 +258,7 @@ def slow(site: Site) -> None:
 
 @checks.check
 def failover(site: Site) -> None:
-    """The next server is asked where nobody listens, and after a silent one at the next login."""
+    """The next server is asked where nothing listens, and not after a silent one that is up."""
     nobody = f"127.0.0.1:{free_udp_port()}"
     state = State()
     accepted(site.session("alice", f"{nobody}, good", state).say("wonderland"))
@@ -267,6 +267,14 @@ def failover(site: Site) -> None:
     options = {"conn_timeout": "0.3", "conn_retries": "1"}
     state = State()
     site.server.arrived()
+    # The server answers Status-Server, whatever is made of a login.
+    for _ in range(2):
+        answer = site.session("alice", "silent, good", state, **options).say("wonderland")
+        denied(answer, "no answer", UNREACHABLE)
+    requests = [dict(request).get("User-Name") for request in site.server.arrived()]
+    expect(requests.count("alice") == 2, "one request for each login", requests)
+    site.server.arrived()
+    state = State()
     # Bound and never read: FreeRADIUS answers Status-Server even where it ignores a login.
     with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as listener:
         listener.bind(("127.0.0.1", 0))
@@ -276,6 +284,23 @@ def failover(site: Site) -> None:
         accepted(site.session("alice", both, state, **options).say("wonderland"))
     expect(len(site.server.arrived()) == 1, "the second login goes to the other server")
     denied(site.session("alice", "good, last").say("wrong"), "Hello")
+
+
+@checks.check
+def realm_that_is_down(site: Site) -> None:
+    """Somebody of a realm whose home server is down is denied, and marks nothing down."""
+    quick = {"conn_timeout": "0.5", "conn_retries": "2"}
+    for options, servers in (
+        ({"ignore_connection_error": "yes"}, "proxy"),
+        ({}, "proxy, good"),
+    ):
+        state = State()
+        for _ in range(2):
+            session = site.session("alice@partner.example", servers, state, **quick, **options)
+            denied(session.say("wonderland"), "no answer", UNREACHABLE)
+        patient = {"conn_timeout": "10", **options}
+        accepted(site.session("alice", servers, state, **patient).say("wonderland"))
+        denied(site.session("alice", servers, state, **patient).say("wonder"), "Hello, alice")
 
 
 @checks.check

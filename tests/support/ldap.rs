@@ -108,7 +108,7 @@ pub(crate) fn serve(connection: &mut Connection) {
     }
 }
 
-fn answers(asked: &Asked) -> Vec<Vec<u8>> {
+pub(crate) fn answers(asked: &Asked) -> Vec<Vec<u8>> {
     if asked.tag == 0x60 {
         let right = match asked.text(1).as_str() {
             "cn=reader" => READER,

@@ -5,6 +5,7 @@ use std::net::{Shutdown, SocketAddr, TcpListener, TcpStream};
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 use std::thread;
+use std::time::Duration;
 
 use rustls::{ServerConfig, ServerConnection, StreamOwned};
 use serde_json::Value;
@@ -39,6 +40,7 @@ pub(crate) struct Connection {
     stream: Box<dyn Stream>,
     raw: TcpStream,
     requests: Arc<Mutex<Vec<Request>>>,
+    is_reset: bool,
 }
 
 impl Connection {
@@ -90,6 +92,19 @@ impl Connection {
         while matches!(self.stream.read(&mut rest), Ok(count) if count > 0) {}
     }
 
+    /// Waits for a request in plain text, or for its first byte only, and resets the connection: this is what the system
+    /// does where it is closed with bytes that are not read.
+    pub(crate) fn reset(&mut self, awaited: Awaited) {
+        let mut seen = [0_u8; 16 * 1024];
+        while let Ok(count @ 1..) = self.raw.peek(&mut seen) {
+            if awaited == Awaited::FirstByte || is_whole(&seen[..count]) {
+                self.is_reset = true;
+                return;
+            }
+            thread::sleep(Duration::from_millis(1));
+        }
+    }
+
     /// Becomes a tunnel to another address, as a proxy does after CONNECT.
     pub(crate) fn tunnel_to(&mut self, target: SocketAddr) {
         let Ok(mut there) = TcpStream::connect(target) else { return };
@@ -102,6 +117,22 @@ impl Connection {
         let _ = self.raw.shutdown(Shutdown::Write);
         let _ = up.join();
     }
+}
+
+/// What has arrived before a connection is reset.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Awaited {
+    FirstByte,
+    Request,
+}
+
+fn is_whole(bytes: &[u8]) -> bool {
+    let text = String::from_utf8_lossy(bytes);
+    let Some((head, body)) = text.split_once("\r\n\r\n") else { return false };
+    let length = head.lines().filter_map(|line| line.split_once(':'));
+    let length = length.filter(|(name, _)| name.eq_ignore_ascii_case("content-length"));
+    let length = length.filter_map(|(_, value)| value.trim().parse::<usize>().ok()).next();
+    body.len() >= length.unwrap_or(0)
 }
 
 /// A service that listens until it is dropped.
@@ -200,8 +231,11 @@ fn serve(
             Box::new(stream)
         }
     };
-    let mut connection = Connection { stream, raw, requests };
+    let mut connection = Connection { stream, raw, requests, is_reset: false };
     script(&mut connection);
+    if connection.is_reset {
+        return;
+    }
     let _ = connection.raw.shutdown(Shutdown::Write);
     // Closing with unread bytes would reset the connection and may destroy what was sent.
     connection.keep_silent();
