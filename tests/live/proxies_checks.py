@@ -1,0 +1,132 @@
+"""What counts as an outage behind a real haproxy and a real nginx."""
+
+from __future__ import annotations
+
+import sys
+import tempfile
+from pathlib import Path
+
+from proxies import CODE, Site
+from support import Answer, Checks, Session, State, manage
+
+checks = Checks()
+UNREACHABLE = "Backend service unreachable"
+COMMUNICATION_ERROR = "Communication Error"
+FAILED = "Authentication failed"
+PROXIES = ("haproxy", "nginx")
+
+
+class Settings:
+    """One way to configure what an outage means, with a state of its own."""
+
+    def __init__(self, servers: str, name: str) -> None:
+        self.state = State()
+        self.by = {"ignored": "ignore_connection_error", "fallback": "local", "two": "http otp"}[
+            name
+        ]
+        mfa = "fallback = local\n" if name == "fallback" else ""
+        more = "ignore_connection_error = yes\n" if name == "ignored" else ""
+        self.configuration = (
+            f"[mfa]\nprovider = http\n{mfa}[http]\nserver_url = {servers}\ntimeout = 20\n{more}"
+        )
+        if name == "fallback":
+            enroll = f"enroll --type spass --serial S1 --user alice --pin {CODE}"
+            manage(self.state, self.configuration, enroll)
+
+    def login(self, code: str = CODE) -> Answer:
+        """Log in once."""
+        return Session(self.configuration, "alice", self.state).say(code)
+
+
+def each(site: Site, proxy: str, path: str) -> list[Settings]:
+    """Return every way to configure what an outage means, for one manner of a proxy."""
+    bad = site.url(proxy, path)
+    good = site.url(proxy, "two/")
+    return [
+        Settings(bad, "ignored"),
+        Settings(bad, "fallback"),
+        Settings(f"{bad}, {good}", "two"),
+    ]
+
+
+def never(site: Site, proxy: str, path: str, shown: str) -> None:
+    """Expect a denial of two logins, whatever is configured."""
+    for settings in each(site, proxy, path):
+        for _ in range(2):
+            settings.login().denied(shown)
+
+
+def from_the_second(site: Site, proxy: str, path: str) -> None:
+    """Expect that a confirmed outage costs the first login, and no other."""
+    for settings in each(site, proxy, path):
+        settings.login().denied(UNREACHABLE)
+        for _ in range(2):
+            settings.login().accepted(settings.by)
+
+
+@checks.check
+def through(site: Site) -> None:
+    """A code is checked by the service behind a proxy."""
+    for proxy in PROXIES:
+        for settings in each(site, proxy, "well/"):
+            settings.login().accepted("http otp")
+            settings.login("654321").denied("N/A")
+
+
+@checks.check
+def long_answer(site: Site) -> None:
+    """An answer that is beyond the limit of a proxy is a denial, and marks nothing down."""
+    for proxy in PROXIES:
+        for settings in each(site, proxy, "well/"):
+            for size in (20_000, 200_000, 1_000_000):
+                settings.login("1" * size).denied(FAILED)
+            settings.login().accepted("http otp")
+
+
+@checks.check
+def too_large(site: Site) -> None:
+    """A 413 of a proxy is an error and no outage."""
+    for proxy in PROXIES:
+        never(site, proxy, "short/", COMMUNICATION_ERROR)
+
+
+@checks.check
+def no_backend(site: Site) -> None:
+    """A 502 of nginx or a 503 of haproxy is an outage from the second login on."""
+    for proxy in PROXIES:
+        from_the_second(site, proxy, "down/")
+
+
+@checks.check
+def no_backend_for_codes(site: Site) -> None:
+    """A 502 or 503 for logins alone is no outage, because the second question is answered."""
+    for proxy in PROXIES:
+        never(site, proxy, "down-for-codes/", UNREACHABLE)
+
+
+@checks.check
+def rejected(site: Site) -> None:
+    """What haproxy closes is an outage only where it closes the second question too."""
+    from_the_second(site, "haproxy", "closed/")
+    never(site, "haproxy", "closed-to-codes/", UNREACHABLE)
+
+
+@checks.check
+def slow(site: Site) -> None:
+    """A 504 of nginx is an outage only where the second question gets one too."""
+    from_the_second(site, "nginx", "slow/")
+    never(site, "nginx", "slow-with-codes/", UNREACHABLE)
+
+
+def main() -> int:
+    """Run all checks."""
+    with tempfile.TemporaryDirectory(prefix="sps-proxies-") as folder:
+        site = Site(Path(folder))
+        try:
+            return checks.run(site, lambda _: True)
+        finally:
+            site.stop()
+
+
+if __name__ == "__main__":
+    sys.exit(main())
