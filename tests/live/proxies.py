@@ -18,7 +18,7 @@ SLOW_SECONDS = 3
 
 
 class Handler(BaseHTTPRequestHandler):
-    """The contract of the `http` provider, with one right code; paths with "slow" take their time."""
+    """The contract of the `http` provider, with one right code; "slow" paths take their time."""
 
     protocol_version = "HTTP/1.1"
 
@@ -100,7 +100,7 @@ class Site:
         return Process(command, folder / "nginx.log", {"PATH": os.environ.get("PATH", "")})
 
     def url(self, proxy: str, path: str) -> str:
-        """Return the address of a manner of a proxy; the second question has no slash at its end."""
+        """Return the address of a manner; the second question has no slash at its end."""
         return f"http://127.0.0.1:{self.ports[proxy]}/{path}api"
 
     def stop(self) -> None:

@@ -21,7 +21,9 @@ class Settings:
 
     def __init__(self, servers: str, name: str) -> None:
         self.state = State()
-        self.by = {"ignored": "ignore_connection_error", "fallback": "local", "two": "http otp"}[name]
+        self.by = {"ignored": "ignore_connection_error", "fallback": "local", "two": "http otp"}[
+            name
+        ]
         mfa = "fallback = local\n" if name == "fallback" else ""
         more = "ignore_connection_error = yes\n" if name == "ignored" else ""
         self.configuration = (
@@ -90,7 +92,7 @@ def too_large(site: Site) -> None:
 
 @checks.check
 def no_backend(site: Site) -> None:
-    """A 502 of nginx and a 503 of haproxy without a service are an outage from the second login on."""
+    """A 502 of nginx or a 503 of haproxy is an outage from the second login on."""
     for proxy in PROXIES:
         from_the_second(site, proxy, "down/")
 
@@ -104,14 +106,14 @@ def no_backend_for_codes(site: Site) -> None:
 
 @checks.check
 def rejected(site: Site) -> None:
-    """A connection that haproxy closes is an outage only where it closes that of the second question too."""
+    """What haproxy closes is an outage only where it closes the second question too."""
     from_the_second(site, "haproxy", "closed/")
     never(site, "haproxy", "closed-to-codes/", UNREACHABLE)
 
 
 @checks.check
 def slow(site: Site) -> None:
-    """A 504 of nginx before a slow service is an outage only where the second question gets one too."""
+    """A 504 of nginx is an outage only where the second question gets one too."""
     from_the_second(site, "nginx", "slow/")
     never(site, "nginx", "slow-with-codes/", UNREACHABLE)
 
