@@ -5,6 +5,7 @@
 //! request without `[tls] ca_cert`.
 
 mod cause;
+mod error;
 pub mod stream;
 mod tls;
 pub mod udp;
@@ -21,6 +22,8 @@ use ureq::{Agent, Proxy, ProxyProtocol};
 use zeroize::Zeroizing;
 
 pub use self::cause::Cause;
+use self::error::is_tls_error;
+pub use self::error::{NetError, is_refused, is_tls};
 pub use self::url::Url;
 pub use self::watch::Progress;
 use self::watch::Watch;
@@ -56,70 +59,6 @@ const PROXY_ALIAS: [Opt; 5] = [
 pub const OPTIONS: &[Opt] = tls::OPTIONS;
 /// The options for the proxy, in both spellings that the SDK takes.
 pub const PROXY_OPTIONS: [&[Opt]; 2] = [&PROXY, &PROXY_ALIAS];
-
-/// Says why there is no usable answer. The kinds are told apart because only [`NetError::Unreachable`] may be an outage.
-#[derive(Debug, thiserror::Error)]
-pub enum NetError {
-    /// No answer: no such host, refused, time-out, or the connection ended before the answer began.
-    #[error("{host} cannot be reached{}", through(via.as_deref()))]
-    Unreachable {
-        /// Which server, without path and credentials.
-        host: String,
-        /// The proxy that was to lead there, by host and port.
-        via: Option<String>,
-        /// How far the request came; a code in one that was sent may be used up.
-        progress: Progress,
-        /// What the client said.
-        source: Box<Cause>,
-    },
-    /// TLS was refused or ended by one of the two sides, or the proxy refused the way.
-    #[error("no connection to {host}{}", through(via.as_deref()))]
-    Refused {
-        /// Which server, without path and credentials.
-        host: String,
-        /// The proxy that was to lead there, by host and port.
-        via: Option<String>,
-        /// What the client said.
-        source: Box<Cause>,
-    },
-    /// The time of this hook is used up.
-    #[error("no time is left to ask {0}; see [plugin] time_budget")]
-    NoTime(String),
-    /// The answer is not HTTP, has more than [`MAX_BODY`] bytes, or breaks off after it began.
-    #[error("{host} answered with something that is not a valid HTTP response")]
-    Garbled {
-        /// Which server, without path and credentials.
-        host: String,
-        /// What the client said.
-        source: Box<Cause>,
-    },
-}
-
-impl NetError {
-    /// Whether it is TLS that failed, and not the way there.
-    pub fn is_tls(&self) -> bool {
-        match self {
-            Self::Unreachable { source, .. }
-            | Self::Refused { source, .. }
-            | Self::Garbled { source, .. } => is_tls_error(&source.error),
-            Self::NoTime(_) => false,
-        }
-    }
-}
-
-fn is_tls_error(error: &ureq::Error) -> bool {
-    matches!(error, ureq::Error::Tls(_) | ureq::Error::Rustls(_))
-        || matches!(error, ureq::Error::Io(error) if is_tls(error))
-}
-
-fn through(proxy: Option<&str>) -> String {
-    proxy.map(|proxy| format!(" through the proxy {proxy}")).unwrap_or_default()
-}
-
-/// Tells whether it is TLS that a stream failed with.
-pub fn is_tls(error: &std::io::Error) -> bool {
-    error.get_ref().is_some_and(|inner| inner.is::<rustls::Error>() || inner.is::<stream::NoHandshake>())
-}
 
 /// A request to one server.
 pub struct Request<'a> {
@@ -274,6 +213,17 @@ impl<'a> HttpClient<'a> {
         let date = response.headers().get("Date").and_then(|date| date.to_str().ok());
         let date = date.and_then(UnixTime::parse_http_date);
         Ok((read(response).map_err(|error| self.sort(error, limit))?, date))
+    }
+
+    /// Tells whether each address of the server, or of the proxy that leads there, refuses connections. The client says
+    /// only what the last one did.
+    pub fn is_refused_everywhere(&self, time: Budget<'_>) -> bool {
+        let port = if self.is_tls { 443 } else { 80 };
+        let peer = match &self.proxy {
+            Some(proxy) => udp::Peer::parse(proxy, DEFAULT_PROXY_PORT),
+            None => udp::Peer::parse(&self.host, port),
+        };
+        peer.is_some_and(|peer| stream::is_refused_everywhere(&peer, time))
     }
 
     fn limit(&self, longest: Duration) -> Result<Limit, NetError> {

@@ -88,6 +88,11 @@ pub enum ServerError {
 }
 
 impl ServerError {
+    /// Whether there was no connection because it was refused, or because there is no route.
+    pub fn is_refusal(&self) -> bool {
+        matches!(self, Self::Unreachable { source, .. } if net::is_refused(source))
+    }
+
     /// Whether another server may do better.
     pub fn is_outage(&self) -> bool {
         match self {

@@ -148,24 +148,27 @@ impl<'a> Server<'a> {
         }
     }
 
-    /// Tells whether no server of the directory answers a question that contains nothing of a user: for its root DSE,
-    /// after a login as `bind_dn` where there is one.
-    pub fn is_down(&self, time: Budget<'_>) -> bool {
-        let way = |endpoint| Way { endpoint, tls: self.tls.as_ref(), timeout: self.timeout };
-        self.endpoints.iter().all(|endpoint| {
-            let asked = Connection::open(&way(endpoint), time).and_then(|mut connection| {
-                if let Some((name, password)) = &self.login {
-                    let outcome = connection.bind(name, password)?;
-                    if !outcome.is_success() {
-                        let host = self.section.clone();
-                        return Err(ServerError::Refused { host, what: "the login as bind_dn", outcome });
-                    }
+    /// Returns the name of the directory's section.
+    pub fn section(&self) -> &str {
+        &self.section
+    }
+
+    /// Asks each server of the directory a question that contains nothing of a user: for its root DSE, after a login as
+    /// `bind_dn` where there is one.
+    pub fn knock(&self, time: Budget<'_>) -> impl Iterator<Item = Result<(), ServerError>> {
+        self.endpoints.iter().map(move |endpoint| {
+            let way = Way { endpoint, tls: self.tls.as_ref(), timeout: self.timeout };
+            let mut connection = Connection::open(&way, time)?;
+            if let Some((name, password)) = &self.login {
+                let outcome = connection.bind(name, password)?;
+                if !outcome.is_success() {
+                    let host = self.section.clone();
+                    return Err(ServerError::Refused { host, what: "the login as bind_dn", outcome });
                 }
-                let root = connection.root();
-                connection.close();
-                root
-            });
-            asked.is_err_and(|error| error.is_outage() && !matches!(error, ServerError::NoTime(_)))
+            }
+            let root = connection.root();
+            connection.close();
+            root.map(|_| ())
         })
     }
 

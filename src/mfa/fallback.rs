@@ -78,6 +78,10 @@ impl MfaClient for WithFallback<'_> {
         self.service.carried()
     }
 
+    fn check_health(&self) {
+        self.service.check_health();
+    }
+
     fn longest_answer(&self, subject: Subject<'_>) -> usize {
         match subject.state.and_then(|state| state.get(MINE)) {
             Some(state) => self.fallback.longest_answer(Subject { state: Some(state), ..subject }),

@@ -9,7 +9,8 @@ use zeroize::Zeroizing;
 
 use super::carried::{Carried, Written};
 use super::probe;
-use super::servers::{Harmless, Repeat, Servers};
+use super::servers::{Harmless, Servers};
+use super::turns::Repeat;
 use super::{Answer, Factor, MfaClient, MfaError, Reason, Subject, Tools};
 use crate::config::settings::{Opt, SettingError};
 use crate::finding::{Finding, Grade};
@@ -149,6 +150,10 @@ impl MfaClient for Http<'_> {
 
     fn ignore_connection_error(&self) -> bool {
         self.ignore_connection_error
+    }
+
+    fn check_health(&self) {
+        self.servers.check_health();
     }
 
     /// The contract has no question that only looks, so the address itself is read.

@@ -5,11 +5,11 @@ use std::time::Duration;
 use secrecy::{ExposeSecret, SecretString};
 
 use super::outage::{self, Life};
-use super::{Answer, ConfirmedOutage, Factor, MfaClient, MfaError, Reason, Subject, Tools};
-use crate::clock::Budget;
+use super::turns::{Missed, Repeat, Turns};
+use super::{Answer, Factor, MfaClient, MfaError, Reason, Subject, Tools};
 use crate::config::settings::{Opt, SettingError};
 use crate::ldap::{Outcome, Server, ServerError};
-use crate::logging::{Log, Short};
+use crate::logging::Short;
 use crate::token::elsewhere::CodeKind;
 
 const SERVER: Opt = Opt::new("ldap", "server", "");
@@ -24,8 +24,7 @@ pub(super) struct Ldap<'a> {
     server: Server<'a>,
     /// How the name to bind as is made; `None`: it is the DN of the entry that is found.
     bind_name: Option<String>,
-    log: &'a Log,
-    budget: Budget<'a>,
+    turns: Turns<'a>,
 }
 
 impl<'a> Ldap<'a> {
@@ -43,8 +42,7 @@ impl<'a> Ldap<'a> {
                 settings.invalid(&SERVER, "the name of a section [ldap_server NAME] of this file".to_owned())
             })?,
             bind_name,
-            log: tools.log,
-            budget: tools.budget,
+            turns: Turns::from_settings(tools, false)?,
         })
     }
 
@@ -52,44 +50,60 @@ impl<'a> Ldap<'a> {
         let length = password.expose_secret().len();
         // A server that takes a NUL for the end takes such a password for an empty one, and an empty one for a yes.
         if length == 0 || length > super::MAX_ANSWER || password.expose_secret().contains('\0') {
-            self.log.info(format_args!("ldap: a password that is empty, too long, or has a NUL in it"));
+            self.turns
+                .tools()
+                .log
+                .info(format_args!("ldap: a password that is empty, too long, or has a NUL in it"));
             return Ok(refused());
         }
+        // The directory asks its servers in turn itself, so it counts as one here.
+        let directory = [self.server.section()];
+        let ask = |_: &&str| self.bind_as(user, password);
+        let outcome = self.turns.ask(Repeat::Never, &directory, |name| name, ask, |_| self.life())?;
+        match outcome {
+            Some((dn, outcome)) => self.decide(&dn, &outcome),
+            None => Ok(refused()),
+        }
+    }
+
+    /// Binds as the user; `None`: there is no such user.
+    fn bind_as(&self, user: &str, password: &SecretString) -> Result<Option<(String, Outcome)>, Missed> {
+        let missed = |may_be_taken| move |error| Missed { error: sort(error), may_be_taken };
         let dn = match self.name_of(user) {
             Ok(dn) => dn,
             Err(error @ (ServerError::UserNotFound | ServerError::SeveralUsers)) => {
-                self.log.info(format_args!("ldap: user {}: {error}", Short(user)));
+                self.turns.tools().log.info(format_args!("ldap: user {}: {error}", Short(user)));
                 // Its answer says nothing.
                 if let Ok(connection) = self.server.connection() {
                     let _ = self.server.check_password(connection, NOBODY, password);
                 }
-                return Ok(refused());
+                return Ok(None);
             }
-            // Only a name was sent. The directory is asked another question before it counts as down.
-            Err(error) => return Err(self.confirmed(sort(error))),
+            // Only a name was sent.
+            Err(error) => return Err(missed(false)(error)),
         };
-        let connection = match self.server.connection() {
-            Ok(connection) => connection,
-            Err(error) => return Err(self.confirmed(sort(error))),
-        };
+        let connection = self.server.connection().map_err(missed(false))?;
         // From here on the server may have taken the password.
-        let outcome = self.server.check_password(connection, &dn, password).map_err(sort)?;
-        self.decide(&dn, &outcome)
+        let outcome = self.server.check_password(connection, &dn, password).map_err(missed(true))?;
+        if outcome.code.is_outage() {
+            let reason = format!("the directory answered a bind with {outcome}");
+            let error = MfaError::ServiceUnreachable { reason, source: None };
+            return Err(Missed { error, may_be_taken: true });
+        }
+        Ok(Some((dn, outcome)))
     }
 
-    /// Makes an outage of an error if no server of the directory answers a second question.
-    fn confirmed(&self, error: MfaError) -> MfaError {
-        let ask = || {
-            if self.server.is_down(outage::second(self.budget, Duration::MAX)) {
-                Life::Down
-            } else {
-                Life::Up
-            }
-        };
-        match ConfirmedOutage::confirm(error, ask) {
-            Ok(confirmed) => MfaError::Outage(confirmed),
-            Err(error) => error,
-        }
+    /// Asks the second question.
+    fn life(&self) -> Life {
+        let time = outage::second(self.turns.tools().budget, Duration::MAX);
+        Life::of_all(self.server.knock(time).map(|asked| match asked {
+            Ok(()) => Life::Up,
+            Err(ServerError::NoTime(_)) => Life::Unknown,
+            Err(error) if error.is_refusal() => Life::Refused,
+            Err(error) if error.is_outage() => Life::Silent,
+            // It answers, whatever it says.
+            Err(_) => Life::Up,
+        }))
     }
 
     /// Returns the name to bind as.
@@ -106,15 +120,13 @@ impl<'a> Ldap<'a> {
             return Ok(Answer::Accepted(Factor::new("ldap", Vec::new(), CodeKind::Static)));
         }
         if outcome.is_success() || outcome.code.is_refusal() {
-            self.log.info(format_args!("ldap: the bind as {} is refused: {outcome}", Short(dn)));
+            self.turns
+                .tools()
+                .log
+                .info(format_args!("ldap: the bind as {} is refused: {outcome}", Short(dn)));
             return Ok(refused());
         }
-        let reason = format!("the directory answered a bind with {outcome}");
-        Err(if outcome.code.is_outage() {
-            MfaError::ServiceUnreachable { reason, source: None }
-        } else {
-            super::garbled(Reason::ours(reason))
-        })
+        Err(super::garbled(Reason::ours(format!("the directory answered a bind with {outcome}"))))
     }
 }
 
@@ -144,6 +156,10 @@ impl MfaClient for Ldap<'_> {
 
     fn ignore_connection_error(&self) -> bool {
         false
+    }
+
+    fn check_health(&self) {
+        self.turns.check_health(&[self.server.section()], |name| name, |_| self.life());
     }
 
     fn push_authenticate(&self, subject: Subject<'_>) -> Result<Answer, MfaError> {

@@ -8,6 +8,7 @@ mod chain;
 mod dialogue;
 mod elsewhere;
 mod envelope;
+mod error;
 mod fallback;
 mod four_eyes;
 mod http;
@@ -22,11 +23,14 @@ mod probe;
 mod radius;
 mod reason;
 mod servers;
+mod turns;
 mod yubico;
 
 /// The approvals that are demanded.
 pub use crate::token::four_eyes::Demand as Approvals;
 pub use carried::Carried;
+pub use error::MfaError;
+use error::garbled;
 pub(crate) use four_eyes::REALMS;
 pub use four_eyes::{approvals_as_written, approvals_of_connection, approvals_of_rule, except_whitelisted};
 pub(crate) use local::REALM as LOCAL_REALM;
@@ -50,7 +54,7 @@ use crate::config::settings::{Opt, SettingError, Settings};
 use crate::finding::Finding;
 use crate::logging::Log;
 use crate::names::{MfaIdentity, Requester};
-use crate::store::{Store, StoreError};
+use crate::store::Store;
 use crate::terms::{self, Question};
 use crate::token::elsewhere::CodeKind;
 use crate::token::four_eyes::Demand;
@@ -71,10 +75,9 @@ const PROMPTS: [Opt; 8] = [
     Opt::new("yubikey", "prompt", ""),
 ];
 const FALLBACK: Opt = Opt::new("mfa", "fallback", "none");
-const RETRY_AFTER: Opt = Opt::new("mfa", "retry_after", "30");
 /// The options that this module and its providers read.
 pub const OPTIONS: [&[Opt]; 11] = [
-    &[PROVIDER, FALLBACK, RETRY_AFTER, PROMPT],
+    &[PROVIDER, FALLBACK, turns::RETRY_AFTER, outage::OUTAGE_AFTER, PROMPT],
     &PROMPTS,
     four_eyes::OPTIONS,
     http::OPTIONS,
@@ -185,53 +188,6 @@ impl Factor {
     }
 }
 
-/// Says why a provider found out nothing.
-#[derive(Debug, thiserror::Error)]
-pub enum MfaError {
-    /// Somebody answered what makes no sense (SDK: `MFACommunicationError`).
-    #[error("communication error: {reason}")]
-    CommunicationError {
-        /// What makes no sense.
-        reason: Reason,
-        /// What led to it.
-        #[source]
-        source: Option<Box<dyn std::error::Error>>,
-    },
-    /// A request was not answered (SDK: `MFAServiceUnreachable`). That the service is down is not known, or a server may
-    /// have taken what the user typed, so it is a denial whatever the configuration says.
-    #[error("service unreachable: {reason}")]
-    ServiceUnreachable {
-        /// Who did not answer.
-        reason: String,
-        /// What led to it.
-        #[source]
-        source: Option<Box<dyn std::error::Error>>,
-    },
-    /// The service is down, a second question confirmed it, and no server can have taken what the user typed. Only this
-    /// is what `ignore_connection_error` and `[mfa] fallback` are about.
-    #[error(transparent)]
-    Outage(ConfirmedOutage),
-    /// The store of the local tokens cannot be used.
-    #[error("local tokens")]
-    Store(#[from] StoreError),
-    /// An option is unusable.
-    #[error("configuration")]
-    Setting(#[from] SettingError),
-}
-
-impl MfaError {
-    /// Turns an outage into an error that is never ignored, because a dialogue has begun or approvals are required.
-    fn not_ignored(self) -> Self {
-        match self {
-            Self::Outage(confirmed) => confirmed.into_error(),
-            error @ (Self::CommunicationError { .. }
-            | Self::ServiceUnreachable { .. }
-            | Self::Store(_)
-            | Self::Setting(_)) => error,
-        }
-    }
-}
-
 /// Asks one service about one user. The seed's `MFAClient`.
 pub trait MfaClient {
     /// The name in reasons and in the log.
@@ -255,6 +211,10 @@ pub trait MfaClient {
     fn probe(&self) -> Vec<Finding> {
         Vec::new()
     }
+
+    /// After an accepted login: finds out whether it would be seen that the server that answered is down. Nothing where no
+    /// server answered, or nothing depends on it.
+    fn check_health(&self) {}
 
     /// Takes what the last answer carried beside its verdict; nothing where the provider knows no such thing.
     fn carried(&self) -> Carried {
@@ -465,11 +425,6 @@ pub fn check_tables(settings: &Settings<'_>) -> Result<(), SettingError> {
 /// Reads a provider's `timeout`.
 fn timeout(settings: &Settings<'_>, opt: &Opt) -> Result<Duration, SettingError> {
     settings.seconds(opt, MAX_TIMEOUT)
-}
-
-/// Makes the error for an answer that makes no sense.
-fn garbled(reason: impl Into<Reason>) -> MfaError {
-    MfaError::CommunicationError { reason: reason.into(), source: None }
 }
 
 /// Makes the answer of a factor that does not hold.

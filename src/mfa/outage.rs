@@ -2,95 +2,301 @@
 //!
 //! That one request was not answered is a suspicion and no more: the request may have been too long for something in
 //! front of the server, or about a realm whose own server is down. So a second question is asked, which contains nothing
-//! that the user typed and changes nothing. Only where it is not answered either is there a [`ConfirmedOutage`], and only
-//! this is ignored, left to the local tokens, remembered, or a reason to ask another server.
+//! that the user typed and changes nothing. A server that does not answer it either is [`Down`], which is enough to ask
+//! another server of the same service.
+//!
+//! It is not enough to do without the service, because a user can keep a server busy: with several sessions at once
+//! behind a limit of requests, or with pushes that nobody confirms. Only a [`ConfirmedOutage`] is ignored, or left to the
+//! local tokens. Each server of the service either refuses connections, or has been silent for `[mfa] outage_after`
+//! seconds in which it got nothing of ours but harmless questions, and not many of them. It has to have answered that
+//! question before: a gateway that always answers it with 503 shows nothing.
 
+use std::fmt;
 use std::time::Duration;
 
-use super::MfaError;
+use super::{MfaError, Tools};
 use crate::clock::Budget;
-use crate::store::{Store, StoreError};
+use crate::config::settings::{Opt, SettingError};
+use crate::logging::Chain;
+use crate::store::{ServerFinding, ServerHealth, StoreError};
 
 /// The longest wait for the answer to a second question.
 const LONGEST: Duration = Duration::from_secs(3);
 /// The part of what is left of the hook's time that is kept for the second question: one in so many.
 const SHARE: u32 = 4;
+/// The shortest time in seconds between two questions to a server that may be down.
+const PAUSE: f64 = 2.0;
+/// After how many seconds a server that answers logins is asked again whether it answers the second question.
+const PROOF_AGE: f64 = 86_400.0;
+
+pub(super) const OUTAGE_AFTER: Opt = Opt::new("mfa", "outage_after", "60");
+const MIN_OUTAGE_AFTER: f64 = 10.0;
+const MAX_OUTAGE_AFTER: f64 = 86_400.0;
 
 /// What the second question showed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Life {
     /// The server answers, whatever it says.
     Up,
-    /// No connection, no answer, or a gateway that says so.
-    Down,
+    /// No connection: it was refused, or there is no route.
+    Refused,
+    /// No answer in time, or a gateway that does not reach the server.
+    Silent,
     /// Not known: no time was left, or the connection is refused in a way that is a mistake and no outage.
     Unknown,
 }
 
-/// A service that was asked a second question and did not answer it. Its fields are private, and every way to make one is
-/// below.
+impl Life {
+    /// Sums up several addresses of one service: it is down only if each of them is.
+    pub(super) fn of_all(each: impl IntoIterator<Item = Self>) -> Self {
+        let mut all = Self::Refused;
+        for life in each {
+            match life {
+                Self::Up | Self::Unknown => return life,
+                Self::Silent => all = Self::Silent,
+                Self::Refused => {}
+            }
+        }
+        all
+    }
+
+    fn doubt(self) -> Option<ServerFinding> {
+        match self {
+            Self::Up | Self::Unknown => None,
+            Self::Refused => Some(ServerFinding::Refused),
+            Self::Silent => Some(ServerFinding::Silent),
+        }
+    }
+}
+
+/// A server that did not answer the second question.
 #[derive(Debug)]
-pub struct ConfirmedOutage {
+pub(super) struct Down {
     reason: String,
     source: Option<Box<dyn std::error::Error>>,
+    is_outage: bool,
+}
+
+impl Down {
+    /// Makes the error of a request that a server may have taken, or of a dialogue that has begun. It must never be
+    /// ignored: the code may be used up, or a push may have been started.
+    pub(super) fn into_error(self) -> MfaError {
+        MfaError::ServiceUnreachable { reason: self.reason, source: self.source }
+    }
+}
+
+impl fmt::Display for Down {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "service unreachable: {}", self.reason)
+    }
+}
+
+impl std::error::Error for Down {
+    fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
+        self.source.as_deref()
+    }
+}
+
+/// A service all of whose servers are down, for a reason that no user can bring about by logging in. Its field is
+/// private, and [`ConfirmedOutage::of`] is the only way to make one.
+#[derive(Debug)]
+pub struct ConfirmedOutage {
+    last: Down,
 }
 
 impl ConfirmedOutage {
-    /// Confirms a suspicion by a second question, or gives the error back. An error that is no suspicion is not asked
-    /// about.
-    pub(super) fn confirm(suspicion: MfaError, ask: impl FnOnce() -> Life) -> Result<Self, MfaError> {
-        match suspicion {
-            MfaError::ServiceUnreachable { reason, source } => match ask() {
-                Life::Down => Ok(Self { reason, source }),
-                Life::Up | Life::Unknown => Err(MfaError::ServiceUnreachable { reason, source }),
-            },
-            MfaError::Outage(confirmed) => Ok(confirmed),
-            error @ (MfaError::CommunicationError { .. } | MfaError::Store(_) | MfaError::Setting(_)) => {
-                Err(error)
-            }
+    /// Makes an outage of the servers of a service, or the error that is no outage.
+    pub(super) fn of(servers: Vec<Down>) -> Result<Self, MfaError> {
+        let is_outage = servers.iter().all(|server| server.is_outage);
+        match servers.into_iter().last() {
+            Some(last) if is_outage => Ok(Self { last }),
+            Some(last) => Err(last.into_error()),
+            None => Err(super::garbled("no server is configured")),
         }
     }
 
-    /// Confirms by a harmless question alone, before anything else was asked.
-    pub(super) fn find(reason: &str, ask: impl FnOnce() -> Life) -> Option<Self> {
-        match ask() {
-            Life::Down => Some(Self { reason: reason.to_owned(), source: None }),
-            Life::Up | Life::Unknown => None,
-        }
-    }
-
-    /// Remembers for the next hooks that this server is down.
-    pub(super) fn remember(&self, store: &Store<'_>, server: &str) -> Result<(), StoreError> {
-        store.mark_server_down(server)
-    }
-
-    /// An outage that an earlier hook confirmed at each of these servers. `None` where there are no servers.
-    pub(super) fn recall(recent: &[&str]) -> Option<Self> {
-        let reason = "all servers were down a moment ago".to_owned();
-        (!recent.is_empty()).then_some(Self { reason, source: None })
-    }
-
-    /// Makes the error of a request that a server may have taken, or of a dialogue that has begun. It must never
-    /// be ignored: the code may be used up, or a push may have been started.
+    /// Makes the error of a dialogue that has begun; see [`Down::into_error`].
     pub(super) fn into_error(self) -> MfaError {
-        MfaError::ServiceUnreachable { reason: self.reason, source: self.source }
+        self.last.into_error()
     }
 
     /// Returns what is said of it, for the operator.
     pub fn reason(&self) -> &str {
-        &self.reason
+        &self.last.reason
     }
 }
 
-impl std::fmt::Display for ConfirmedOutage {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        write!(f, "service unreachable: {}", self.reason)
+impl fmt::Display for ConfirmedOutage {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.last.fmt(f)
     }
 }
 
 impl std::error::Error for ConfirmedOutage {
     fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
-        self.source.as_deref()
+        self.last.source.as_deref()
+    }
+}
+
+/// What is known of the servers of one service.
+pub(super) struct Health<'a> {
+    tools: Tools<'a>,
+    outage_after: f64,
+    /// Whether the service is done without while it is down.
+    is_needed: bool,
+    /// Whether a site without state is served; an outage is then only a connection that is refused.
+    does_without_state: bool,
+}
+
+impl<'a> Health<'a> {
+    /// # Errors
+    /// `[mfa] outage_after` or `[mfa] fallback` is unusable.
+    pub(super) fn from_settings(tools: Tools<'a>, is_ignored: bool) -> Result<Self, SettingError> {
+        let settings = tools.settings;
+        let outage_after = settings.seconds(&OUTAGE_AFTER, MAX_OUTAGE_AFTER)?.as_secs_f64();
+        if outage_after < MIN_OUTAGE_AFTER {
+            let expected = format!("seconds, at least {MIN_OUTAGE_AFTER} and at most {MAX_OUTAGE_AFTER}");
+            return Err(settings.invalid(&OUTAGE_AFTER, expected));
+        }
+        let has_fallback = super::fallback(settings)?;
+        Ok(Self {
+            tools,
+            outage_after,
+            is_needed: has_fallback || is_ignored,
+            does_without_state: is_ignored && !has_fallback,
+        })
+    }
+
+    /// Whether the service is done without while it is down.
+    pub(super) fn is_needed(&self) -> bool {
+        self.is_needed
+    }
+
+    /// Returns what is remembered of a server that may be down; `None` for any other.
+    pub(super) fn doubt(&self, server: &str) -> Result<Option<ServerHealth>, MfaError> {
+        let known = self.unless_stateless(self.tools.store.server_health(server), None)?;
+        Ok(known.filter(|health| health.finding.is_doubt()))
+    }
+
+    /// Asks a server that may be down again, before it gets a code that would be lost. `None`: it is not known to be
+    /// down. Where another hook asked a moment ago, what that found counts.
+    pub(super) fn ask_again(
+        &self,
+        server: &str,
+        known: ServerHealth,
+        life: impl FnOnce() -> Life,
+    ) -> Result<Option<Down>, MfaError> {
+        let store = self.tools.store;
+        if !store.claim_server_question(server, PAUSE)? {
+            return Ok(Some(self.down_for_a_while(&known)));
+        }
+        let life = life();
+        let Some(doubt) = life.doubt() else {
+            if life == Life::Up {
+                store.note_server(server, ServerFinding::Answers)?;
+            }
+            return Ok(None);
+        };
+        store.note_server(server, doubt)?;
+        let now = store.server_health(server)?.unwrap_or(known);
+        Ok(Some(self.down_for_a_while(&now)))
+    }
+
+    /// Confirms by the second question that a server is down that did not answer a request, or gives the error back. An
+    /// error that is no suspicion is not asked about.
+    pub(super) fn confirm(
+        &self,
+        server: &str,
+        suspicion: MfaError,
+        life: impl FnOnce() -> Life,
+    ) -> Result<Down, MfaError> {
+        let (reason, source) = match suspicion {
+            MfaError::ServiceUnreachable { reason, source } => (reason, source),
+            error @ (MfaError::Outage(_)
+            | MfaError::CommunicationError { .. }
+            | MfaError::Store(_)
+            | MfaError::Setting(_)) => return Err(error),
+        };
+        let Some(doubt) = life().doubt() else { return Err(MfaError::ServiceUnreachable { reason, source }) };
+        let store = self.tools.store;
+        self.unless_stateless(store.note_server(server, doubt), ())?;
+        self.note_request(server)?;
+        // A server that was silent once may be busy with this very request.
+        Ok(Down { reason, source, is_outage: doubt == ServerFinding::Refused })
+    }
+
+    /// Finds out, at a server that has just answered a login, whether it answers the second question: if it does not,
+    /// that shows no outage later. Asked once a day.
+    pub(super) fn prove(&self, server: &str, life: impl FnOnce() -> Life) {
+        if !self.is_needed {
+            return;
+        }
+        if let Err(error) = self.try_prove(server, life) {
+            // The login was answered, so this is no reason to deny it.
+            self.tools.log.warning(format_args!("{}", Chain(&error)));
+        }
+    }
+
+    fn try_prove(&self, server: &str, life: impl FnOnce() -> Life) -> Result<(), StoreError> {
+        let store = self.tools.store;
+        let known = match store.server_health(server) {
+            Err(StoreError::NoDirectory) if self.does_without_state => return Ok(()),
+            known => known?,
+        };
+        if known.is_some_and(|known| !known.finding.is_doubt() && known.asked < PROOF_AGE) {
+            return Ok(());
+        }
+        let finding = match life() {
+            Life::Unknown => return Ok(()),
+            Life::Up => ServerFinding::Answers,
+            Life::Refused | Life::Silent => {
+                self.tools.log.warning(format_args!(
+                    "{server} answers logins, but not the harmless question that shows whether it is down; \
+                     an outage is only recognised if connections are refused; see docs/outages.md"
+                ));
+                ServerFinding::Mute
+            }
+        };
+        store.note_server(server, finding)
+    }
+
+    /// Remembers that a server which may be down was sent more than a harmless question.
+    pub(super) fn note_request(&self, server: &str) -> Result<(), MfaError> {
+        if !self.is_needed {
+            return Ok(());
+        }
+        self.unless_stateless(self.tools.store.note_server_request(server), ())
+    }
+
+    fn down_for_a_while(&self, health: &ServerHealth) -> Down {
+        let (reason, is_outage) = match health.finding {
+            ServerFinding::Refused => ("the server was down a moment ago, and still is".to_owned(), true),
+            ServerFinding::Answers | ServerFinding::Mute | ServerFinding::Silent => self.silence(health),
+        };
+        Down { reason, source: None, is_outage }
+    }
+
+    fn silence(&self, health: &ServerHealth) -> (String, bool) {
+        let (lasted, after) = (health.lasted.floor(), self.outage_after);
+        if !self.is_needed {
+            ("the server was down a moment ago, and still is".to_owned(), false)
+        } else if !health.is_proven {
+            let reason = "the server does not answer, and has not answered the harmless question before, which could \
+                          confirm an outage";
+            (reason.to_owned(), false)
+        } else if health.lasted < after {
+            (format!("no answer for {lasted} s; this counts as an outage after {after} s"), false)
+        } else {
+            (format!("no answer for {lasted} s"), true)
+        }
+    }
+
+    /// Where only `ignore_connection_error` depends on the memory, a hook does without it.
+    fn unless_stateless<T>(&self, result: Result<T, StoreError>, without: T) -> Result<T, MfaError> {
+        match result {
+            Err(StoreError::NoDirectory) if self.does_without_state => Ok(without),
+            result => Ok(result?),
+        }
     }
 }
 
@@ -109,27 +315,25 @@ pub(super) fn second<'a>(budget: Budget<'a>, timeout: Duration) -> Budget<'a> {
 mod tests {
     use super::*;
 
-    fn suspicion() -> MfaError {
-        MfaError::ServiceUnreachable { reason: "no answer".to_owned(), source: None }
+    fn down(is_outage: bool) -> Down {
+        Down { reason: "no answer".to_owned(), source: None, is_outage }
     }
 
     #[test]
-    fn only_a_second_question_that_is_not_answered_confirms_an_outage() {
-        assert!(ConfirmedOutage::confirm(suspicion(), || Life::Down).is_ok());
-        for life in [Life::Up, Life::Unknown] {
-            assert!(ConfirmedOutage::confirm(suspicion(), || life).is_err(), "{life:?}");
-            assert!(ConfirmedOutage::find("no answer", || life).is_none(), "{life:?}");
+    fn a_service_is_down_only_if_each_of_its_servers_is() {
+        assert!(ConfirmedOutage::of(vec![down(true), down(true)]).is_ok());
+        for servers in [vec![down(true), down(false)], vec![down(false), down(true)], vec![down(false)]] {
+            assert!(matches!(ConfirmedOutage::of(servers), Err(MfaError::ServiceUnreachable { .. })));
         }
+        assert!(matches!(ConfirmedOutage::of(Vec::new()), Err(MfaError::CommunicationError { .. })));
     }
 
     #[test]
-    fn an_answer_without_sense_is_not_asked_about() {
-        let garbled = super::super::garbled("HTML");
-        let asked = std::cell::Cell::new(false);
-        let confirmed = ConfirmedOutage::confirm(garbled, || {
-            asked.set(true);
-            Life::Down
-        });
-        assert!(matches!(confirmed, Err(MfaError::CommunicationError { .. })) && !asked.get());
+    fn several_addresses_refuse_only_if_each_does() {
+        let all = |each: &[Life]| Life::of_all(each.iter().copied());
+        assert_eq!(all(&[Life::Refused, Life::Refused]), Life::Refused);
+        assert_eq!(all(&[Life::Refused, Life::Silent]), Life::Silent);
+        assert_eq!(all(&[Life::Silent, Life::Up]), Life::Up);
+        assert_eq!(all(&[Life::Silent, Life::Unknown, Life::Refused]), Life::Unknown);
     }
 }

@@ -1,27 +1,14 @@
-//! Several servers of one service: the next is tried when one is down, and only then.
-//!
-//! A denial is an answer and ends the search. A request that contains a code is never sent again once a server may have
-//! taken it. That a server is down is not inferred from such a request: it is asked a second, harmless question first
-//! ([`ConfirmedOutage`]).
-//!
-//! A server that is down is not asked for `[mfa] retry_after` seconds, and longer the longer it is down where another
-//! server answers. After that it is asked the harmless question, and the user's code only where it answered that. Where
-//! all servers are down, that question is asked at once, unless `[mfa] fallback` has the local tokens to ask.
+//! The servers of one service that speaks HTTP.
 
 use std::time::Duration;
 
 use secrecy::SecretString;
 
-use super::outage::{self, ConfirmedOutage, Life};
-use super::{MfaError, RETRY_AFTER, Tools};
+use super::outage::{self, Life};
+use super::turns::{Missed, Repeat, Turns};
+use super::{MfaError, Tools};
 use crate::config::settings::{At, SettingError};
-use crate::logging::Chain;
 use crate::net::{self, Body, HttpClient, NetError, Progress, Reply, Request, Url};
-use crate::store::StoreError;
-
-const MAX_RETRY_AFTER: f64 = 86_400.0;
-/// The longest time in seconds for which a server is not asked because it was down for long.
-const MAX_REST: f64 = 3600.0;
 
 /// A question that changes nothing at a server and contains nothing that the user typed.
 pub(super) struct Harmless {
@@ -46,15 +33,6 @@ pub(super) struct Servers<'a> {
     all: Vec<(Url, HttpClient<'a>)>,
     harmless: Harmless,
     timeout: Duration,
-}
-
-/// Whether a request may be sent to a second server though the first may have taken it.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Repeat {
-    /// It contains a code, or begins something that must not begin twice.
-    Never,
-    /// It only asks.
-    Freely,
 }
 
 impl<'a> Servers<'a> {
@@ -92,7 +70,7 @@ impl<'a> Servers<'a> {
 
     /// Returns what the clients may use.
     pub(super) fn tools(&self) -> Tools<'a> {
-        self.turns.tools
+        self.turns.tools()
     }
 
     /// Asks the servers in turn; `request` is made for each anew.
@@ -105,7 +83,7 @@ impl<'a> Servers<'a> {
         repeat: Repeat,
         request: impl Fn(&Url) -> Request<'r>,
     ) -> Result<Reply, MfaError> {
-        let budget = self.turns.tools.budget;
+        let budget = self.turns.tools().budget;
         let ask = |(url, client): &(Url, HttpClient<'a>)| {
             let longest = if self.turns.is_confirming(repeat, self.all.len()) {
                 outage::first(budget)
@@ -135,13 +113,17 @@ impl<'a> Servers<'a> {
         self.turns.ask(repeat, &self.all, |(url, _)| url.as_str(), ask, |server| self.life(server))
     }
 
-    /// Tells whether every server is down, whatever came of a request; each is asked the harmless question.
-    pub(super) fn all_down(&self) -> Option<ConfirmedOutage> {
-        let life = || {
-            let is_up = self.all.iter().any(|server| self.life(server) != Life::Down);
-            if is_up { Life::Up } else { Life::Down }
-        };
-        ConfirmedOutage::find("no answer", life)
+    /// After an accepted login: finds out whether it would be seen that the server that answered is down.
+    pub(super) fn check_health(&self) {
+        self.turns.check_health(&self.all, |(url, _)| url.as_str(), |server| self.life(server));
+    }
+
+    /// Tells whether each server leaves the harmless question without an answer, whatever came of a request.
+    pub(super) fn are_down(&self) -> bool {
+        match Life::of_all(self.all.iter().map(|server| self.life(server))) {
+            Life::Refused | Life::Silent => true,
+            Life::Up | Life::Unknown => false,
+        }
     }
 
     /// Asks the second question.
@@ -152,154 +134,23 @@ impl<'a> Servers<'a> {
             headers: self.harmless.headers.clone(),
             body: self.harmless.body,
         };
-        let longest = outage::second(self.turns.tools.budget, self.timeout).remaining();
+        let longest = outage::second(self.turns.tools().budget, self.timeout).remaining();
         match client.send_within(&request, longest) {
-            Ok(reply) if net::is_outage(reply.status) => Life::Down,
+            Ok(reply) if net::is_outage(reply.status) => Life::Silent,
             // Half an answer is an answer.
             Ok(_)
             | Err(NetError::Garbled { .. } | NetError::Unreachable { progress: Progress::Answered, .. }) => {
                 Life::Up
             }
-            Err(NetError::Unreachable { progress: Progress::NothingSent | Progress::Sent, .. }) => Life::Down,
+            Err(error) if error.is_refusal() => {
+                let time = outage::second(self.turns.tools().budget, self.timeout);
+                if client.is_refused_everywhere(time) { Life::Refused } else { Life::Silent }
+            }
+            Err(NetError::Unreachable { progress: Progress::NothingSent | Progress::Sent, .. }) => {
+                Life::Silent
+            }
             Err(NetError::Refused { .. } | NetError::NoTime(_)) => Life::Unknown,
         }
-    }
-}
-
-/// Why one server gave no answer.
-pub(super) struct Missed {
-    /// What is said where it was the last.
-    pub(super) error: MfaError,
-    /// Whether the server may have taken a code, or started a push: then no other is asked.
-    pub(super) may_be_taken: bool,
-}
-
-/// Who is asked after whom, whatever they speak.
-pub(super) struct Turns<'a> {
-    tools: Tools<'a>,
-    retry_after: f64,
-    has_fallback: bool,
-    is_ignored: bool,
-}
-
-/// What is remembered of a server.
-#[derive(Clone, Copy, PartialEq, Eq)]
-enum Memory {
-    /// Nothing.
-    Good,
-    /// It was down, and the time for which it is not asked is over.
-    Doubtful,
-    /// It was down a moment ago.
-    Down,
-}
-
-impl<'a> Turns<'a> {
-    /// # Errors
-    /// Options of `[mfa]` that are unusable.
-    pub(super) fn from_settings(tools: Tools<'a>, is_ignored: bool) -> Result<Self, SettingError> {
-        let retry_after = tools.settings.seconds(&RETRY_AFTER, MAX_RETRY_AFTER)?.as_secs_f64();
-        Ok(Self { tools, retry_after, has_fallback: super::fallback(tools.settings)?, is_ignored })
-    }
-
-    /// Whether anything depends on it that a server is down. If not, no second question is asked and no state is kept.
-    ///
-    /// What may be asked freely is part of a dialogue that has begun, at which no outage is ignored.
-    pub(super) fn is_confirming(&self, repeat: Repeat, servers: usize) -> bool {
-        servers > 1 || (repeat == Repeat::Never && (self.has_fallback || self.is_ignored))
-    }
-
-    /// Asks one after the other until one answers, or the next must not be asked.
-    ///
-    /// # Errors
-    /// That of the last that was asked.
-    pub(super) fn ask<S, T>(
-        &self,
-        repeat: Repeat,
-        all: &[S],
-        name: impl Fn(&S) -> &str,
-        ask: impl Fn(&S) -> Result<T, Missed>,
-        life: impl Fn(&S) -> Life,
-    ) -> Result<T, MfaError> {
-        let is_confirming = self.is_confirming(repeat, all.len());
-        let mut last = None;
-        for (server, memory) in self.in_turn(is_confirming, all, &name)? {
-            if memory != Memory::Good {
-                // Before a code is sent that would be lost.
-                let reason = "the server was down a moment ago, and still is";
-                if let Some(confirmed) = ConfirmedOutage::find(reason, || life(server)) {
-                    self.remember(&confirmed, name(server))?;
-                    last = Some(confirmed);
-                    continue;
-                }
-                self.forget(name(server))?;
-            }
-            let Missed { error, may_be_taken } = match ask(server) {
-                Ok(answer) => return Ok(answer),
-                Err(missed) => missed,
-            };
-            if !is_confirming {
-                return Err(error);
-            }
-            let confirmed = ConfirmedOutage::confirm(error, || life(server))?;
-            self.tools.log.warning(format_args!("{}", Chain(&confirmed)));
-            self.remember(&confirmed, name(server))?;
-            if may_be_taken {
-                return Err(confirmed.into_error());
-            }
-            last = Some(confirmed);
-        }
-        let recent: Vec<_> = all.iter().map(&name).collect();
-        match last.or_else(|| ConfirmedOutage::recall(&recent)) {
-            Some(confirmed) => Err(MfaError::Outage(confirmed)),
-            None => Err(super::garbled("no server is configured")),
-        }
-    }
-
-    fn remember(&self, confirmed: &ConfirmedOutage, server: &str) -> Result<(), MfaError> {
-        self.optional(confirmed.remember(self.tools.store, server))
-    }
-
-    fn forget(&self, server: &str) -> Result<(), MfaError> {
-        self.optional(self.tools.store.forget_server_down(server))
-    }
-
-    /// Where nothing but `ignore_connection_error` depends on the memory, a hook does without it.
-    fn optional(&self, result: Result<(), StoreError>) -> Result<(), MfaError> {
-        match result {
-            Err(StoreError::NoDirectory) if self.is_ignored && !self.has_fallback => Ok(()),
-            result => Ok(result?),
-        }
-    }
-
-    /// The servers in their order with what is remembered of them, without those that are not to be asked now. Where
-    /// that leaves none, all or, with a fallback, none.
-    fn in_turn<'s, S>(
-        &self,
-        is_confirming: bool,
-        all: &'s [S],
-        name: impl Fn(&S) -> &str,
-    ) -> Result<Vec<(&'s S, Memory)>, MfaError> {
-        let mut found = Vec::new();
-        for server in all {
-            let memory = if is_confirming { self.memory(name(server), all.len())? } else { Memory::Good };
-            found.push((server, memory));
-        }
-        if self.has_fallback || found.iter().any(|(_, memory)| *memory != Memory::Down) {
-            found.retain(|(_, memory)| *memory != Memory::Down);
-        }
-        Ok(found)
-    }
-
-    fn memory(&self, server: &str, servers: usize) -> Result<Memory, MfaError> {
-        let known = match self.tools.store.server_down(server) {
-            Err(StoreError::NoDirectory) if self.is_ignored && !self.has_fallback => None,
-            known => known?,
-        };
-        let Some(down) = known else { return Ok(Memory::Good) };
-        // A server that was down for long is asked more seldom, where another answers.
-        let rest =
-            if servers > 1 { self.retry_after.max(down.lasted.min(MAX_REST)) } else { self.retry_after };
-        Ok(if down.ago < rest { Memory::Down } else { Memory::Doubtful })
     }
 }
 

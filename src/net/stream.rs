@@ -60,6 +60,19 @@ impl Endpoint {
     }
 }
 
+fn is_silence(error: &io::Error) -> bool {
+    !super::is_refused(error)
+}
+
+/// Tells whether each address of a host refuses connections. No other answer is waited for longer than a second.
+pub fn is_refused_everywhere(peer: &Peer, time: Budget<'_>) -> bool {
+    let Ok(addresses) = peer.addresses(time) else { return false };
+    addresses.iter().all(|address| {
+        let left = time.remaining().min(Duration::from_secs(1));
+        !left.is_zero() && TcpStream::connect_timeout(address, left).is_err_and(|e| super::is_refused(&e))
+    })
+}
+
 /// How long may be waited for what comes next.
 #[derive(Clone, Copy)]
 pub struct Wait<'a> {
@@ -112,7 +125,7 @@ impl<'a> Stream<'a> {
     /// # Errors
     /// What the system says of the last address; no time is left.
     pub fn connect(endpoint: &Endpoint, wait: Wait<'a>) -> io::Result<Self> {
-        let mut last = wait.late();
+        let mut last = None;
         for address in endpoint.peer.addresses(wait.until)? {
             let left = wait.until.remaining().min(MAX_CONNECT);
             if left.is_zero() {
@@ -124,10 +137,12 @@ impl<'a> Stream<'a> {
                     socket.set_nodelay(true)?;
                     return Ok(Self { kind: Kind::Plain(Timed { socket, wait }) });
                 }
-                Err(error) => last = error,
+                // That one address refuses says less than that another does not answer.
+                Err(error) if super::is_refused(&error) && last.as_ref().is_some_and(is_silence) => {}
+                Err(error) => last = Some(error),
             }
         }
-        Err(last)
+        Err(last.unwrap_or_else(|| wait.late()))
     }
 
     /// Goes on over TLS, after a handshake in which the server's certificate is checked for the endpoint's host.

@@ -140,14 +140,6 @@ fn uninterrupted(mut call: impl FnMut() -> io::Result<usize>) -> io::Result<usiz
     Err(ErrorKind::Interrupted.into())
 }
 
-/// Tells whether an error says that a datagram did not arrive. In doubt it did.
-pub fn says_that_nothing_arrived(error: &io::Error) -> bool {
-    matches!(
-        error.kind(),
-        ErrorKind::ConnectionRefused | ErrorKind::HostUnreachable | ErrorKind::NetworkUnreachable
-    )
-}
-
 #[cfg(test)]
 mod tests {
     use std::time::Duration;
@@ -221,7 +213,7 @@ mod tests {
         drop(peer);
         link.send(b"?", budget).unwrap();
         let refused = link.receive(&mut room, budget).unwrap_err();
-        assert!(says_that_nothing_arrived(&refused), "{refused}");
+        assert!(crate::net::is_refused(&refused), "{refused}");
     }
 
     #[test]

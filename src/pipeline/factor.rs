@@ -107,6 +107,7 @@ pub(super) fn ask(
             if let Some(told) = Told::of(gateway_user, gateway_groups, metadata) {
                 cookie.progress.told = Some(told);
             }
+            client.check_health();
             Ok(Evidence::factor(factor, client.proves()))
         }
         Ok(Answer::Rejected) => {

@@ -17,6 +17,7 @@ mod offline;
 mod receipts;
 mod schema;
 mod seal;
+mod servers;
 mod sessions;
 mod settle;
 mod sqlite;
@@ -40,7 +41,8 @@ pub use leases::{Holder, Lease};
 pub use offline::{OfflineChange, OfflineCodes, OfflineKey};
 pub use receipts::Receipt;
 pub use seal::{Binding, Sealer};
-pub use sessions::{CacheKey, CacheLimits, CacheScope, ConnectionKey, ServerDown};
+pub use servers::{ServerFinding, ServerHealth};
+pub use sessions::{CacheKey, CacheLimits, CacheScope, ConnectionKey};
 #[cfg(test)]
 pub(crate) use settle::SETTLED;
 pub use settle::{Advance, ChallengeStep, Charge, Settlement, Use};

@@ -169,4 +169,17 @@ pub(super) const CONNECTIONS: &[&str] = &[
     ALTER TABLE servers_down ADD COLUMN first INTEGER NOT NULL DEFAULT 0;
     UPDATE servers_down SET first = since;
 ",
+    // `asked` is when the last harmless question was, `claimed` when one was last begun, and `since` when the doubt about
+    // the server began or a request was last sent to it. That servers were down is forgotten: they are asked again.
+    "
+    DROP TABLE servers_down;
+    CREATE TABLE servers (
+        server  TEXT    PRIMARY KEY,
+        finding TEXT    NOT NULL,
+        asked   INTEGER NOT NULL,
+        claimed INTEGER NOT NULL,
+        since   INTEGER NOT NULL,
+        proven  INTEGER NOT NULL
+    ) STRICT, WITHOUT ROWID;
+",
 ];

@@ -1,24 +1,9 @@
-//! Recent authentications, open connections, and servers that did not answer.
+//! Recent authentications and open connections.
 
-use std::time::Duration;
-
-use rusqlite::{Connection, OptionalExtension, params};
+use rusqlite::{Connection, params};
 
 use super::{Store, StoreError};
-use crate::clock::UnixTime;
 use crate::names::{CountKey, PermitKey};
-
-/// After how many seconds it is forgotten that a server was down: a day.
-const SERVER_FORGOTTEN: f64 = 86_400.0;
-
-/// What is remembered of a server that was down.
-#[derive(Clone, Copy, Debug, PartialEq)]
-pub struct ServerDown {
-    /// How long ago it was last found down, in seconds.
-    pub ago: f64,
-    /// For how long it had been down then, in seconds.
-    pub lasted: f64,
-}
 
 /// How long and how often a recent authentication is good for another session.
 #[derive(Clone, Copy, Debug)]
@@ -238,53 +223,4 @@ impl Store<'_> {
             .map(|_| ())
             .map_err(database.failed())
     }
-
-    /// Remembers that a server is down: since now or, where that is known already, still.
-    ///
-    /// # Errors
-    /// [`StoreError`].
-    pub fn mark_server_down(&self, server: &str) -> Result<(), StoreError> {
-        let database = self.ephemeral()?;
-        let sql = "INSERT INTO servers_down VALUES (?1, ?2, ?2) ON CONFLICT (server) DO UPDATE SET
-            first = iif(since > ?2 OR since < ?3, ?2, first), since = ?2";
-        let now = self.now();
-        let forgotten = now.plus_seconds(-SERVER_FORGOTTEN).as_micros();
-        let marked = database.connection.execute(sql, params![server, now.as_micros(), forgotten]);
-        marked.map(|_| ()).map_err(database.failed())
-    }
-
-    /// Forgets that a server was down, because it answers.
-    ///
-    /// # Errors
-    /// [`StoreError`].
-    pub fn forget_server_down(&self, server: &str) -> Result<(), StoreError> {
-        let database = self.ephemeral()?;
-        let forgotten = database.connection.execute("DELETE FROM servers_down WHERE server = ?1", [server]);
-        forgotten.map(|_| ()).map_err(database.failed())
-    }
-
-    /// Returns what is remembered of a server that was down within the last day.
-    ///
-    /// # Errors
-    /// [`StoreError`].
-    pub fn server_down(&self, server: &str) -> Result<Option<ServerDown>, StoreError> {
-        let database = self.ephemeral()?;
-        let now = self.now();
-        let sql = "SELECT since, first FROM servers_down WHERE server = ?1 AND since > ?2 AND since <= ?3";
-        let forgotten = now.plus_seconds(-SERVER_FORGOTTEN).as_micros();
-        let found = database
-            .connection
-            .query_row(sql, params![server, forgotten, now.as_micros()], |row| {
-                Ok((UnixTime::from_micros(row.get(0)?), UnixTime::from_micros(row.get(1)?)))
-            })
-            .optional()
-            .map_err(database.failed())?;
-        Ok(found.map(|(since, first)| ServerDown { ago: seconds(since, now), lasted: seconds(first, since) }))
-    }
-}
-
-/// Returns the seconds from one time to another; 0 where the other is not later.
-fn seconds(from: UnixTime, to: UnixTime) -> f64 {
-    let micros = to.as_micros().saturating_sub(from.as_micros());
-    Duration::from_micros(u64::try_from(micros).unwrap_or_default()).as_secs_f64()
 }

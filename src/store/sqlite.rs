@@ -228,12 +228,12 @@ mod tests {
         let directory = tempfile::tempdir().unwrap();
         let path = directory.path().join("connections.sqlite3");
         let connection = open(&path, CONNECTIONS, WAIT).unwrap();
-        connection.execute("INSERT INTO servers_down VALUES ('x', 1, 1)", []).unwrap();
+        connection.execute("INSERT INTO connections VALUES ('x', 'x', 'x', 1)", []).unwrap();
         drop(connection);
         fs::remove_file(&path).unwrap();
         let connection = open(&path, CONNECTIONS, WAIT).unwrap();
         let count: i64 =
-            connection.query_row("SELECT count(*) FROM servers_down", [], |row| row.get(0)).unwrap();
+            connection.query_row("SELECT count(*) FROM connections", [], |row| row.get(0)).unwrap();
         assert_eq!(count, 0);
     }
 

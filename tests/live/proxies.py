@@ -59,9 +59,8 @@ class Site:
     """The service, the proxies, and a port on which nothing listens."""
 
     def __init__(self, folder: Path) -> None:
-        self.service = Service(("127.0.0.1", 0), Handler)
-        threading.Thread(target=self.service.serve_forever, daemon=True).start()
-        self.service_port = int(self.service.server_address[1])
+        self.service_port = free_port()
+        self.start_service()
         self.closed = free_port()
         self.ports = {"haproxy": free_port(), "nginx": free_port()}
         self.processes = [self.haproxy(folder), self.nginx(folder)]
@@ -71,6 +70,16 @@ class Site:
         except BaseException:
             self.stop()
             raise
+
+    def start_service(self) -> None:
+        """Start the service, at the same port each time."""
+        self.service = Service(("127.0.0.1", self.service_port), Handler)
+        threading.Thread(target=self.service.serve_forever, daemon=True).start()
+
+    def stop_service(self) -> None:
+        """End the service; the proxies stay."""
+        self.service.shutdown()
+        self.service.server_close()
 
     def haproxy(self, folder: Path) -> Process:
         """Start haproxy."""
@@ -107,5 +116,4 @@ class Site:
         """End the proxies, and the service."""
         for process in self.processes:
             process.stop()
-        self.service.shutdown()
-        self.service.server_close()
+        self.stop_service()

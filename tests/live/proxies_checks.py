@@ -33,9 +33,11 @@ class Settings:
             enroll = f"enroll --type spass --serial S1 --user alice --pin {CODE}"
             manage(self.state, self.configuration, enroll)
 
-    def login(self, code: str = CODE) -> Answer:
+    def login(self, code: str = CODE, clock: int | None = None) -> Answer:
         """Log in once."""
-        return Session(self.configuration, "alice", self.state).say(code)
+        session = Session(self.configuration, "alice", self.state)
+        session.clock = clock
+        return session.say(code)
 
 
 def each(site: Site, proxy: str, path: str) -> list[Settings]:
@@ -56,12 +58,15 @@ def never(site: Site, proxy: str, path: str, shown: str) -> None:
             settings.login().denied(shown)
 
 
-def from_the_second(site: Site, proxy: str, path: str) -> None:
-    """Expect that a confirmed outage costs the first login, and no other."""
-    for settings in each(site, proxy, path):
-        settings.login().denied(UNREACHABLE)
-        for _ in range(2):
-            settings.login().accepted(settings.by)
+def unproven(site: Site, proxy: str, path: str) -> None:
+    """Expect that a silence that may have been there always is no outage, and costs one login of two servers."""
+    ignored, fallback, two = each(site, proxy, path)
+    for settings in (ignored, fallback):
+        for clock in (1000, 1061, 2000):
+            settings.login(clock=clock).denied(UNREACHABLE)
+    two.login().denied(UNREACHABLE)
+    for _ in range(2):
+        two.login().accepted(two.by)
 
 
 @checks.check
@@ -91,10 +96,29 @@ def too_large(site: Site) -> None:
 
 
 @checks.check
-def no_backend(site: Site) -> None:
-    """A 502 of nginx or a 503 of haproxy is an outage from the second login on."""
+def backend_stops(site: Site) -> None:
+    """A 502 of nginx or a 503 of haproxy is an outage once it has lasted for a minute."""
     for proxy in PROXIES:
-        from_the_second(site, proxy, "down/")
+        ignored, fallback, _ = each(site, proxy, "well/")
+        for settings in (ignored, fallback):
+            settings.login(clock=1000).accepted("http otp")
+        site.stop_service()
+        try:
+            for settings in (ignored, fallback):
+                for clock in (2000, 2001, 2030):
+                    settings.login(clock=clock).denied(UNREACHABLE)
+                settings.login(clock=2060).accepted(settings.by)
+        finally:
+            site.start_service()
+        for settings in (ignored, fallback):
+            settings.login(clock=2070).accepted("http otp")
+
+
+@checks.check
+def no_backend(site: Site) -> None:
+    """A 502 of nginx or a 503 of haproxy that was always there is no outage."""
+    for proxy in PROXIES:
+        unproven(site, proxy, "down/")
 
 
 @checks.check
@@ -106,15 +130,15 @@ def no_backend_for_codes(site: Site) -> None:
 
 @checks.check
 def rejected(site: Site) -> None:
-    """What haproxy closes is an outage only where it closes the second question too."""
-    from_the_second(site, "haproxy", "closed/")
+    """What haproxy closes is a reason for another server only if it closes the second question too."""
+    unproven(site, "haproxy", "closed/")
     never(site, "haproxy", "closed-to-codes/", UNREACHABLE)
 
 
 @checks.check
 def slow(site: Site) -> None:
-    """A 504 of nginx is an outage only where the second question gets one too."""
-    from_the_second(site, "nginx", "slow/")
+    """A 504 of nginx is a reason for another server only if the second question gets one too."""
+    unproven(site, "nginx", "slow/")
     never(site, "nginx", "slow-with-codes/", UNREACHABLE)
 
 

@@ -145,6 +145,8 @@ class Session:
         self.state = state or State()
         self.session_id = f"live:{Session._number}"
         self.cookies: Json = {"cookie": {}, "session_cookie": {}}
+        # Unix seconds, if it is not the time of the machine.
+        self.clock: int | None = None
 
     def start(self, otp: str, key: str = "otp", **more: str) -> subprocess.Popen[str]:
         """Begin an authentication, or go on with it; an answer may have a key of its own."""
@@ -152,8 +154,9 @@ class Session:
 
     def begin(self, hook: str, arguments: Json) -> subprocess.Popen[str]:
         """Begin a call of any hook."""
+        clock = [] if self.clock is None else ["--clock", str(self.clock)]
         process = subprocess.Popen(
-            [os.environ["SPS_PLUGIN"]],
+            [os.environ["SPS_PLUGIN"], *clock],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,

@@ -1,12 +1,14 @@
-//! The servers, and two logins at them.
+//! The servers, and logins at them before and while they are down.
 
 use std::process::Command;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use serde_json::{Value, json};
 
 use crate::support::ldap::{ALICE, Asked as Search, directory, section, serve};
 use crate::support::pki::{Ca, as_value, server};
-use crate::support::radius::{ACCEPT, RadiusServer, SECRET};
+use crate::support::radius::{ACCEPT, Asked, RadiusServer, SECRET};
 use crate::support::service::{Awaited, Connection, NOBODY, Request, Service, reply};
 use crate::support::yubico::{self, API_KEY, ID, OTP};
 use crate::support::{Ended, Place, authenticate};
@@ -33,6 +35,8 @@ pub(crate) struct Stage {
 struct Listening {
     address: String,
     listens: Listens,
+    /// Whether the fault has begun; until then the server accepts everybody.
+    is_bad: Arc<AtomicBool>,
 }
 
 enum Listens {
@@ -43,7 +47,29 @@ enum Listens {
 
 impl Listening {
     fn stream(scheme: &str, service: Service) -> Self {
-        Self { address: format!("{scheme}://{}", service.address), listens: Listens::Stream(service) }
+        let address = format!("{scheme}://{}", service.address);
+        Self { address, listens: Listens::Stream(service), is_bad: Arc::default() }
+    }
+
+    /// Runs one script until the fault begins, and then another.
+    fn turning(
+        scheme: &str,
+        well: fn(&mut Connection),
+        script: Box<dyn Fn(&mut Connection) + Send + Sync>,
+    ) -> Self {
+        let is_bad = Arc::new(AtomicBool::new(false));
+        let turned = Arc::clone(&is_bad);
+        let service =
+            Service::plain(
+                move |connection| {
+                    if turned.load(Ordering::SeqCst) { script(connection) } else { well(connection) }
+                },
+            );
+        Self { is_bad, ..Self::stream(scheme, service) }
+    }
+
+    fn nobody(address: String) -> Self {
+        Self { address, listens: Listens::Nobody, is_bad: Arc::default() }
     }
 
     fn is_untouched(&self) -> bool {
@@ -55,7 +81,8 @@ impl Listening {
     }
 
     fn radius(server: RadiusServer) -> Self {
-        Self { address: server.address.to_string(), listens: Listens::Radius(server) }
+        let address = server.address.to_string();
+        Self { address, listens: Listens::Radius(server), is_bad: Arc::default() }
     }
 }
 
@@ -88,8 +115,9 @@ impl Stage {
         Self { provider, ca, good, good_with_tls, with_token }
     }
 
-    /// Logs in twice; returns both outcomes, and the last login.
-    pub(crate) fn play(&self, cell: Cell) -> ((Outcome, Outcome), Ended) {
+    /// Logs in while the server is well, if it ever is, and three times afterwards; returns the three outcomes, and the
+    /// last login.
+    pub(crate) fn play(&self, cell: Cell) -> ([Outcome; 3], Ended) {
         let place = Place::new();
         if cell.setting == Setting::Fallback {
             let mut copy = Command::new("cp");
@@ -102,18 +130,24 @@ impl Stage {
             Typed::Megabyte => "1".repeat(1_000_000),
             Typed::Nothing => String::new(),
         };
-        let more = json!({"key_value_pairs": {"otp": typed}});
-        let invocation = authenticate(&self.configuration(cell, &bad.address), more).to_string();
-        let login = |clock: &str| place.run(&["--clock", clock], invocation.as_str());
-        let first = login("1000");
+        let configuration = self.configuration(cell, &bad.address);
+        let login = |clock: &str, typed: &str| {
+            let more = json!({"key_value_pairs": {"otp": typed}});
+            place.run(&["--clock", clock], authenticate(&configuration, more).to_string().as_str())
+        };
         if cell.typed == Typed::Megabyte {
-            // No server is asked, so the next login is the same one.
-            let is_untouched = bad.is_untouched();
-            let outcome = if is_untouched { outcome(&first) } else { Outcome::Other };
-            return ((outcome, outcome), first);
+            // No server is asked, so the next logins are the same one.
+            let ended = login("1000", &typed);
+            let outcome = if bad.is_untouched() { outcome(&ended) } else { Outcome::Other };
+            return ([outcome; 3], ended);
         }
-        let next = login("1001");
-        ((outcome(&first), outcome(&next)), next)
+        if cell.fault.begins() {
+            let ended = login("900", code(self.provider));
+            assert_eq!(ended.verdict(), "ACCEPT", "{cell:?}: {ended:?}");
+        }
+        bad.is_bad.store(true, Ordering::SeqCst);
+        let [first, next, later] = ["1000", "1001", "1061"].map(|clock| login(clock, &typed));
+        ([outcome(&first), outcome(&next), outcome(&later)], later)
     }
 
     fn configuration(&self, cell: Cell, bad: &str) -> String {
@@ -169,7 +203,7 @@ impl Stage {
         script: Box<dyn Fn(&mut Connection) + Send + Sync>,
     ) -> Listening {
         match fault {
-            Fault::Refused => Listening { address: format!("{scheme}://{NOBODY}"), listens: Listens::Nobody },
+            Fault::Refused => Listening::nobody(format!("{scheme}://{NOBODY}")),
             Fault::TlsRefused => Listening::stream(
                 &format!("{scheme}s"),
                 Service::plain(|connection| {
@@ -196,7 +230,10 @@ impl Stage {
             | Fault::Status429
             | Fault::Status500
             | Fault::Html
-            | Fault::AfterStatus => Listening::stream(scheme, Service::plain(script)),
+            | Fault::AfterStatus => {
+                let well = if scheme == "ldap" { serve } else { accepting };
+                Listening::turning(scheme, well, script)
+            }
         }
     }
 }
@@ -354,16 +391,22 @@ fn but_for_passwords(
 }
 
 fn radius(fault: Fault) -> Listening {
+    let is_bad = Arc::new(AtomicBool::new(false));
+    let turned = Arc::clone(&is_bad);
+    let turning = |script: fn(&Asked) -> Vec<Vec<u8>>| {
+        let server = RadiusServer::answering(move |_, asked| {
+            if turned.load(Ordering::SeqCst) { script(asked) } else { vec![asked.answer(ACCEPT, b"")] }
+        });
+        Listening { is_bad, ..Listening::radius(server) }
+    };
     match fault {
-        Fault::Silence => Listening::radius(RadiusServer::answering(|_, _| Vec::new())),
+        Fault::Silence => turning(|_| Vec::new()),
         // As a proxy whose home server is down.
-        Fault::SilenceToCodes => Listening::radius(RadiusServer::answering(|_, asked| {
+        Fault::SilenceToCodes => turning(|asked| {
             let is_alice = asked.value(1) == Some(b"alice");
             if is_alice { Vec::new() } else { vec![asked.answer(ACCEPT, b"")] }
-        })),
-        Fault::Html => {
-            Listening::radius(RadiusServer::answering(|_, _| vec![b"<html>Sorry</html>".to_vec()]))
-        }
+        }),
+        Fault::Html => turning(|_| vec![b"<html>Sorry</html>".to_vec()]),
         Fault::Refused
         | Fault::ResetBefore
         | Fault::ResetAfter
@@ -378,6 +421,6 @@ fn radius(fault: Fault) -> Listening {
         | Fault::Status413
         | Fault::Status429
         | Fault::Status500
-        | Fault::AfterStatus => Listening { address: NOBODY.to_owned(), listens: Listens::Nobody },
+        | Fault::AfterStatus => Listening::nobody(NOBODY.to_owned()),
     }
 }

@@ -91,6 +91,11 @@ const FAULTS: [Fault; 18] = [
 ];
 
 impl Fault {
+    /// Whether the server is well before: not where nothing listens, or TLS fails, which is so from the start.
+    pub(crate) fn begins(self) -> bool {
+        !matches!(self, Self::Refused | Self::TlsRefused | Self::CertificateRefused)
+    }
+
     fn described(self) -> &'static str {
         match self {
             Self::Refused => "connection refused",
@@ -191,18 +196,20 @@ pub(crate) fn cells() -> impl Iterator<Item = Cell> {
 
 /// What is known after a fault, and after the second question.
 enum Known {
-    /// The server is down, and has not got what was typed.
-    Down,
-    /// The server is down, and may have got it.
-    DownAndSent,
+    /// The server refuses connections.
+    Refused,
+    /// The server is silent, and has not got what was typed.
+    Silent,
+    /// The server is silent, and may have got it.
+    SilentAndSent,
     /// The server is there, and did not answer this.
     There,
     /// A mistake and no outage.
     Mistake,
 }
 
-/// The outcomes of a login and of the next; `None` where the provider or its protocol has no such thing.
-pub(crate) fn expected(cell: Cell) -> Option<(Outcome, Outcome)> {
+/// The outcomes of a login, of one a second later, and of one a minute later; `None` where the provider or its protocol has no such thing.
+pub(crate) fn expected(cell: Cell) -> Option<[Outcome; 3]> {
     let Cell { provider, fault, typed, setting } = cell;
     let known = match provider {
         Provider::Http | Provider::EduMfa | Provider::PrivacyIdea | Provider::LinOtp | Provider::Yubico => {
@@ -215,7 +222,7 @@ pub(crate) fn expected(cell: Cell) -> Option<(Outcome, Outcome)> {
         return None;
     }
     if typed == Typed::Megabyte || (typed == Typed::Nothing && !provider.has_push()) {
-        return Some((Outcome::Failed, Outcome::Failed));
+        return Some([Outcome::Failed; 3]);
     }
     let without_it = match (setting, typed) {
         (Setting::Ignore, _) => Outcome::Ignored,
@@ -223,24 +230,27 @@ pub(crate) fn expected(cell: Cell) -> Option<(Outcome, Outcome)> {
         (Setting::Fallback, Typed::Code | Typed::Megabyte) => Outcome::Local,
         (Setting::TwoServers, _) => Outcome::Second,
     };
-    Some(match known {
-        Known::Down => (without_it, without_it),
-        Known::DownAndSent => (Outcome::Unreachable, without_it),
-        Known::There => (Outcome::Unreachable, Outcome::Unreachable),
-        Known::Mistake => (Outcome::Error, Outcome::Error),
+    Some(match (known, setting) {
+        (Known::Refused, _) | (Known::Silent, Setting::TwoServers) => [without_it; 3],
+        (Known::SilentAndSent, Setting::TwoServers) => [Outcome::Unreachable, without_it, without_it],
+        (Known::Silent | Known::SilentAndSent, Setting::Ignore | Setting::Fallback) => {
+            [Outcome::Unreachable, Outcome::Unreachable, without_it]
+        }
+        (Known::There, _) => [Outcome::Unreachable; 3],
+        (Known::Mistake, _) => [Outcome::Error; 3],
     })
 }
 
 fn over_http(fault: Fault) -> Known {
     match fault {
-        Fault::Refused => Known::Down,
+        Fault::Refused => Known::Refused,
         Fault::ResetBefore
         | Fault::ResetAfter
         | Fault::HangUp
         | Fault::Silence
         | Fault::Status502
         | Fault::Status503
-        | Fault::Status504 => Known::DownAndSent,
+        | Fault::Status504 => Known::SilentAndSent,
         Fault::SilenceToCodes | Fault::HangUpOnCodes | Fault::Status503ForCodes => Known::There,
         Fault::TlsRefused
         | Fault::CertificateRefused
@@ -255,8 +265,8 @@ fn over_http(fault: Fault) -> Known {
 /// Datagrams over no connection: they are answered, or not.
 fn over_radius(fault: Fault) -> Option<Known> {
     match fault {
-        Fault::Refused => Some(Known::Down),
-        Fault::Silence => Some(Known::DownAndSent),
+        Fault::Refused => Some(Known::Refused),
+        Fault::Silence => Some(Known::SilentAndSent),
         Fault::SilenceToCodes => Some(Known::There),
         Fault::Html => Some(Known::Mistake),
         Fault::ResetBefore
@@ -279,9 +289,8 @@ fn over_radius(fault: Fault) -> Option<Known> {
 /// The user is looked for before the password is sent, so a directory that is down has not got it.
 fn over_ldap(fault: Fault) -> Option<Known> {
     match fault {
-        Fault::Refused | Fault::ResetBefore | Fault::HangUp | Fault::Silence | Fault::Status503 => {
-            Some(Known::Down)
-        }
+        Fault::Refused => Some(Known::Refused),
+        Fault::ResetBefore | Fault::HangUp | Fault::Silence | Fault::Status503 => Some(Known::Silent),
         Fault::SilenceToCodes | Fault::HangUpOnCodes | Fault::Status503ForCodes => Some(Known::There),
         Fault::TlsRefused | Fault::CertificateRefused | Fault::Html | Fault::AfterStatus => {
             Some(Known::Mistake)
@@ -359,8 +368,11 @@ fn are_alike(known: &[String; 3], other: &[String; 3]) -> bool {
 fn shown(cell: Cell) -> String {
     match expected(cell) {
         None => "-".to_owned(),
-        Some((first, next)) if first == next => first.described().to_owned(),
-        Some((first, next)) => format!("{}, then {}", first.described(), next.described()),
+        Some([first, next, later]) if first == next && next == later => first.described().to_owned(),
+        Some([first, next, later]) if first == next => {
+            format!("{}, after a minute {}", first.described(), later.described())
+        }
+        Some([first, _, later]) => format!("{}, then {}", first.described(), later.described()),
     }
 }
 

@@ -1,10 +1,13 @@
 //! Several servers: who is asked after whom.
 
 use std::net::UdpSocket;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU8, Ordering};
 
-use serde_json::json;
+use serde_json::{Value, json};
 
-use crate::support::radius::{ACCEPT, REJECT, RadiusServer};
+use crate::support::Ended;
+use crate::support::radius::{ACCEPT, CHALLENGE, REJECT, RadiusServer, attribute};
 use crate::{COMMUNICATION_ERROR, FAILED, SHORT, Session, UNREACHABLE, assert_accepted, assert_denied};
 
 fn accepting() -> RadiusServer {
@@ -113,18 +116,66 @@ fn a_realm_whose_home_server_is_down_is_a_denial_and_marks_nothing_down() {
     }
 }
 
+/// What a server does with requests about alice; it rejects everybody else, but is silent to all or to none.
+const SILENT: u8 = 0;
+
+fn turning(first: u8) -> (RadiusServer, Arc<AtomicU8>) {
+    let mode = Arc::new(AtomicU8::new(first));
+    let turned = Arc::clone(&mode);
+    let server = RadiusServer::answering(move |_, asked| {
+        let is_alice = asked.value(1) == Some(b"alice".as_slice());
+        match (turned.load(Ordering::SeqCst), is_alice) {
+            (SILENT, _) => Vec::new(),
+            (code, true) => vec![asked.answer(code, &attribute(24, b"state"))],
+            (_, false) => vec![asked.answer(REJECT, b"")],
+        }
+    });
+    (server, mode)
+}
+
+/// Logs in at a time, with this cookie.
+fn at(session: &Session, clock: &str, pairs: &Value) -> Ended {
+    session.place.run(&["--clock", clock], session.invocation(pairs).to_string())
+}
+
 #[test]
 fn what_is_asked_to_confirm_an_outage_contains_nothing_that_was_typed() {
-    let silent = RadiusServer::answering(|_, _| Vec::new());
-    let mut session = Session::of(&silent, &format!("{SHORT}ignore_connection_error=yes\n"));
-    assert_denied(&session.otp("123456"), UNREACHABLE, "no answer");
-    let asked = silent.asked();
-    let with_a_name = asked.iter().filter(|asked| asked.value(1) == Some(b"alice".as_slice())).count();
-    assert_eq!(with_a_name, 2, "the request and its repetition");
-    assert!(asked.len() > with_a_name);
+    let (server, mode) = turning(ACCEPT);
+    let session = Session::of(&server, &format!("{SHORT}ignore_connection_error=yes\n"));
+    let otp = json!({"otp": "123456"});
+    let about_alice =
+        || server.asked().iter().filter(|asked| asked.value(1) == Some(b"alice".as_slice())).count();
+    assert_accepted(&at(&session, "1000", &otp), "radius otp");
+    assert_eq!(about_alice(), 1);
+    mode.store(SILENT, Ordering::SeqCst);
+    assert_denied(&at(&session, "2000", &otp), UNREACHABLE, "no answer");
+    assert_eq!(about_alice(), 3, "the request and its repetition");
+    // The next logins ask the harmless question first, and send no code.
+    assert_denied(
+        &at(&session, "2030", &otp),
+        UNREACHABLE,
+        "no answer for 30 s; this counts as an outage after 60 s",
+    );
+    assert_accepted(&at(&session, "2060", &otp), "ignore_connection_error");
+    assert_eq!(about_alice(), 3);
+}
+
+#[test]
+fn the_answer_to_a_challenge_at_a_silent_server_begins_the_time_of_the_silence_anew() {
+    let (server, mode) = turning(ACCEPT);
+    let more = format!("{SHORT}ignore_connection_error=yes\nchallenge_validity=900\n");
+    let mut session = Session::of(&server, &more);
+    let otp = json!({"otp": "123456"});
+    assert_accepted(&at(&session, "1000", &otp), "radius otp");
+    mode.store(CHALLENGE, Ordering::SeqCst);
+    let open = at(&session, "1500", &otp).response()["cookie"].clone();
+    mode.store(SILENT, Ordering::SeqCst);
+    assert_denied(&at(&session, "2000", &otp), UNREACHABLE, "no answer");
+    session.cookie = open;
+    assert_denied(&at(&session, "2050", &json!({"radius_password": "1"})), UNREACHABLE, "no answer");
     session.cookie = json!({});
-    // The next login asks the harmless question first, and is let in without a code on the way.
-    assert_accepted(&session.otp("123456"), "ignore_connection_error");
-    let again = silent.asked().iter().filter(|asked| asked.value(1) == Some(b"alice".as_slice())).count();
-    assert_eq!(again, 2);
+    for clock in ["2060", "2109"] {
+        assert_denied(&at(&session, clock, &otp), UNREACHABLE, "counts as an outage after 60 s");
+    }
+    assert_accepted(&at(&session, "2112", &otp), "ignore_connection_error");
 }

@@ -101,18 +101,6 @@ fn the_local_tokens_answer_when_all_servers_are_unreachable_and_only_then() {
 }
 
 #[test]
-fn with_a_fallback_a_server_that_was_down_is_not_asked_until_its_time_is_over() {
-    let only = hangs_up();
-    let site = site("fallback=local\n", &[&address(&only)], "");
-    // It may have taken what was typed.
-    site.say_at("1000", "local").assert_denied(UNREACHABLE, 0);
-    for (clock, asked) in [("1001", 2), ("1029", 2), ("1030", 3)] {
-        assert_eq!(by(&site.say_at(clock, "local")), "local", "{clock}");
-        assert_eq!((codes(&only), only.requests().len()), (1, asked), "{clock}");
-    }
-}
-
-#[test]
 fn a_dialogue_that_the_fallback_began_is_the_fallbacks_to_the_end() {
     let service = service("123456");
     let mut site = site("fallback=local\nretry_after=1\n", &[NOBODY], "");

@@ -4,6 +4,7 @@
 #![expect(clippy::panic, reason = "a test that cannot go on has failed")]
 #![expect(clippy::indexing_slicing, reason = "a JSON value that lacks a member is null, and a test may fail")]
 
+mod busy;
 mod failover;
 mod forward;
 #[expect(dead_code, reason = "other tests use the rest")]

@@ -11,7 +11,8 @@ mod wire;
 use secrecy::SecretString;
 
 use super::dialogue::{self, Accepted, Dialogue, Push, Server, User, Verdict};
-use super::servers::{Harmless, Repeat, Servers};
+use super::servers::{Harmless, Servers};
+use super::turns::Repeat;
 use super::{Answer, MfaClient, MfaError, Naming, Subject, Tools};
 use crate::config::settings::{Opt, SettingError};
 use crate::finding::Finding;
@@ -145,6 +146,10 @@ impl MfaClient for LinOtp<'_> {
 
     fn ignore_connection_error(&self) -> bool {
         self.ignore_connection_error
+    }
+
+    fn check_health(&self) {
+        self.servers.check_health();
     }
 
     fn probe(&self) -> Vec<Finding> {

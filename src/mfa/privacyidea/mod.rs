@@ -16,7 +16,8 @@ use zeroize::Zeroizing;
 
 use self::offline::{Hand, Offline};
 use super::dialogue::{self, Dialogue, Push, Server, User, Verdict};
-use super::servers::{Harmless, Repeat, Servers};
+use super::servers::{Harmless, Servers};
+use super::turns::Repeat;
 use super::{Answer, MfaClient, MfaError, Naming, Subject, Tools, garbled};
 use crate::config::settings::{Opt, SettingError};
 use crate::finding::Finding;
@@ -241,6 +242,10 @@ impl MfaClient for PrivacyIdea<'_> {
 
     fn ignore_connection_error(&self) -> bool {
         self.ignore_connection_error
+    }
+
+    fn check_health(&self) {
+        self.servers.check_health();
     }
 
     fn probe(&self) -> Vec<Finding> {

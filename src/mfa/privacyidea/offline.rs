@@ -18,7 +18,7 @@ use super::PrivacyIdea;
 use super::passlib::Hash;
 use super::wire::{self, OfflineItem};
 use crate::mfa::dialogue::{Accepted, User, Verdict};
-use crate::mfa::{ConfirmedOutage, MfaError, Tools, envelope, garbled};
+use crate::mfa::{MfaError, Tools, envelope, garbled};
 use crate::store::{OfflineChange, OfflineCodes, OfflineKey, StoreError};
 use crate::token::elsewhere::CodeKind;
 
@@ -136,7 +136,7 @@ impl Offline<'_> {
     }
 
     /// Uses a code up because no server answers.
-    fn spend(&self, found: &Found, _: &ConfirmedOutage) -> Result<Verdict, MfaError> {
+    fn spend(&self, found: &Found) -> Result<Verdict, MfaError> {
         let spent = self.tools.store.change_offline_codes(&found.key, |kept| {
             match kept.filter(|(_, failures)| *failures < MAX_FAILURES) {
                 Some((plain, _)) => without(&found.key, plain, found.counter, None),
@@ -216,13 +216,10 @@ impl PrivacyIdea<'_> {
                 offline.withdraw(found)?;
                 Ok(Verdict::Rejected(reason))
             }
-            Err(MfaError::Outage(confirmed)) => offline.spend(found, &confirmed),
-            // The code holds whatever the server says, and it is used up before it counts. So it does not matter whether
-            // the server took the request, but it does whether it is down: it may not stand behind the code any more.
-            Err(error @ MfaError::ServiceUnreachable { .. }) => match self.servers.all_down() {
-                Some(confirmed) => offline.spend(found, &confirmed),
-                None => Err(error),
-            },
+            Err(MfaError::Outage(_)) => offline.spend(found),
+            // The code is right whatever the server says, and it is used up before it counts. So it does not matter
+            // whether the server took the request, but it does whether it answers: it may have withdrawn the code.
+            Err(MfaError::ServiceUnreachable { .. }) if self.servers.are_down() => offline.spend(found),
             Err(error) => Err(error),
         }
     }

@@ -5,12 +5,13 @@
 //! outage, and nothing that `fallback` and `ignore_connection_error` are about.
 //!
 //! A request that was sent and not refused by the network may have arrived. It may have used a one-time code up, or
-//! started a push, so no other server gets it. Whether the server is down, a second question shows ([`Manner::is_alive`]):
+//! started a push, so no other server gets it. Whether the server is down, a second question shows ([`Manner::life`]):
 //! a server may as well be silent because the home server of the user's realm is. One that is down is remembered, and the
 //! user's next attempt, with a new code, begins with another. A request is sent again to the same server only, with the same identifier
 //! and authenticator, so that the server knows it as the same (RFC 5080 section 2.2.2).
 
 use std::io;
+use std::net::SocketAddr;
 use std::time::Duration;
 
 use secrecy::{ExposeSecret, SecretString};
@@ -18,9 +19,11 @@ use secrecy::{ExposeSecret, SecretString};
 use super::packet::{MAX_PACKET, Reply, Sent, Unusable};
 use crate::clock::Budget;
 use crate::logging::{Level, Log};
-use crate::mfa::servers::Missed;
+use crate::mfa::outage::Life;
+use crate::mfa::turns::Missed;
 use crate::mfa::{MfaError, Reason};
-use crate::net::udp::{self, Link, Peer};
+use crate::net;
+use crate::net::udp::{Link, Peer};
 
 /// Says what became of a request. The server's name is for the log.
 #[derive(Debug, thiserror::Error)]
@@ -98,7 +101,7 @@ impl Manner<'_> {
                 Ok(None) => {}
                 Err(Wrong::Signed(unusable)) => return Err(Lost::Unusable(peer.name().to_owned(), unusable)),
                 Err(Wrong::Network(error)) if heard.is_none() => {
-                    let arrived = round > 0 || !udp::says_that_nothing_arrived(&error);
+                    let arrived = round > 0 || !net::is_refused(&error);
                     let name = peer.name().to_owned();
                     return Err(if arrived {
                         Lost::Broken(name, error)
@@ -146,34 +149,35 @@ impl Manner<'_> {
     }
 }
 
-/// Whether there is a sign of life at an address.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Sign {
-    Alive,
-    Silent,
-}
-
 impl Manner<'_> {
     /// Sends questions that contain nothing the user typed, and waits for any datagram of the server. Whether it is signed
     /// does not matter: it only prevents that the server counts as down.
-    pub(super) fn is_alive(&self, peer: &Peer, questions: &[Sent], time: Budget<'_>) -> io::Result<Sign> {
-        let mut room = [0_u8; MAX_PACKET];
-        for address in peer.addresses(time)? {
-            let Ok(link) = Link::open(address) else { continue };
-            // Twice, because a datagram may be lost. The second wait has what is left.
-            for part in [2_u32, 1] {
-                let wait = time.at_most(time.remaining().checked_div(part).unwrap_or_default());
-                let sent = questions.iter().try_for_each(|question| link.send(&question.bytes, wait));
-                match sent.and_then(|()| link.receive(&mut room, wait)) {
-                    Ok(Some(_)) => return Ok(Sign::Alive),
-                    Ok(None) => {}
-                    // The port is closed, or there is no route.
-                    Err(_) => break,
-                }
-            }
-        }
-        Ok(Sign::Silent)
+    pub(super) fn life(&self, peer: &Peer, questions: &[Sent], time: Budget<'_>) -> Life {
+        // A name that is not resolved leads nowhere, but that is no answer of the server's host.
+        let Ok(addresses) = peer.addresses(time) else { return Life::Silent };
+        Life::of_all(addresses.into_iter().map(|address| life_at(address, questions, time)))
     }
+}
+
+fn life_at(address: SocketAddr, questions: &[Sent], time: Budget<'_>) -> Life {
+    let of_error = |error: &io::Error| if net::is_refused(error) { Life::Refused } else { Life::Silent };
+    let mut room = [0_u8; MAX_PACKET];
+    let link = match Link::open(address) {
+        Ok(link) => link,
+        Err(error) => return of_error(&error),
+    };
+    // Twice, because a datagram may be lost. The second wait has what is left.
+    for part in [2_u32, 1] {
+        let wait = time.at_most(time.remaining().checked_div(part).unwrap_or_default());
+        let sent = questions.iter().try_for_each(|question| link.send(&question.bytes, wait));
+        match sent.and_then(|()| link.receive(&mut room, wait)) {
+            Ok(Some(_)) => return Life::Up,
+            Ok(None) => {}
+            // The port is closed, or there is no route.
+            Err(error) => return of_error(&error),
+        }
+    }
+    Life::Silent
 }
 
 enum Wrong {

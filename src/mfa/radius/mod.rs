@@ -12,7 +12,7 @@ use self::challenge::Open;
 use self::exchange::Manner;
 use self::packet::{Authenticator, Code, Reply, Request, Sent, Unfit, kind};
 use super::outage;
-use super::servers::{Repeat, Turns};
+use super::turns::{Repeat, Turns};
 use super::{Answer, Factor, MfaClient, MfaError, Naming, Reason, Subject, Tools, garbled, rejected};
 use crate::config::settings::{Opt, SettingError};
 use crate::finding::Finding;
@@ -188,7 +188,11 @@ impl<'a> Radius<'a> {
             return self.turns.ask(Repeat::Never, &self.peers, Peer::name, ask, |peer| self.life(peer));
         };
         match self.peers.iter().find(|peer| peer.name() == open.server) {
-            Some(peer) => ask(peer).map_err(|missed| missed.error.not_ignored()),
+            Some(peer) => {
+                let asked = ask(peer);
+                self.turns.note_request(peer.name())?;
+                asked.map_err(|missed| missed.error.not_ignored())
+            }
             None => Err(garbled("the server of this challenge is no longer configured")),
         }
     }
@@ -294,6 +298,10 @@ impl MfaClient for Radius<'_> {
 
     fn ignore_connection_error(&self) -> bool {
         self.ignore_connection_error
+    }
+
+    fn check_health(&self) {
+        self.turns.check_health(&self.peers, Peer::name, |peer| self.life(peer));
     }
 
     fn probe(&self) -> Vec<Finding> {

@@ -8,7 +8,7 @@ use data_encoding::HEXLOWER;
 use secrecy::ExposeSecret;
 
 use super::Radius;
-use super::exchange::{Lost, Sign};
+use super::exchange::Lost;
 use super::packet::{Code, Request, Sent, Unfit, Unusable, kind};
 use crate::finding::{Finding, Grade};
 use crate::logging::Chain;
@@ -80,11 +80,7 @@ impl Radius<'_> {
         if time.remaining() < LEAST {
             return Life::Unknown;
         }
-        match self.manner.is_alive(peer, &[status, stranger], time) {
-            Ok(Sign::Alive) => Life::Up,
-            // A name that is not resolved leads nowhere.
-            Ok(Sign::Silent) | Err(_) => Life::Down,
-        }
+        self.manner.life(peer, &[status, stranger], time)
     }
 
     /// Makes a request about somebody who does not exist.

@@ -13,7 +13,8 @@ use secrecy::{ExposeSecret, SecretString};
 use zeroize::Zeroizing;
 
 use self::wire::{Key, Said};
-use super::servers::{Harmless, Repeat, Servers};
+use super::servers::{Harmless, Servers};
+use super::turns::Repeat;
 use super::{Answer, Factor, MfaClient, MfaError, Naming, Reason, Subject, Tools, garbled, rejected};
 use crate::config::ini::DEFAULT;
 use crate::config::settings::{At, Opt, SettingError, Settings};
@@ -170,6 +171,10 @@ impl MfaClient for Yubico<'_> {
 
     fn ignore_connection_error(&self) -> bool {
         self.ignore_connection_error
+    }
+
+    fn check_health(&self) {
+        self.servers.check_health();
     }
 
     fn probe(&self) -> Vec<Finding> {

@@ -100,10 +100,14 @@ pub(super) fn connections(
     let rows = Rows { database, now: now.as_micros() };
     let counts = vec![
         rows.counted("sessions open", "connections", "?1 = ?1"),
-        rows.counted("servers that did not answer", "servers_down", "?1 = ?1"),
+        rows.counted(
+            "servers that did not answer",
+            "servers",
+            "?1 = ?1 AND finding IN ('silent', 'refused')",
+        ),
     ];
     rows.content(counts, findings);
-    rows.clock(&[("sessions", "connections", "opened"), ("servers", "servers_down", "since")], findings);
+    rows.clock(&[("sessions", "connections", "opened"), ("servers", "servers", "asked")], findings);
     let mut left = Vec::new();
     if let Some(age) = max_age {
         let before = now.plus_seconds(-age).as_micros();

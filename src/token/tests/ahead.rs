@@ -138,8 +138,8 @@ fn an_authentication_and_an_outage_of_a_clock_that_was_ahead_count_for_nothing()
     };
     site.wait(AHEAD);
     site.store().remember_authentication(&key, person.count_key(), limits).unwrap();
-    site.store().mark_server_down("http").unwrap();
+    site.store().note_server("http", crate::store::ServerFinding::Silent).unwrap();
     site.wait(-AHEAD);
     assert!(!site.store().use_authentication(&key, limits).unwrap());
-    assert_eq!(site.store().server_down("http").unwrap(), None);
+    assert_eq!(site.store().server_health("http").unwrap(), None);
 }

@@ -1,0 +1,57 @@
+//! Why a provider gave no answer.
+
+use super::{ConfirmedOutage, Reason};
+use crate::config::settings::SettingError;
+use crate::store::StoreError;
+
+/// Says why a provider found out nothing.
+#[derive(Debug, thiserror::Error)]
+pub enum MfaError {
+    /// Somebody answered what makes no sense (SDK: `MFACommunicationError`).
+    #[error("communication error: {reason}")]
+    CommunicationError {
+        /// What makes no sense.
+        reason: Reason,
+        /// What led to it.
+        #[source]
+        source: Option<Box<dyn std::error::Error>>,
+    },
+    /// A request was not answered (SDK: `MFAServiceUnreachable`). That the service is down is not known, or a server may
+    /// have taken what the user typed, so it is a denial whatever the configuration says.
+    #[error("service unreachable: {reason}")]
+    ServiceUnreachable {
+        /// Who did not answer.
+        reason: String,
+        /// What led to it.
+        #[source]
+        source: Option<Box<dyn std::error::Error>>,
+    },
+    /// The service is down, a second question confirmed it, and no server can have taken what the user typed. Only this
+    /// is what `ignore_connection_error` and `[mfa] fallback` are about.
+    #[error(transparent)]
+    Outage(ConfirmedOutage),
+    /// The store of the local tokens cannot be used.
+    #[error("local tokens")]
+    Store(#[from] StoreError),
+    /// An option is unusable.
+    #[error("configuration")]
+    Setting(#[from] SettingError),
+}
+
+impl MfaError {
+    /// Turns an outage into an error that is never ignored, because a dialogue has begun or approvals are required.
+    pub(super) fn not_ignored(self) -> Self {
+        match self {
+            Self::Outage(confirmed) => confirmed.into_error(),
+            error @ (Self::CommunicationError { .. }
+            | Self::ServiceUnreachable { .. }
+            | Self::Store(_)
+            | Self::Setting(_)) => error,
+        }
+    }
+}
+
+/// Makes the error for an answer that makes no sense.
+pub(super) fn garbled(reason: impl Into<Reason>) -> MfaError {
+    MfaError::CommunicationError { reason: reason.into(), source: None }
+}

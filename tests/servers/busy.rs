@@ -1,0 +1,183 @@
+//! What a user can do to a server by logging in: keep it busy, so that it answers nothing for a while. No outage comes of
+//! that.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use serde_json::json;
+
+use crate::support::PROGRAM;
+use crate::support::service::{NOBODY, Service, reply};
+use crate::{Site, UNREACHABLE, by, codes};
+
+/// A service that takes a code, and answers nothing but 503 while it is busy; `looks` is its answer to a harmless question.
+struct Busy {
+    service: Service,
+    is_busy: Arc<AtomicBool>,
+}
+
+impl Busy {
+    fn new(looks: u16) -> Self {
+        let is_busy = Arc::new(AtomicBool::new(false));
+        let busy = Arc::clone(&is_busy);
+        let service = Service::plain(move |connection| {
+            while let Some(request) = connection.request() {
+                let is_login = request.line.starts_with("POST");
+                let status = match (busy.load(Ordering::SeqCst), is_login) {
+                    (true, _) => 503,
+                    (false, true) => 200,
+                    (false, false) => looks,
+                };
+                let is_right = request.json()["otp"] == "123456";
+                let answer = json!({"result": if is_right { "ACCEPT" } else { "DENY" }});
+                connection.send(reply(status, "application/json", answer.to_string()));
+            }
+        });
+        Self { service, is_busy }
+    }
+
+    fn set(&self, is_busy: bool) {
+        self.is_busy.store(is_busy, Ordering::SeqCst);
+    }
+
+    /// The ways to do without the service, each with what an accepted login says of it.
+    fn sites(&self) -> [(Site, &'static str); 2] {
+        let site = |mfa: &str, more: &str| {
+            let url = self.service.address;
+            let site =
+                Site::new(&format!("[mfa]\nprovider=http\n{mfa}[http]\nserver_url=http://{url}\n{more}"));
+            site.token("enroll --type spass --serial S1 --user alice --pin local");
+            site
+        };
+        [
+            (site("", "ignore_connection_error=yes\n"), "ignore_connection_error"),
+            (site("fallback=local\n", ""), "local"),
+        ]
+    }
+
+    /// Counts the questions without a code.
+    fn looks(&self) -> usize {
+        self.service.requests().len() - codes(&self.service)
+    }
+}
+
+#[test]
+fn a_server_that_is_silent_for_a_while_is_down_only_if_nothing_but_harmless_questions_was_sent_meanwhile() {
+    for way in 0..2 {
+        let busy = Busy::new(404);
+        let (site, by_what) = &busy.sites()[way];
+        assert_eq!(by(&site.say_at("1000", "123456")), "http otp");
+        busy.set(true);
+        let sent = codes(&busy.service);
+        for clock in ["2000", "2001", "2030", "2057"] {
+            site.say_at(clock, "local").assert_denied(UNREACHABLE, 0);
+        }
+        // Only the first login was sent.
+        assert_eq!(codes(&busy.service), sent + 1);
+        assert_eq!(by(&site.say_at("2060", "local")), *by_what);
+        // It answers again, so the next silence begins anew.
+        busy.set(false);
+        assert_eq!(by(&site.say_at("2070", "123456")), "http otp");
+        busy.set(true);
+        for clock in ["2080", "2130", "2137"] {
+            site.say_at(clock, "local").assert_denied(UNREACHABLE, 0);
+        }
+        assert_eq!(by(&site.say_at("2140", "local")), *by_what);
+    }
+}
+
+#[test]
+fn many_logins_ask_a_silent_server_at_most_once_in_two_seconds() {
+    let busy = Busy::new(404);
+    let [(site, _), _] = &busy.sites();
+    assert_eq!(by(&site.say_at("1000", "123456")), "http otp");
+    busy.set(true);
+    site.say_at("2000", "123456").assert_denied(UNREACHABLE, 0);
+    let asked = busy.looks();
+    for tenth in 0..80 {
+        let clock = format!("20{:02}.{}", tenth / 10, tenth % 10);
+        site.say_at(&clock, "123456").assert_denied(UNREACHABLE, 0);
+    }
+    assert_eq!(busy.looks() - asked, 3, "at 2002, 2004 and 2006");
+    assert_eq!(codes(&busy.service), 2);
+}
+
+#[test]
+fn a_server_that_never_answered_the_harmless_question_is_never_known_to_be_down() {
+    for way in 0..2 {
+        let busy = Busy::new(503);
+        let (site, _) = &busy.sites()[way];
+        let ended = site.say_at("1000", "123456");
+        assert_eq!(by(&ended), "http otp");
+        ended.assert_logged(&["answers logins, but not the harmless question"]);
+        // It is told once a day, and costs one question.
+        let looks = busy.looks();
+        assert!(!site.say_at("1001", "123456").stderr.contains("harmless question"));
+        assert_eq!(busy.looks(), looks);
+        busy.set(true);
+        site.say_at("2000", "local").assert_denied(UNREACHABLE, 0);
+        for clock in ["2100", "3000", "9000", "90000"] {
+            let ended = site.say_at(clock, "local");
+            ended.assert_denied(UNREACHABLE, 0);
+            assert!(ended.stderr.contains("has not answered the harmless question before"), "{ended:?}");
+        }
+    }
+}
+
+#[test]
+fn a_proof_of_yesterday_is_asked_for_again_at_an_accepted_login() {
+    let busy = Busy::new(404);
+    let [(site, _), _] = &busy.sites();
+    for (clock, looks) in [("1000", 1), ("1001", 1), ("87399", 1), ("87401", 2)] {
+        assert_eq!(by(&site.say_at(clock, "123456")), "http otp");
+        site.say_at(clock, "000000").assert_denied("N/A", 0);
+        assert_eq!(busy.looks(), looks, "{clock}");
+    }
+}
+
+#[test]
+fn questions_with_more_than_an_hour_between_them_do_not_belong_to_one_outage() {
+    let busy = Busy::new(404);
+    let [(site, _), _] = &busy.sites();
+    assert_eq!(by(&site.say_at("1000", "123456")), "http otp");
+    busy.set(true);
+    for clock in ["2000", "5601", "9202"] {
+        site.say_at(clock, "123456").assert_denied(UNREACHABLE, 0);
+    }
+    assert_eq!(by(&site.say_at("9262", "123456")), "ignore_connection_error");
+}
+
+#[test]
+fn a_clock_that_went_back_makes_no_outage_longer() {
+    let busy = Busy::new(404);
+    let [(site, _), _] = &busy.sites();
+    assert_eq!(by(&site.say_at("1000", "123456")), "http otp");
+    busy.set(true);
+    site.say_at("5000", "123456").assert_denied(UNREACHABLE, 0);
+    site.say_at("4000", "123456").assert_denied(UNREACHABLE, 0);
+    site.say_at("4059", "123456").assert_denied(UNREACHABLE, 0);
+    assert_eq!(by(&site.say_at("4061", "123456")), "ignore_connection_error");
+}
+
+#[test]
+fn without_state_only_a_refused_connection_is_ignored() {
+    let busy = Busy::new(503);
+    let ignoring = |address: &str| {
+        format!("[mfa]\nprovider=http\n[http]\nserver_url=http://{address}\nignore_connection_error=yes\n")
+    };
+    let invocation = |configuration: &str| {
+        let more = json!({"key_value_pairs": {"otp": "123456"}});
+        crate::authenticate(configuration, more).to_string()
+    };
+    let site = Site::new("");
+    busy.set(true);
+    let run = |address: &str| {
+        let mut command = site.place.command(PROGRAM);
+        command.env_remove("SCB_PLUGIN_STATE_DIRECTORY").env_remove("EPHEMERAL_PLUGIN_STATE_DIRECTORY");
+        crate::support::run(command, invocation(&ignoring(address)))
+    };
+    for _ in 0..2 {
+        run(&busy.service.address.to_string()).assert_denied(UNREACHABLE, 0);
+    }
+    assert_eq!(by(&run(NOBODY)), "ignore_connection_error");
+}
