@@ -5,6 +5,7 @@ builds first.
 """
 
 import argparse
+import hashlib
 import json
 import os
 import platform
@@ -96,7 +97,9 @@ def install() -> None:
     shutil.rmtree(PACKAGE_FOLDER, ignore_errors=True)
     shutil.copytree(ROOT / "package/sps_plugin", PACKAGE_FOLDER / "sps_plugin")
     shutil.copy(ROOT / "package/aa/main.py", PACKAGE_FOLDER)
-    shutil.copy(RELEASE / "sps-plugin", PACKAGE_FOLDER)
+    binary = Path(shutil.copy(RELEASE / "sps-plugin", PACKAGE_FOLDER))
+    digest = hashlib.sha256(binary.read_bytes()).hexdigest()
+    binary.with_name("sps-plugin.sha256").write_text(f"{digest}\n", encoding="ascii")
 
 
 def token_programs() -> tokens.Programs:

@@ -86,9 +86,9 @@ pub fn run(edge: Edge<'_>) -> Outcome {
     Outcome { stdout: terminal::guarded(&stdout), status }
 }
 
-/// Returns every option that the program reads, module by module.
-pub fn known_options() -> impl Iterator<Item = &'static Opt> + Clone {
-    let lists: [&'static [Opt]; 7] = [
+/// Every option that the program reads, module by module.
+static KNOWN_OPTIONS: [&[&[Opt]]; 8] = [
+    &[
         answer::OPTIONS,
         config::settings::OPTIONS,
         directory::user_list::OPTIONS,
@@ -96,15 +96,17 @@ pub fn known_options() -> impl Iterator<Item = &'static Opt> + Clone {
         net::OPTIONS,
         policies::OPTIONS,
         store::OPTIONS,
-    ];
-    lists
-        .into_iter()
-        .chain(access::OPTIONS)
-        .chain(net::PROXY_OPTIONS)
-        .chain(ldap::OPTIONS)
-        .chain(pipeline::OPTIONS)
-        .chain(mfa::OPTIONS)
-        .chain(credentials::OPTIONS)
-        .chain(credentials::VAULT_OPTIONS)
-        .flatten()
+    ],
+    &access::OPTIONS,
+    &net::PROXY_OPTIONS,
+    &ldap::OPTIONS,
+    &pipeline::OPTIONS,
+    &mfa::OPTIONS,
+    &credentials::OPTIONS,
+    &credentials::VAULT_OPTIONS,
+];
+
+/// Returns every option that the program reads, module by module.
+pub fn known_options() -> impl Iterator<Item = &'static Opt> + Clone {
+    KNOWN_OPTIONS.into_iter().flatten().copied().flatten()
 }

@@ -21,7 +21,8 @@ const NEAR: f64 = 0.8;
 pub fn unknown_names<'a>(ini: &Ini, known: impl Iterator<Item = &'a Opt> + Clone) -> Vec<Unknown> {
     let mut found = Vec::new();
     for section in ini.sections() {
-        if !known.clone().any(|opt| opt.matches_section(section)) {
+        let here: Vec<_> = known.clone().filter(|opt| opt.matches_section(section)).collect();
+        if here.is_empty() {
             let nearest = nearest(section, known.clone().map(|opt| opt.section));
             found.push(Unknown {
                 name: format!("[{section}]"),
@@ -30,13 +31,12 @@ pub fn unknown_names<'a>(ini: &Ini, known: impl Iterator<Item = &'a Opt> + Clone
             continue;
         }
         for option in ini.options(section) {
-            if ini.has_option("DEFAULT", option) || known.clone().any(|opt| opt.matches(section, option)) {
+            if ini.has_option("DEFAULT", option) || here.iter().any(|opt| opt.matches(section, option)) {
                 continue;
             }
-            let here = known.clone().filter(|opt| opt.matches_section(section)).map(|opt| opt.option);
             found.push(Unknown {
                 name: format!("[{section}] {option}"),
-                nearest: nearest(option, here).map(str::to_owned),
+                nearest: nearest(option, here.iter().map(|opt| opt.option)).map(str::to_owned),
             });
         }
     }

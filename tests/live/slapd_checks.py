@@ -372,7 +372,7 @@ def the_login(site: Site) -> None:
 
 @checks.check
 def outages(site: Site) -> None:
-    """A server that is down, slow or gone in mid-answer is an outage; the next one is asked."""
+    """A server that is down or slow is an outage; one that breaks off has answered badly."""
     directory = site.directory
     nobody = f"ldaps://127.0.0.1:{free_port()}"
     directory.login("alice", "alicepw", url=nobody).denied(UNREACHABLE)
@@ -381,11 +381,17 @@ def outages(site: Site) -> None:
         for most in (0, 10, 30, 60):
             relay = Relay(site.plain_port, most, hangs_up)
             url = f"ldap://127.0.0.1:{relay.port}"
-            directory.login("alice", "alicepw", url=url, timeout="1").denied(UNREACHABLE)
+            alone = directory.login("alice", "alicepw", url=url, timeout="1")
             both = f"{url}, {site.slapd.plain}"
             answer = directory.login("alice", "alicepw", url=both, timeout="1")
-            if most < 60:
-                answer.accepted("ldap")
+            if hangs_up and most > 0:
+                alone.denied(COMMUNICATION)
+                expect("it breaks off" in alone.log, "another reason", alone)
+                answer.denied(COMMUNICATION)
+            else:
+                alone.denied(UNREACHABLE)
+                if most < 60:
+                    answer.accepted("ldap")
             more = "[ldap_server]\nname = dir\n[whitelist source=ldap_server_group]\n"
             more += "allow = all_users\nexcept = admins\n"
             answer = directory.login("bob", "x", more, url=url, timeout="1")
