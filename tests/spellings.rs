@@ -114,6 +114,14 @@ const HOSTS: &[Spelling] = &[
     ("db1.example.org\u{3002}", Same),
     ("db1\u{ff0e}example\u{ff0e}org", Same),
     ("\u{ff44}\u{ff42}1.example.org", Same),
+    ("db1..example.org", Unclear),
+    (".db1.example.org", Unclear),
+    ("db1.example.org:22", Unclear),
+    ("[db1.example.org]", Unclear),
+    ("db1.example.org%eth0", Unclear),
+    ("ssh://db1.example.org", Unclear),
+    ("root@db1.example.org", Unclear),
+    ("db1.example.org/", Unclear),
     ("db1.example.org ", Unclear),
     ("\u{a0}db1.example.org", Unclear),
     ("db1.example.org\u{200b}", Unclear),
@@ -327,6 +335,102 @@ fn an_exact_credential_entry_answers_for_every_spelling_of_its_host_and_no_patte
             Perhaps | Unclear => json!(null),
         };
         assert_eq!(got, wanted, "{host:?}");
+    }
+}
+
+/// A place with these entries for root, each of which has its asset as its password.
+fn with_entries(assets: &[&str]) -> Place {
+    let place = Place::new();
+    for asset in assets {
+        let words = ["credential", "set", "--account", "root", "--asset", asset, "--password-stdin"];
+        let set = place.run(&words, format!("{asset}\n"));
+        assert_eq!(set.status, Some(0), "{set:?}");
+    }
+    place
+}
+
+fn passwords(place: &Place, text: &str, arguments: Value) -> (Value, String) {
+    let text = format!("[credentials]\nprovider=local\n{text}");
+    let mut invocation = credential_hook("get_password_list", &text, arguments);
+    invocation["appliance"] = json!({});
+    let ended = place.hook(&invocation);
+    (ended.response()["passwords"][0].clone(), ended.stderr.clone())
+}
+
+#[test]
+fn an_address_in_a_form_that_is_not_clear_reaches_no_credential_entry() {
+    let place = with_entries(&["*", "10.0.0.1", "fe80::1"]);
+    for (host, wanted) in [
+        ("10.0.0.1", json!("10.0.0.1")),
+        ("::ffff:10.0.0.1", json!("10.0.0.1")),
+        ("[fe80:0::1]", json!("fe80::1")),
+        ("FE80::1", json!("fe80::1")),
+        ("10.0.0.2", json!("*")),
+        ("10.1", json!(null)),
+        ("10.0.1", json!(null)),
+        ("010.0.0.1", json!(null)),
+        ("0x0a.0.0.1", json!(null)),
+        ("0xA000001", json!(null)),
+        ("10.0.0.0x1", json!(null)),
+        ("10.0.0.0x", json!(null)),
+        ("167772161", json!(null)),
+        ("01200000001", json!(null)),
+        ("10.0.0.01", json!(null)),
+        ("10.0.0.1.1", json!(null)),
+        ("\u{ff11}0.1", json!(null)),
+        ("10.1.", json!(null)),
+        ("10.0.0.1:22", json!(null)),
+        ("10.0.0.1%1", json!(null)),
+        ("10.0.0.1/32", json!(null)),
+        ("[10.0.0.1]", json!(null)),
+        ("fe80::1%eth0", json!(null)),
+        ("[fe80::1%25eth0]", json!(null)),
+        ("[fe80::1]:22", json!(null)),
+        ("fe80::1.", json!("fe80::1")),
+        ("10.0.0.1.", json!("10.0.0.1")),
+    ] {
+        let (got, log) =
+            passwords(&place, "[assets]\ngenerator=hostname\n", json!({"server_hostname": host}));
+        assert_eq!(got, wanted, "{host:?}");
+        assert_eq!(log.contains("is not a host name or address"), wanted.is_null(), "{host:?} {log}");
+    }
+}
+
+#[test]
+fn an_exact_entry_for_either_name_of_the_machine_goes_before_every_pattern() {
+    for (entries, host, address, wanted) in [
+        (&["*", "10.0.0.1"][..], "db1", "10.0.0.1", json!("10.0.0.1")),
+        (&["*", "10.0.0.1"], "db1", "::ffff:10.0.0.1", json!("10.0.0.1")),
+        (&["10.*", "db1"], "db1", "10.0.0.1", json!("db1")),
+        (&["10.*", "db1", "10.0.0.1"], "db1", "10.0.0.1", json!("db1")),
+        (&["*", "db1"], "db2", "10.0.0.1", json!("*")),
+        // The other name of the machine may be one with an entry of its own.
+        (&["*", "db1"], "db1:22", "10.0.0.1", json!(null)),
+        (&["*", "10.0.0.1"], "10.1", "10.0.0.1", json!("10.0.0.1")),
+        (&["*"], "10.1", "10.0.0.1", json!(null)),
+    ] {
+        let place = with_entries(entries);
+        for order in ["hostname, ip", "ip, hostname"] {
+            let text = format!("[assets]\ngenerator={order}\n");
+            let arguments = json!({"server_hostname": host, "server_ip": address});
+            let (got, log) = passwords(&place, &text, arguments);
+            let wanted =
+                if order == "ip, hostname" && entries.len() == 3 { &json!("10.0.0.1") } else { &wanted };
+            assert_eq!(&got, wanted, "{entries:?} {host} {order} {log}");
+        }
+    }
+}
+
+#[test]
+fn a_credential_entry_that_fits_no_host_is_not_made() {
+    let place = Place::new();
+    for asset in
+        ["10.1", "010.0.0.1", "db1:22", "fe80::1%eth0", "db1..lan", "*..lan", "ssh://*", "db 1", "*/x", ".*"]
+    {
+        let words = ["credential", "set", "--account", "root", "--asset", asset, "--password-stdin"];
+        let set = place.run(&words, "x\n");
+        assert_eq!(set.status, Some(2), "{asset}: {set:?}");
+        assert!(set.stderr.contains("is not a host name, an address or a pattern of them"), "{set:?}");
     }
 }
 

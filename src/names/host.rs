@@ -19,16 +19,23 @@ pub enum Host {
 }
 
 /// Says why a text is rejected as a host.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum HostError {
     /// Nothing, or only dots.
+    #[error("it is empty")]
     Empty,
     /// Over [`MAX_NAME`] bytes.
+    #[error("it is longer than {MAX_NAME} bytes")]
     TooLong,
     /// White space, control characters, or characters that are not displayed.
+    #[error("it contains white space or a character that is not printable")]
     Characters,
-    /// A label that has no form in DNS, or brackets without an address in them.
+    /// A label that has no form in DNS, a port, a zone, or brackets without an address in them.
+    #[error("it contains an empty label, a port, a zone or a character that host names do not have")]
     Form,
+    /// Numbers that `inet_aton` reads as another address than they show, such as `10.1` and `010.0.0.1`.
+    #[error("it ends in a number, but is not an address of four decimal numbers")]
+    Number,
 }
 
 impl Host {
@@ -70,7 +77,11 @@ impl Host {
         }
         let allowed = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_' | b'.');
         let is_name = name.bytes().all(allowed) && !name.starts_with('.') && !name.contains("..");
-        if is_name { Ok(Self::Name(name)) } else { Err(HostError::Form) }
+        match is_name {
+            true if ends_in_number(&name) => Err(HostError::Number),
+            true => Ok(Self::Name(name)),
+            false => Err(HostError::Form),
+        }
     }
 
     /// Returns the address, where it is one.
@@ -80,6 +91,14 @@ impl Host {
             Self::Name(_) => None,
         }
     }
+}
+
+/// Tells whether resolvers may read a name as an IPv4 address, because its last label is a number (WHATWG URL, "ends in
+/// a number"; POSIX `inet_addr`).
+fn ends_in_number(name: &str) -> bool {
+    let last = name.rsplit('.').next().unwrap_or_default();
+    let is_hexadecimal = |digits: &str| digits.bytes().all(|byte| byte.is_ascii_hexdigit());
+    last.bytes().all(|byte| byte.is_ascii_digit()) || last.strip_prefix("0x").is_some_and(is_hexadecimal)
 }
 
 /// Writes the one form.
