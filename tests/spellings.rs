@@ -100,8 +100,33 @@ const ACCOUNTS: &[Spelling] = &[
     ("root\u{200b}", Unclear),
     ("root\u{a0}", Unclear),
     ("HOST\\", Unclear),
+    ("DOM+root", Perhaps),
+    ("root+tag", Perhaps),
+    ("root%host", Perhaps),
+    ("root/admin", Perhaps),
+    ("HOST\\HOST\\root", Unclear),
+    ("root@a@b", Unclear),
+    ("root:x", Unclear),
+    ("root;x", Unclear),
+    ("root#1", Unclear),
+    ("root,x", Unclear),
+    ("root=x", Unclear),
+    ("root|x", Unclear),
+    ("root&x", Unclear),
+    ("root?", Unclear),
+    ("root*", Unclear),
+    ("root<x>", Unclear),
+    ("root[1]", Unclear),
+    ("\"root\"", Unclear),
+    ("root!", Unclear),
+    ("root~1", Unclear),
+    ("root\u{ff1a}x", Unclear),
+    ("root\u{2026}", Unclear),
     ("toor", Other),
     ("root2", Other),
+    ("root$", Other),
+    ("root admin", Other),
+    ("o'root", Other),
     ("root\\admin", Other),
 ];
 
@@ -140,9 +165,19 @@ const ADDRESSES: &[Spelling] = &[
     ("64:ff9b::a01:203", Same),
     ("[::ffff:10.1.2.3]", Same),
     ("10.1.2.4", Other),
-    ("::10.1.2.3", Other),
-    ("64:ff9b:1::10.1.2.3", Other),
     ("2001:db8::10.1.2.3", Other),
+];
+
+/// Addresses that contain `10.1.2.3`: what forbids looks into them, for what permits and counts they are addresses of their own.
+const CONTAINING: &[&str] = &[
+    "::10.1.2.3",
+    "::ffff:0:10.1.2.3",
+    "64:ff9b:1::10.1.2.3",
+    "64:ff9b:1:2:3:4:a01:203",
+    "2002:a01:203::",
+    "2002:0A01:0203:4::5",
+    "2001:0:4136:e378:8000:63bf:f5fe:fdfc",
+    "fe80::5efe:10.1.2.3",
 ];
 
 const NAMES: &str = "[names]\ndomains=CORP, corp.example.org\n";
@@ -258,6 +293,51 @@ fn a_rule_that_denies_means_every_spelling_and_one_that_accepts_the_certain_ones
             );
         }
     }
+}
+
+#[test]
+fn a_rule_that_denies_looks_into_addresses_that_contain_others_and_one_that_accepts_does_not() {
+    let deny = |condition: &str| {
+        format!("[access]\nprovider=rules\n[rule d]\n{condition}\naction=deny\n[rule a]\naction=accept\n")
+    };
+    let accept =
+        |condition: &str| format!("[access]\nprovider=rules\n[rule a]\n{condition}\naction=accept\n");
+    for condition in
+        ["networks=10.1.0.0/16", "networks=::ffff:10.1.0.0/112", "hosts=10.1.2.3", "hosts=10.1.*"]
+    {
+        for address in CONTAINING {
+            for rules in [deny(condition), accept(condition)] {
+                let arguments = json!({"server_hostname": "x.example.org", "server_ip": address});
+                assert_eq!(
+                    verdict(&Place::new(), &authorize(&rules, arguments)),
+                    "DENY",
+                    "{rules} {address}"
+                );
+            }
+        }
+        let arguments = json!({"server_hostname": "x.example.org", "server_ip": "2002:a02:203::"});
+        assert_eq!(verdict(&Place::new(), &authorize(&deny(condition), arguments)), "ACCEPT", "{condition}");
+    }
+}
+
+#[test]
+fn a_rule_that_denies_a_user_holds_for_names_that_may_be_read_in_two_ways() {
+    let rules = "[access]\nprovider=rules\n[rule d]\nusers=alice\naction=deny\n[rule a]\naction=accept\n";
+    for name in [
+        "DOM/alice",
+        "DOM+alice",
+        "alice%x",
+        "alice:x",
+        "alice#1",
+        "alice;x",
+        "alice,x",
+        "cn=alice",
+        "\"alice\"",
+    ] {
+        let got = verdict(&Place::new(), &authorize(rules, json!({"gateway_user": name})));
+        assert_eq!(got, "DENY", "{name}");
+    }
+    assert_eq!(verdict(&Place::new(), &authorize(rules, json!({"gateway_user": "bob"}))), "ACCEPT");
 }
 
 #[test]

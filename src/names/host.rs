@@ -1,13 +1,11 @@
 //! Machines, by name or address, in the one form in which they are compared.
 
 use std::fmt;
-use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
+use std::net::{IpAddr, Ipv6Addr};
 
 use super::MAX_NAME;
+use super::address::{address, canonical};
 use super::text::{is_hidden, nfkc};
-
-/// The prefix that NAT64 puts before an IPv4 address (RFC 6052), `64:ff9b::/96`.
-const NAT64: [u16; 6] = [0x64, 0xff9b, 0, 0, 0, 0];
 
 /// A machine: an address, or a name in lower case, with A-labels and without the dot at its end.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
@@ -108,26 +106,5 @@ impl fmt::Display for Host {
             Self::Address(address) => address.fmt(f),
             Self::Name(name) => f.write_str(name),
         }
-    }
-}
-
-/// Reads an address, with or without brackets, in its one form.
-pub fn address(text: &str) -> Option<IpAddr> {
-    let inner = text.strip_prefix('[').and_then(|rest| rest.strip_suffix(']')).unwrap_or(text);
-    inner.parse().ok().map(canonical)
-}
-
-/// Returns an address in its one form: an IPv4 address that is mapped into IPv6, or translated by NAT64, is that
-/// address.
-pub fn canonical(address: IpAddr) -> IpAddr {
-    match address.to_canonical() {
-        IpAddr::V6(address) => match address.segments() {
-            [a, b, c, d, e, f, high, low] if [a, b, c, d, e, f] == NAT64 => {
-                let (high, low) = (u32::from(high), u32::from(low));
-                Ipv4Addr::from_bits((high << 16) | low).into()
-            }
-            _ => address.into(),
-        },
-        address => address,
     }
 }
