@@ -372,6 +372,10 @@ fn a_pattern_that_can_fit_nothing_is_an_error_that_closes() {
         "hosts=db1 db2",
         "hosts=db1;db2",
         "hosts=*:ssh",
+        "hosts=db1*:db2*",
+        "hosts=a*!b",
+        "hosts=10.1",
+        "hosts=010.1.2.3",
         "protocols=sshd",
         "protocols=ssh rdp",
         "users=alice\u{200b}",
@@ -663,6 +667,47 @@ fn a_list_that_keeps_somebody_out_means_every_spelling() {
     for (name, is) in PEOPLE {
         let got = verdict(&Place::new(), &authenticate(&all_but, json!({"gateway_user": name})));
         assert_eq!(got == "ACCEPT", *is == Other, "{name:?}");
+    }
+    for name in ["DOM/alice", "DOM+alice", "alice%x", "alice:x", "alice#1", "alice;x", "alice,x", "alice=x"] {
+        let got = verdict(&Place::new(), &authenticate(&all_but, json!({"gateway_user": name})));
+        assert_ne!(got, "ACCEPT", "{name:?}");
+    }
+}
+
+#[test]
+fn a_list_that_was_meant_with_another_separator_is_an_error_that_names_option_and_entry() {
+    let user_list = |entry: &str| {
+        format!(
+            "[mfa]\nprovider=http\n[http]\nserver_url=http://127.0.0.1:9\n[whitelist source=user_list]\nname=l\n\
+             [user_list l]\nallow=all_users\nexcept={entry}\n"
+        )
+    };
+    let rule = |option: &str, entry: &str| {
+        format!(
+            "[access]\nprovider=rules\n[rule d]\n{option}={entry}\naction=deny\n[rule a]\naction=accept\n"
+        )
+    };
+    for separator in ["/", "+", "&", ":", "=", "!", "~", "|", ";", " and ", " & ", "\\\\", "\u{ff0c}"] {
+        let entry = format!("root{separator}oncall");
+        let mut asked =
+            vec![("[user_list l] except", authenticate(&user_list(&entry), json!({"gateway_user": "root"})))];
+        for option in ["users", "accounts", "hosts", "protocols", "networks"] {
+            asked.push((option, authorize(&rule(option, &entry), json!({}))));
+        }
+        let text = format!("[four_eyes]\nrealms=default:1\nconnections={entry}\n");
+        asked.push(("[four_eyes] connections", authenticate(&text, json!({}))));
+        for (option, invocation) in asked {
+            let ended = Place::new().hook(&invocation);
+            assert_eq!(
+                (ended.verdict().as_str(), ended.status),
+                ("DENY", Some(2)),
+                "{option} {entry}: {ended:?}"
+            );
+            assert!(
+                ended.stderr.contains(option) && ended.stderr.contains(&entry),
+                "{option} {entry}: {ended:?}"
+            );
+        }
     }
 }
 

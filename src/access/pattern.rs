@@ -148,7 +148,14 @@ impl HostPattern {
             let pattern = Pattern::new(&host.to_string()).ok()?;
             return Some(Self { pattern, is_address: host.address().is_some() });
         }
-        if !text.contains(GLOB) {
+        // A '!' that negates nothing, and one colon that is not in an address, separate two hosts.
+        let separates = |text: &str| {
+            let first = text.split(':').next().unwrap_or_default();
+            let is_hex = first.chars().all(|c| c.is_ascii_hexdigit());
+            let is_group = (first.len() == 4 && is_hex) || first.starts_with('*');
+            text.replace("[!", "").contains('!') || (text.matches(':').count() == 1 && !is_group)
+        };
+        if !text.contains(GLOB) || separates(text) {
             return None;
         }
         let text = fold(text).replace('\u{3002}', ".");

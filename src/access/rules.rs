@@ -15,12 +15,12 @@ use crate::config::settings::{At, Opt, SettingError, Settings};
 use crate::names::{self, Address};
 
 const PREFIX: &str = "rule ";
-const USERS: Opt = Opt::new("rule <name>", "users", "");
-const GROUPS: Opt = Opt::new("rule <name>", "groups", "").with_entries(Entries::Phrases);
-const HOSTS: Opt = Opt::new("rule <name>", "hosts", "");
-const NETWORKS: Opt = Opt::new("rule <name>", "networks", "");
-const PROTOCOLS: Opt = Opt::new("rule <name>", "protocols", "");
-const ACCOUNTS: Opt = Opt::new("rule <name>", "accounts", "");
+const USERS: Opt = Opt::new("rule <name>", "users", "").with_entries(Entries::Patterns);
+const GROUPS: Opt = Opt::new("rule <name>", "groups", "").with_entries(Entries::GroupPatterns);
+const HOSTS: Opt = Opt::new("rule <name>", "hosts", "").with_entries(Entries::Parsed);
+const NETWORKS: Opt = Opt::new("rule <name>", "networks", "").with_entries(Entries::Parsed);
+const PROTOCOLS: Opt = Opt::new("rule <name>", "protocols", "").with_entries(Entries::Parsed);
+const ACCOUNTS: Opt = Opt::new("rule <name>", "accounts", "").with_entries(Entries::Patterns);
 const DAYS: Opt = Opt::new("rule <name>", "days", "").with_entries(Entries::Phrases);
 const HOURS: Opt = Opt::new("rule <name>", "hours", "").with_entries(Entries::Phrases);
 const TIME_ZONE: Opt = Opt::new("rule <name>", "time_zone", "UTC");
