@@ -1,9 +1,11 @@
 //! Names that come from outside, parsed once: what is compared has one form, whoever wrote it and however.
 //!
-//! A [`Person`] is whoever asks or approves, a [`Host`] a machine, by name or address, [`AccountNames`] the ways to read
+//! A [`Person`] is whoever asks or approves, a [`Host`] a machine, by name or address, [`Address`] the
+//! addresses that an address contains, [`AccountNames`] the ways to read
 //! an account. [`MfaIdentity`], [`Account`] and [`Asset`] are texts as servers and targets are asked about them.
 
 mod account;
+mod address;
 mod host;
 mod person;
 mod text;
@@ -11,7 +13,8 @@ mod text;
 use std::fmt;
 
 pub use account::AccountNames;
-pub use host::{Host, HostError, address, canonical};
+pub use address::{Address, address, canonical};
+pub use host::{Host, HostError};
 pub use person::{CountKey, Mapping, OTHER_SEPARATORS, PermitKey, Person, Requester, Rules};
 pub use text::{check_readable, fold};
 

@@ -157,7 +157,8 @@ impl<'a> Policies<'a> {
         let state = self.state(settings, store)?;
         let account = Account::parse(user).map_err(|error| failed(error.into()))?;
         let asset = Asset::parse(host).map_err(|error| failed(error.into()))?;
-        let found = locker::find(state, store, &account, &asset).map_err(|error| failed(error.into()))?;
+        let found =
+            locker::find_reference(state, store, &account, &asset).map_err(|error| failed(error.into()))?;
         Ok(found.map(|found| found.entry.passwords).unwrap_or_default())
     }
 

@@ -100,8 +100,33 @@ const ACCOUNTS: &[Spelling] = &[
     ("root\u{200b}", Unclear),
     ("root\u{a0}", Unclear),
     ("HOST\\", Unclear),
+    ("DOM+root", Perhaps),
+    ("root+tag", Perhaps),
+    ("root%host", Perhaps),
+    ("root/admin", Perhaps),
+    ("HOST\\HOST\\root", Unclear),
+    ("root@a@b", Unclear),
+    ("root:x", Unclear),
+    ("root;x", Unclear),
+    ("root#1", Unclear),
+    ("root,x", Unclear),
+    ("root=x", Unclear),
+    ("root|x", Unclear),
+    ("root&x", Unclear),
+    ("root?", Unclear),
+    ("root*", Unclear),
+    ("root<x>", Unclear),
+    ("root[1]", Unclear),
+    ("\"root\"", Unclear),
+    ("root!", Unclear),
+    ("root~1", Unclear),
+    ("root\u{ff1a}x", Unclear),
+    ("root\u{2026}", Unclear),
     ("toor", Other),
     ("root2", Other),
+    ("root$", Other),
+    ("root admin", Other),
+    ("o'root", Other),
     ("root\\admin", Other),
 ];
 
@@ -114,6 +139,14 @@ const HOSTS: &[Spelling] = &[
     ("db1.example.org\u{3002}", Same),
     ("db1\u{ff0e}example\u{ff0e}org", Same),
     ("\u{ff44}\u{ff42}1.example.org", Same),
+    ("db1..example.org", Unclear),
+    (".db1.example.org", Unclear),
+    ("db1.example.org:22", Unclear),
+    ("[db1.example.org]", Unclear),
+    ("db1.example.org%eth0", Unclear),
+    ("ssh://db1.example.org", Unclear),
+    ("root@db1.example.org", Unclear),
+    ("db1.example.org/", Unclear),
     ("db1.example.org ", Unclear),
     ("\u{a0}db1.example.org", Unclear),
     ("db1.example.org\u{200b}", Unclear),
@@ -132,9 +165,19 @@ const ADDRESSES: &[Spelling] = &[
     ("64:ff9b::a01:203", Same),
     ("[::ffff:10.1.2.3]", Same),
     ("10.1.2.4", Other),
-    ("::10.1.2.3", Other),
-    ("64:ff9b:1::10.1.2.3", Other),
     ("2001:db8::10.1.2.3", Other),
+];
+
+/// Addresses that contain `10.1.2.3`: what forbids looks into them, for what permits and counts they are addresses of their own.
+const CONTAINING: &[&str] = &[
+    "::10.1.2.3",
+    "::ffff:0:10.1.2.3",
+    "64:ff9b:1::10.1.2.3",
+    "64:ff9b:1:2:3:4:a01:203",
+    "2002:a01:203::",
+    "2002:0A01:0203:4::5",
+    "2001:0:4136:e378:8000:63bf:f5fe:fdfc",
+    "fe80::5efe:10.1.2.3",
 ];
 
 const NAMES: &str = "[names]\ndomains=CORP, corp.example.org\n";
@@ -253,6 +296,51 @@ fn a_rule_that_denies_means_every_spelling_and_one_that_accepts_the_certain_ones
 }
 
 #[test]
+fn a_rule_that_denies_looks_into_addresses_that_contain_others_and_one_that_accepts_does_not() {
+    let deny = |condition: &str| {
+        format!("[access]\nprovider=rules\n[rule d]\n{condition}\naction=deny\n[rule a]\naction=accept\n")
+    };
+    let accept =
+        |condition: &str| format!("[access]\nprovider=rules\n[rule a]\n{condition}\naction=accept\n");
+    for condition in
+        ["networks=10.1.0.0/16", "networks=::ffff:10.1.0.0/112", "hosts=10.1.2.3", "hosts=10.1.*"]
+    {
+        for address in CONTAINING {
+            for rules in [deny(condition), accept(condition)] {
+                let arguments = json!({"server_hostname": "x.example.org", "server_ip": address});
+                assert_eq!(
+                    verdict(&Place::new(), &authorize(&rules, arguments)),
+                    "DENY",
+                    "{rules} {address}"
+                );
+            }
+        }
+        let arguments = json!({"server_hostname": "x.example.org", "server_ip": "2002:a02:203::"});
+        assert_eq!(verdict(&Place::new(), &authorize(&deny(condition), arguments)), "ACCEPT", "{condition}");
+    }
+}
+
+#[test]
+fn a_rule_that_denies_a_user_holds_for_names_that_may_be_read_in_two_ways() {
+    let rules = "[access]\nprovider=rules\n[rule d]\nusers=alice\naction=deny\n[rule a]\naction=accept\n";
+    for name in [
+        "DOM/alice",
+        "DOM+alice",
+        "alice%x",
+        "alice:x",
+        "alice#1",
+        "alice;x",
+        "alice,x",
+        "cn=alice",
+        "\"alice\"",
+    ] {
+        let got = verdict(&Place::new(), &authorize(rules, json!({"gateway_user": name})));
+        assert_eq!(got, "DENY", "{name}");
+    }
+    assert_eq!(verdict(&Place::new(), &authorize(rules, json!({"gateway_user": "bob"}))), "ACCEPT");
+}
+
+#[test]
 fn a_rule_that_denies_holds_for_groups_that_are_not_known() {
     let rules =
         "[access]\nprovider=rules\n[rule d]\ngroups=contractors\naction=deny\n[rule a]\naction=accept\n";
@@ -284,6 +372,10 @@ fn a_pattern_that_can_fit_nothing_is_an_error_that_closes() {
         "hosts=db1 db2",
         "hosts=db1;db2",
         "hosts=*:ssh",
+        "hosts=db1*:db2*",
+        "hosts=a*!b",
+        "hosts=10.1",
+        "hosts=010.1.2.3",
         "protocols=sshd",
         "protocols=ssh rdp",
         "users=alice\u{200b}",
@@ -327,6 +419,102 @@ fn an_exact_credential_entry_answers_for_every_spelling_of_its_host_and_no_patte
             Perhaps | Unclear => json!(null),
         };
         assert_eq!(got, wanted, "{host:?}");
+    }
+}
+
+/// A place with these entries for root, each of which has its asset as its password.
+fn with_entries(assets: &[&str]) -> Place {
+    let place = Place::new();
+    for asset in assets {
+        let words = ["credential", "set", "--account", "root", "--asset", asset, "--password-stdin"];
+        let set = place.run(&words, format!("{asset}\n"));
+        assert_eq!(set.status, Some(0), "{set:?}");
+    }
+    place
+}
+
+fn passwords(place: &Place, text: &str, arguments: Value) -> (Value, String) {
+    let text = format!("[credentials]\nprovider=local\n{text}");
+    let mut invocation = credential_hook("get_password_list", &text, arguments);
+    invocation["appliance"] = json!({});
+    let ended = place.hook(&invocation);
+    (ended.response()["passwords"][0].clone(), ended.stderr.clone())
+}
+
+#[test]
+fn an_address_in_a_form_that_is_not_clear_reaches_no_credential_entry() {
+    let place = with_entries(&["*", "10.0.0.1", "fe80::1"]);
+    for (host, wanted) in [
+        ("10.0.0.1", json!("10.0.0.1")),
+        ("::ffff:10.0.0.1", json!("10.0.0.1")),
+        ("[fe80:0::1]", json!("fe80::1")),
+        ("FE80::1", json!("fe80::1")),
+        ("10.0.0.2", json!("*")),
+        ("10.1", json!(null)),
+        ("10.0.1", json!(null)),
+        ("010.0.0.1", json!(null)),
+        ("0x0a.0.0.1", json!(null)),
+        ("0xA000001", json!(null)),
+        ("10.0.0.0x1", json!(null)),
+        ("10.0.0.0x", json!(null)),
+        ("167772161", json!(null)),
+        ("01200000001", json!(null)),
+        ("10.0.0.01", json!(null)),
+        ("10.0.0.1.1", json!(null)),
+        ("\u{ff11}0.1", json!(null)),
+        ("10.1.", json!(null)),
+        ("10.0.0.1:22", json!(null)),
+        ("10.0.0.1%1", json!(null)),
+        ("10.0.0.1/32", json!(null)),
+        ("[10.0.0.1]", json!(null)),
+        ("fe80::1%eth0", json!(null)),
+        ("[fe80::1%25eth0]", json!(null)),
+        ("[fe80::1]:22", json!(null)),
+        ("fe80::1.", json!("fe80::1")),
+        ("10.0.0.1.", json!("10.0.0.1")),
+    ] {
+        let (got, log) =
+            passwords(&place, "[assets]\ngenerator=hostname\n", json!({"server_hostname": host}));
+        assert_eq!(got, wanted, "{host:?}");
+        assert_eq!(log.contains("is not a host name or address"), wanted.is_null(), "{host:?} {log}");
+    }
+}
+
+#[test]
+fn an_exact_entry_for_either_name_of_the_machine_goes_before_every_pattern() {
+    for (entries, host, address, wanted) in [
+        (&["*", "10.0.0.1"][..], "db1", "10.0.0.1", json!("10.0.0.1")),
+        (&["*", "10.0.0.1"], "db1", "::ffff:10.0.0.1", json!("10.0.0.1")),
+        (&["10.*", "db1"], "db1", "10.0.0.1", json!("db1")),
+        (&["10.*", "db1", "10.0.0.1"], "db1", "10.0.0.1", json!("db1")),
+        (&["*", "db1"], "db2", "10.0.0.1", json!("*")),
+        // The other name of the machine may be one with an entry of its own.
+        (&["*", "db1"], "db1:22", "10.0.0.1", json!(null)),
+        (&["*", "10.0.0.1"], "10.1", "10.0.0.1", json!("10.0.0.1")),
+        (&["*"], "10.1", "10.0.0.1", json!(null)),
+    ] {
+        let place = with_entries(entries);
+        for order in ["hostname, ip", "ip, hostname"] {
+            let text = format!("[assets]\ngenerator={order}\n");
+            let arguments = json!({"server_hostname": host, "server_ip": address});
+            let (got, log) = passwords(&place, &text, arguments);
+            let wanted =
+                if order == "ip, hostname" && entries.len() == 3 { &json!("10.0.0.1") } else { &wanted };
+            assert_eq!(&got, wanted, "{entries:?} {host} {order} {log}");
+        }
+    }
+}
+
+#[test]
+fn a_credential_entry_that_fits_no_host_is_not_made() {
+    let place = Place::new();
+    for asset in
+        ["10.1", "010.0.0.1", "db1:22", "fe80::1%eth0", "db1..lan", "*..lan", "ssh://*", "db 1", "*/x", ".*"]
+    {
+        let words = ["credential", "set", "--account", "root", "--asset", asset, "--password-stdin"];
+        let set = place.run(&words, "x\n");
+        assert_eq!(set.status, Some(2), "{asset}: {set:?}");
+        assert!(set.stderr.contains("is not a host name, an address or a pattern of them"), "{set:?}");
     }
 }
 
@@ -479,6 +667,47 @@ fn a_list_that_keeps_somebody_out_means_every_spelling() {
     for (name, is) in PEOPLE {
         let got = verdict(&Place::new(), &authenticate(&all_but, json!({"gateway_user": name})));
         assert_eq!(got == "ACCEPT", *is == Other, "{name:?}");
+    }
+    for name in ["DOM/alice", "DOM+alice", "alice%x", "alice:x", "alice#1", "alice;x", "alice,x", "alice=x"] {
+        let got = verdict(&Place::new(), &authenticate(&all_but, json!({"gateway_user": name})));
+        assert_ne!(got, "ACCEPT", "{name:?}");
+    }
+}
+
+#[test]
+fn a_list_that_was_meant_with_another_separator_is_an_error_that_names_option_and_entry() {
+    let user_list = |entry: &str| {
+        format!(
+            "[mfa]\nprovider=http\n[http]\nserver_url=http://127.0.0.1:9\n[whitelist source=user_list]\nname=l\n\
+             [user_list l]\nallow=all_users\nexcept={entry}\n"
+        )
+    };
+    let rule = |option: &str, entry: &str| {
+        format!(
+            "[access]\nprovider=rules\n[rule d]\n{option}={entry}\naction=deny\n[rule a]\naction=accept\n"
+        )
+    };
+    for separator in ["/", "+", "&", ":", "=", "!", "~", "|", ";", " and ", " & ", "\\\\", "\u{ff0c}"] {
+        let entry = format!("root{separator}oncall");
+        let mut asked =
+            vec![("[user_list l] except", authenticate(&user_list(&entry), json!({"gateway_user": "root"})))];
+        for option in ["users", "accounts", "hosts", "protocols", "networks"] {
+            asked.push((option, authorize(&rule(option, &entry), json!({}))));
+        }
+        let text = format!("[four_eyes]\nrealms=default:1\nconnections={entry}\n");
+        asked.push(("[four_eyes] connections", authenticate(&text, json!({}))));
+        for (option, invocation) in asked {
+            let ended = Place::new().hook(&invocation);
+            assert_eq!(
+                (ended.verdict().as_str(), ended.status),
+                ("DENY", Some(2)),
+                "{option} {entry}: {ended:?}"
+            );
+            assert!(
+                ended.stderr.contains(option) && ended.stderr.contains(&entry),
+                "{option} {entry}: {ended:?}"
+            );
+        }
     }
 }
 

@@ -11,7 +11,7 @@ use super::pattern::HostPattern;
 use super::{Access, AccessProvider, Requirement, Ruling};
 use crate::config::list::Entries;
 use crate::config::settings::{At, Opt, SettingError, Settings};
-use crate::names::{Host, canonical};
+use crate::names::{Address, Host};
 
 const HOSTS_FOR_GROUPS: &str = "hosts_for_groups";
 const GROUPS_FOR_HOSTS: &str = "groups_for_hosts";
@@ -114,11 +114,10 @@ impl<'a> Fqdn<'a> {
 
 impl AccessProvider for Fqdn<'_> {
     fn decide(&self, access: &Access<'_>, explain: &mut dyn FnMut(String)) -> Ruling {
-        let Some(address) = access.address else {
+        let Some(address) = access.address.as_ref().map(Address::canonical) else {
             explain("the target's address is not known".to_owned());
             return Ruling::Deny { by: "fqdn: no address".to_owned() };
         };
-        let address = canonical(address);
         let mut hosts: Vec<String> = self
             .resolver
             .confirmed_names(address)
@@ -187,7 +186,7 @@ mod tests {
             user: None,
             groups: Some(&groups),
             host: Some("db1.example.org"),
-            address: Some("192.0.2.7".parse().unwrap()),
+            address: Address::parse("192.0.2.7"),
             protocol: Some("ssh"),
             account: Some("root"),
             now: UnixTime::from_secs(0),

@@ -6,14 +6,12 @@ mod networks;
 mod pattern;
 mod rules;
 
-use std::net::IpAddr;
-
 pub use fqdn::{Resolver, SystemResolver};
 pub use rules::{Action, Fact, Match, Rule, Rules};
 
 use crate::clock::UnixTime;
 use crate::config::settings::{Opt, SettingError, Settings};
-use crate::names::Person;
+use crate::names::{Address, Person};
 
 const PROVIDER: Opt = Opt::new("access", "provider", "none");
 const PROVIDERS: [&str; 3] = ["fqdn", "rules", "none"];
@@ -29,7 +27,7 @@ pub struct Access<'a> {
     /// The target's name, as the user gave it.
     pub host: Option<&'a str>,
     /// The target's address.
-    pub address: Option<IpAddr>,
+    pub address: Option<Address>,
     /// `ssh`, `rdp`, …
     pub protocol: Option<&'a str>,
     /// The account on the target.

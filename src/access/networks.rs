@@ -1,8 +1,8 @@
 //! Networks in CIDR notation (RFC 4632, RFC 4291).
 
-use std::net::{IpAddr, Ipv4Addr};
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
-use crate::names::canonical;
+use crate::names::{Address, canonical};
 
 /// A network. An IPv4 address that is mapped into IPv6 is that IPv4 address.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -39,9 +39,32 @@ impl Network {
         (length <= width && bits & !network.mask() == 0).then_some(network)
     }
 
-    /// Tells whether an address lies in it.
-    pub(super) fn contains(&self, address: IpAddr) -> bool {
-        let (bits, is_v4) = match canonical(address) {
+    /// Tells whether an address lies in it, in its one form.
+    pub(super) fn contains(&self, address: &Address) -> bool {
+        self.has(address.canonical())
+    }
+
+    /// Tells whether an address, or an IPv4 address that it contains, lies in it or in the IPv4 network that it contains.
+    pub(super) fn may_contain(&self, address: &Address) -> bool {
+        let embedded = self.embedded();
+        address.readings().any(|one| self.has(one) || embedded.is_some_and(|network| network.has(one)))
+    }
+
+    /// Returns the IPv4 network whose addresses this IPv6 network contains; `None` for the whole of such a layout.
+    fn embedded(&self) -> Option<Self> {
+        let (shift, prefix) = match Ipv6Addr::from_bits(self.bits).segments() {
+            _ if self.is_v4 => return None,
+            [0x2002, ..] => (80_u32, 16_u32),
+            [0, 0, 0, 0, 0, 0, ..] | [0, 0, 0, 0, 0xffff, 0, ..] | [0x64, 0xff9b, 1, 0, 0, 0, ..] => (0, 96),
+            _ => return None,
+        };
+        let length = self.length.checked_sub(prefix).filter(|length| *length > 0)?.min(32);
+        let bits = (self.bits >> shift) & u128::from(u32::MAX);
+        Some(Self { bits, length, is_v4: true })
+    }
+
+    fn has(&self, address: IpAddr) -> bool {
+        let (bits, is_v4) = match address {
             IpAddr::V4(address) => (of_v4(address), true),
             IpAddr::V6(address) => (address.to_bits(), false),
         };
@@ -81,8 +104,37 @@ mod tests {
             ("[2001:db8::]/32", "2001:db8:0::1", "2001:db9::1"),
         ] {
             let network = Network::parse(network).unwrap();
-            assert!(network.contains(inside.parse().unwrap()), "{network:?} {inside}");
-            assert!(!network.contains(outside.parse().unwrap()), "{network:?} {outside}");
+            let (inside, outside) = (Address::parse(inside).unwrap(), Address::parse(outside).unwrap());
+            assert!(network.contains(&inside), "{network:?} {inside:?}");
+            assert!(!network.contains(&outside), "{network:?} {outside:?}");
+        }
+    }
+
+    #[test]
+    fn an_address_may_lie_in_the_networks_of_all_addresses_that_it_contains() {
+        for (network, address, certain, perhaps) in [
+            ("10.1.0.0/16", "10.1.2.3", true, true),
+            ("10.1.0.0/16", "::10.1.2.3", false, true),
+            ("10.1.0.0/16", "2002:a01:203::1", false, true),
+            ("10.1.0.0/16", "64:ff9b:1::10.1.2.3", false, true),
+            ("10.1.0.0/16", "2001:0:4136:e378:8000:63bf:f5fe:fdfc", false, true),
+            ("10.1.0.0/16", "2002:a02:203::1", false, false),
+            ("10.1.0.0/16", "2001:db8::10.1.2.3", false, false),
+            ("64:ff9b::/32", "64:ff9b::10.1.2.3", false, true),
+            ("2002:a01::/32", "10.1.2.3", false, true),
+            ("2002:a01::/32", "::10.1.2.3", false, true),
+            ("2002:a01:203:4::/64", "10.1.2.3", false, true),
+            ("::10.0.0.0/104", "10.1.2.3", false, true),
+            ("64:ff9b:1::10.0.0.0/104", "10.1.2.3", false, true),
+            ("2002:a01::/32", "10.2.2.3", false, false),
+            ("2002::/16", "10.1.2.3", false, false),
+            ("::/96", "10.1.2.3", false, false),
+            ("::/0", "10.1.2.3", false, false),
+            ("::/0", "::ffff:10.1.2.3", false, false),
+        ] {
+            let (network, address) = (Network::parse(network).unwrap(), Address::parse(address).unwrap());
+            assert_eq!(network.contains(&address), certain, "{network:?} {address:?}");
+            assert_eq!(network.may_contain(&address), perhaps, "{network:?} {address:?}");
         }
     }
 

@@ -5,7 +5,7 @@
 
 use glob::Pattern;
 
-use crate::names::{AccountNames, CountKey, Host, OTHER_SEPARATORS, Person, Rules, fold};
+use crate::names::{AccountNames, Address, CountKey, Host, OTHER_SEPARATORS, Person, Rules, fold};
 
 /// What SPS calls the protocols that it proxies.
 const PROTOCOLS: [&str; 17] = [
@@ -96,15 +96,19 @@ impl Scoped {
 }
 
 /// Tells whether one of the patterns matches a person. A rule that denies also looks at each part of a name with a separator
-/// of other systems in it, such as `DOMAIN/alice`.
-pub(super) fn user(patterns: &[Name], person: &Person) -> bool {
+/// of other systems in it, such as `DOMAIN/alice`; of a name that may be read in two ways, it is not known.
+pub(super) fn user(patterns: &[Name], person: &Person, reading: Reading) -> Option<bool> {
     let (lower, permit) = (fold(person.as_str()), fold(person.permit_key().as_str()));
     let bare = person.count_key().as_str();
-    patterns.iter().any(|pattern| {
+    let fits = patterns.iter().any(|pattern| {
         pattern.fits(&[&lower, &permit], bare)
             || bare.split(OTHER_SEPARATORS).any(|part| pattern.fits(&[], part))
             || pattern.scoped.as_ref().is_some_and(|scoped| scoped.fits(&permit, bare))
-    })
+    });
+    match reading {
+        Reading::Every if !fits && person.is_ambiguous() => None,
+        Reading::Every | Reading::Exact => Some(fits),
+    }
 }
 
 /// Tells whether one of the patterns matches one of the groups; `None` if the groups are unknown.
@@ -144,7 +148,14 @@ impl HostPattern {
             let pattern = Pattern::new(&host.to_string()).ok()?;
             return Some(Self { pattern, is_address: host.address().is_some() });
         }
-        if !text.contains(GLOB) {
+        // A '!' that negates nothing, and one colon that is not in an address, separate two hosts.
+        let separates = |text: &str| {
+            let first = text.split(':').next().unwrap_or_default();
+            let is_hex = first.chars().all(|c| c.is_ascii_hexdigit());
+            let is_group = (first.len() == 4 && is_hex) || first.starts_with('*');
+            text.replace("[!", "").contains('!') || (text.matches(':').count() == 1 && !is_group)
+        };
+        if !text.contains(GLOB) || separates(text) {
             return None;
         }
         let text = fold(text).replace('\u{3002}', ".");
@@ -185,11 +196,25 @@ fn label(text: &str) -> Option<String> {
 }
 
 /// Tells whether one of the patterns fits a target; `None` where that is not known. The address is a name of the target
-/// as well; the name that the user gave may be another.
-pub(super) fn host(patterns: &[HostPattern], host: Option<&str>, address: Option<&str>) -> Option<bool> {
+/// as well; the name that the user gave may be another. A rule that denies looks at all addresses that an address contains.
+pub(super) fn host(
+    patterns: &[HostPattern],
+    host: Option<&str>,
+    address: Option<&Address>,
+    reading: Reading,
+) -> Option<bool> {
     let host = host.and_then(|host| Host::parse(host).ok());
     let fits = |text: &str| patterns.iter().any(|pattern| pattern.matches(text));
-    if address.is_some_and(fits) || host.as_ref().is_some_and(|host| fits(&host.to_string())) {
+    let is_there = |address: &Address| match reading {
+        Reading::Exact => fits(&address.canonical().to_string()),
+        Reading::Every => address.readings().any(|one| fits(&one.to_string())),
+    };
+    let is_named = match &host {
+        Some(Host::Name(name)) => fits(name),
+        Some(Host::Address(address)) => is_there(&Address::from(*address)),
+        None => false,
+    };
+    if is_named || address.is_some_and(is_there) {
         return Some(true);
     }
     match host {

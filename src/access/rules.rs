@@ -12,15 +12,15 @@ use super::pattern::{self, HostPattern, Name, Reading};
 use super::{Access, AccessProvider, Requirement, Ruling};
 use crate::config::list::Entries;
 use crate::config::settings::{At, Opt, SettingError, Settings};
-use crate::names::{self, canonical};
+use crate::names::{self, Address};
 
 const PREFIX: &str = "rule ";
-const USERS: Opt = Opt::new("rule <name>", "users", "");
-const GROUPS: Opt = Opt::new("rule <name>", "groups", "").with_entries(Entries::Phrases);
-const HOSTS: Opt = Opt::new("rule <name>", "hosts", "");
-const NETWORKS: Opt = Opt::new("rule <name>", "networks", "");
-const PROTOCOLS: Opt = Opt::new("rule <name>", "protocols", "");
-const ACCOUNTS: Opt = Opt::new("rule <name>", "accounts", "");
+const USERS: Opt = Opt::new("rule <name>", "users", "").with_entries(Entries::Patterns);
+const GROUPS: Opt = Opt::new("rule <name>", "groups", "").with_entries(Entries::GroupPatterns);
+const HOSTS: Opt = Opt::new("rule <name>", "hosts", "").with_entries(Entries::Parsed);
+const NETWORKS: Opt = Opt::new("rule <name>", "networks", "").with_entries(Entries::Parsed);
+const PROTOCOLS: Opt = Opt::new("rule <name>", "protocols", "").with_entries(Entries::Parsed);
+const ACCOUNTS: Opt = Opt::new("rule <name>", "accounts", "").with_entries(Entries::Patterns);
 const DAYS: Opt = Opt::new("rule <name>", "days", "").with_entries(Entries::Phrases);
 const HOURS: Opt = Opt::new("rule <name>", "hours", "").with_entries(Entries::Phrases);
 const TIME_ZONE: Opt = Opt::new("rule <name>", "time_zone", "UTC");
@@ -169,22 +169,25 @@ impl Rule {
 
     /// Returns for each condition whether it holds; `None` where that cannot be known.
     fn conditions(&self, access: &Access<'_>) -> Vec<(Fact, Option<bool>)> {
-        let address = access.address.map(canonical);
-        let shown = address.map(|address| address.to_string());
         let reading = match self.action {
             Action::Accept => Reading::Exact,
             Action::Deny => Reading::Every,
         };
+        let address = access.address.as_ref();
+        let within = |network: &Network, address: &Address| match reading {
+            Reading::Exact => network.contains(address),
+            Reading::Every => network.may_contain(address),
+        };
         let protocol = access.protocol.filter(|text| !text.is_empty()).map(str::to_lowercase);
         let found = [
-            (Fact::User, self.users.as_ref().map(|all| access.user.map(|user| pattern::user(all, user)))),
+            (Fact::User, self.users.as_ref().map(|all| pattern::user(all, access.user?, reading))),
             (Fact::Groups, self.groups.as_ref().map(|all| pattern::groups(all, access.groups))),
-            (Fact::Host, self.hosts.as_ref().map(|all| pattern::host(all, access.host, shown.as_deref()))),
+            (Fact::Host, self.hosts.as_ref().map(|all| pattern::host(all, access.host, address, reading))),
             (
                 Fact::Network,
                 self.networks
                     .as_ref()
-                    .map(|all| address.map(|address| all.iter().any(|network| network.contains(address)))),
+                    .map(|all| address.map(|address| all.iter().any(|network| within(network, address)))),
             ),
             (
                 Fact::Protocol,

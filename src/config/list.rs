@@ -7,14 +7,20 @@
 /// Says what the entries of a list are, and with it which characters an entry may have.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Entries {
-    /// Words, addresses and shell patterns: no blank.
+    /// Words of a fixed set, domains, identifiers: letters, digits, `.`, `_` and `-`.
     #[default]
     Words,
-    /// Names of users, which are compared exactly: no blank, and no character of a pattern.
+    /// What a parser of its own reads strictly, such as hosts and networks: no blank.
+    Parsed,
+    /// Names of users, which are compared exactly: no blank, and no character that separates names elsewhere.
     Users,
-    /// Names that have blanks in them, such as groups of a directory.
+    /// Shell patterns of names of users, accounts and connection policies: no blank, no separator.
+    Patterns,
+    /// Shell patterns of names of groups: blanks, no separator.
+    GroupPatterns,
+    /// Names that have blanks in them and whose spelling is checked elsewhere, such as groups that a directory is asked for.
     Phrases,
-    /// As [`Entries::Words`], and blanks separate entries too. The tables of One Identity's FQDN plugin are written so.
+    /// As [`Entries::Parsed`], and blanks separate entries too. The tables of One Identity's FQDN plugin are written so.
     Spaced,
 }
 
@@ -43,7 +49,12 @@ pub fn entries(text: &str, kind: Entries) -> Result<Vec<&str>, BadEntry> {
     for entry in lines(text).flat_map(|line| line.split(',')).map(trim).filter(|entry| !entry.is_empty()) {
         let pieces: Vec<_> = match kind {
             Entries::Spaced => entry.split_whitespace().collect(),
-            Entries::Words | Entries::Users | Entries::Phrases => vec![entry],
+            Entries::Words
+            | Entries::Parsed
+            | Entries::Users
+            | Entries::Patterns
+            | Entries::GroupPatterns
+            | Entries::Phrases => vec![entry],
         };
         for entry in pieces {
             if let Some(why) = fault(entry, kind) {
@@ -70,23 +81,66 @@ fn lines(text: &str) -> impl Iterator<Item = &str> {
     text.split(['\n', '\r']).map(trim).filter(|line| !line.is_empty())
 }
 
-/// Checks a line of a file that has one name a line, which may have blanks and commas in it.
+/// Says which line of a file is not one name, and why.
+#[derive(Debug, PartialEq, Eq)]
+pub struct BadLine {
+    /// The number of the line, from 1.
+    pub line: usize,
+    /// What is wrong with it.
+    pub bad: BadEntry,
+}
+
+/// Reads a file with the names of users, one a line. Lines end with LF or CR LF; empty lines and lines that begin with `#`
+/// mean nothing. A name may have blanks in it, other than in a list.
 ///
 /// # Errors
-/// [`BadEntry`] where it shows that the line was meant as a list, or with quotes or a comment behind the name.
-pub fn check_line(line: &str) -> Result<(), BadEntry> {
-    let is_list = line.split(',').skip(1).any(|rest| !rest.starts_with(' '));
-    let why = fault(line, Entries::Phrases)
-        .or_else(|| is_list.then_some("contains a comma; write one name per line"))
-        .or_else(|| line.contains('\t').then_some("contains a tab; write one name per line"));
-    why.map_or(Ok(()), |why| Err(BadEntry { entry: shown(line), why }))
+/// [`BadLine`] for the first line that is not one name, or shows that the file was meant otherwise.
+pub fn names_of_file(text: &str) -> Result<Vec<&str>, BadLine> {
+    let text = text.strip_prefix('\u{feff}').unwrap_or(text);
+    let mut names = Vec::new();
+    for (number, line) in (1..).zip(text.split('\n')) {
+        let line = line.strip_suffix('\r').unwrap_or(line);
+        let name = line.trim_matches([' ', '\t']);
+        // Before comments: behind an unusual line end, a comment would hide the names that follow.
+        let why = match () {
+            () if name.chars().any(is_other_line_end) => Some("contains a line end other than LF"),
+            () if name.is_empty() || name.starts_with('#') => continue,
+            () => file_fault(name),
+        };
+        match why {
+            Some(why) => return Err(BadLine { line: number, bad: BadEntry { entry: shown(name), why } }),
+            None => names.push(name),
+        }
+    }
+    Ok(names)
 }
+
+fn file_fault(name: &str) -> Option<&'static str> {
+    let is_word = |word: &str| ["and", "or"].iter().any(|known| word.eq_ignore_ascii_case(known));
+    let is_strange = |c: char| !is_of_user(c) && !matches!(c, ' ' | '#');
+    fault(name, Entries::Phrases)
+        .or_else(|| name.contains('\t').then_some("contains a tab; write one name per line"))
+        .or_else(|| name.contains(',').then_some("contains a comma; write one name per line"))
+        .or_else(|| {
+            name.split(' ')
+                .any(is_word)
+                .then_some("contains a word that joins names; write one name per line")
+        })
+        .or_else(|| has_strange(name, is_strange).then_some(STRANGE_USER))
+        .or_else(|| domain_fault(name))
+}
+
+const STRANGE_USER: &str = "contains a character that is not allowed in a user name; names are compared exactly, patterns are not supported";
+const STRANGE_PATTERN: &str =
+    "contains a character that may separate entries elsewhere; write ? for it where it is part of a name";
+const LONELY_BACKSLASH: &str = "contains a backslash that is not between one domain and one name";
 
 /// Returns what is wrong with an entry, if anything.
 fn fault(entry: &str, kind: Entries) -> Option<&'static str> {
     let has = |test: fn(char) -> bool| entry.chars().any(test);
+    let may_have_blanks = matches!(kind, Entries::Phrases | Entries::GroupPatterns);
     let is_comment = entry.starts_with(['#', ';']) || entry.contains(" #");
-    if is_comment || (kind != Entries::Phrases && entry.contains('#')) {
+    if is_comment || (!may_have_blanks && entry.contains('#')) {
         return Some("contains a '#'; put comments on lines of their own");
     }
     if has(|c| c == ';' || c == '|' || OTHER_COMMAS.contains(&c)) {
@@ -95,20 +149,77 @@ fn fault(entry: &str, kind: Entries) -> Option<&'static str> {
     if has(|c| QUOTES.contains(&c)) || entry.starts_with('\'') || entry.ends_with('\'') {
         return Some("contains a quote; write entries without quotes");
     }
+    if has(is_other_line_end) {
+        return Some("contains a line end other than LF");
+    }
     if has(is_invisible) {
         return Some("contains a character that is not printable");
     }
+    let is_blank = has(is_blank);
     match kind {
-        Entries::Phrases => None,
-        Entries::Words | Entries::Spaced if has(is_blank) => Some("contains a blank"),
-        Entries::Users if has(is_blank) => {
+        Entries::Users if is_blank => {
             Some("contains a blank; put such a name into the except_file of a user list")
         }
-        Entries::Users if has(|c| "*?[]<>=:".contains(c)) => Some(
-            "contains a character that is not allowed in a user name; names are compared exactly, patterns are not supported",
-        ),
-        Entries::Words | Entries::Spaced | Entries::Users => None,
+        Entries::Words | Entries::Parsed | Entries::Spaced | Entries::Patterns if is_blank => {
+            Some("contains a blank")
+        }
+        Entries::Words if has(|c| c.is_ascii_punctuation() && !"._-".contains(c)) => {
+            Some("contains a character that such an entry does not have")
+        }
+        Entries::Users if has_strange(entry, |c| !is_of_user(c)) => Some(STRANGE_USER),
+        Entries::Users => domain_fault(entry),
+        Entries::Patterns if has_strange(&without_glob(entry), |c| !is_of_name(c)) => Some(STRANGE_PATTERN),
+        Entries::GroupPatterns if is_odd_group(&without_glob(entry)) => Some(STRANGE_PATTERN),
+        Entries::Patterns | Entries::GroupPatterns => domain_fault(entry),
+        Entries::Words | Entries::Parsed | Entries::Spaced | Entries::Phrases => None,
     }
+}
+
+/// Tells whether a name has a character that it should not have. The `+` of a mail address is no separator.
+fn has_strange(name: &str, is_strange: impl Fn(char) -> bool) -> bool {
+    match name.split_once('+').filter(|(local, rest)| !local.is_empty() && rest.contains('@')) {
+        Some((local, rest)) => local.chars().chain(rest.chars()).any(is_strange),
+        None => name.chars().any(is_strange),
+    }
+}
+
+fn is_odd_group(name: &str) -> bool {
+    // "C++ people" and "R&D" are names, "dba+ops" is not clearly one.
+    let mut parts = name.split('+').map(str::trim).peekable();
+    let mut joins = false;
+    while let Some(part) = parts.next() {
+        joins |=
+            !part.is_empty() && parts.peek().is_some_and(|next| !next.is_empty()) && !part.ends_with('+');
+    }
+    joins || name.chars().any(|c| !is_of_name(c) && !matches!(c, ' ' | '&' | '#' | '+'))
+}
+
+/// A domain stands before a name, and there is one.
+fn domain_fault(name: &str) -> Option<&'static str> {
+    let is_one =
+        |(domain, name): (&str, &str)| !domain.is_empty() && !name.is_empty() && !name.contains('\\');
+    let is_clear = name.split_once('\\').is_none_or(is_one);
+    (!is_clear).then_some(LONELY_BACKSLASH)
+}
+
+/// Takes out what makes a shell pattern.
+fn without_glob(pattern: &str) -> String {
+    pattern.replace("[!", "").replace(['*', '?', '[', ']'], "")
+}
+
+fn is_of_user(c: char) -> bool {
+    is_of_name(c) && !matches!(c, '(' | ')')
+}
+
+/// Tells whether a name may have a character that does not separate names, or a name from something else, anywhere.
+fn is_of_name(c: char) -> bool {
+    let is_other_punctuation = matches!(
+        c,
+        '\u{a1}'..='\u{bf}' | '\u{d7}' | '\u{f7}' | '\u{2010}'..='\u{2bff}' | '\u{3000}'..='\u{303f}' | '\u{30a0}' | '\u{30fb}'
+            | '\u{fe10}'..='\u{fe6f}' | '\u{ff01}'..='\u{ff0f}' | '\u{ff1a}'..='\u{ff20}'
+            | '\u{ff3b}'..='\u{ff40}' | '\u{ff5b}'..='\u{ff65}'
+    );
+    c.is_alphanumeric() || "._-$'@\\()".contains(c) || (!c.is_ascii() && !is_other_punctuation)
 }
 
 /// Takes blanks off both ends, as Python's `strip` does.
@@ -119,6 +230,12 @@ fn trim(text: &str) -> &str {
 /// Python counts the separators of ASCII as blanks, Rust does not.
 fn is_blank(c: char) -> bool {
     c.is_whitespace() || ('\u{1c}'..='\u{1f}').contains(&c)
+}
+
+/// Line ends of old systems, of Unicode and of terminals. Editors show them as line ends; `[\n\r]` are read as such in
+/// lists.
+fn is_other_line_end(c: char) -> bool {
+    matches!(c, '\r' | '\u{b}' | '\u{c}' | '\u{1c}'..='\u{1e}' | '\u{85}' | '\u{2028}' | '\u{2029}')
 }
 
 fn is_invisible(c: char) -> bool {
@@ -147,18 +264,36 @@ fn shown(entry: &str) -> String {
 mod tests {
     use super::*;
 
+    const ALL: [Entries; 7] = [
+        Entries::Words,
+        Entries::Parsed,
+        Entries::Users,
+        Entries::Patterns,
+        Entries::GroupPatterns,
+        Entries::Phrases,
+        Entries::Spaced,
+    ];
+
     #[test]
     fn commas_and_line_ends_separate_entries() {
         for text in
             ["root,oncall", "root, oncall", "root\n  oncall", "\nroot,\r\n\toncall,\n\n", " root ,oncall,"]
         {
-            for kind in [Entries::Words, Entries::Users, Entries::Phrases, Entries::Spaced] {
+            for kind in ALL {
                 assert_eq!(entries(text, kind), Ok(vec!["root", "oncall"]), "{text:?}");
             }
         }
         assert_eq!(entries("", Entries::Users), Ok(vec![]));
         assert_eq!(entries("Domain Admins, o'brien\nC# people", Entries::Phrases).unwrap().len(), 3);
-        assert_eq!(entries("o'brien,DOMAIN\\al,a@b.example,host/db", Entries::Users).unwrap().len(), 4);
+        assert_eq!(
+            entries("o'brien,DOMAIN\\al,a@b.example,svc$,a+b@c.example", Entries::Users).unwrap().len(),
+            5
+        );
+        assert_eq!(
+            entries("R&D,C++ people,CORP\\Domain Users,d[!x]?*", Entries::GroupPatterns).unwrap().len(),
+            4
+        );
+        assert_eq!(entries("adm_*,CORP\\a*,*@x.example,[!a]?,jöhn", Entries::Patterns).unwrap().len(), 5);
         assert_eq!(entries("web*,\n db?.x  db9", Entries::Spaced), Ok(vec!["web*", "db?.x", "db9"]));
     }
 
@@ -180,7 +315,7 @@ mod tests {
             "ro\u{200b}ot",
             "ro\0ot",
         ] {
-            for kind in [Entries::Words, Entries::Users] {
+            for kind in [Entries::Words, Entries::Users, Entries::Parsed, Entries::Patterns] {
                 assert!(entries(text, kind).is_err(), "{text:?}");
             }
         }
@@ -192,7 +327,33 @@ mod tests {
         }
         for text in ["adm_*", "a?", "root:oncall", "[a-z]"] {
             assert!(entries(text, Entries::Users).is_err(), "{text:?}");
-            assert!(entries(text, Entries::Words).is_ok(), "{text:?}");
+            assert!(entries(text, Entries::Parsed).is_ok(), "{text:?}");
+        }
+        for separator in [
+            "/", "+", "&", ":", "=", "!", "~", "|", "%", "\u{ff0f}", "\u{ff0b}", "\u{30fb}", "\u{2022}",
+            "\u{b7}",
+        ] {
+            let text = format!("root{separator}oncall");
+            for kind in [Entries::Words, Entries::Users, Entries::Patterns] {
+                let is_punctuation = separator.is_ascii() || kind != Entries::Words;
+                assert!(!is_punctuation || entries(&text, kind).is_err(), "{kind:?} {text:?}");
+            }
+            let is_group = separator == "&";
+            assert_eq!(entries(&text, Entries::GroupPatterns).is_ok(), is_group, "{text:?}");
+            assert!(names_of_file(&text).is_err(), "{text:?}");
+        }
+        for text in ["root\\", "\\oncall", "A\\B\\c", "root\\\\oncall"] {
+            for kind in [Entries::Words, Entries::Users, Entries::Patterns, Entries::GroupPatterns] {
+                assert!(entries(text, kind).is_err(), "{kind:?} {text:?}");
+            }
+        }
+        for end in ['\u{b}', '\u{c}', '\u{1c}', '\u{85}', '\u{2028}', '\u{2029}'] {
+            for kind in ALL.into_iter().filter(|kind| *kind != Entries::Spaced) {
+                assert!(entries(&format!("root{end}oncall"), kind).is_err(), "{kind:?} {end:?}");
+            }
+        }
+        for text in ["dba + ops", "dba / ops", "dba/ops", "dba:ops", "!dba", "~dba"] {
+            assert!(entries(text, Entries::GroupPatterns).is_err(), "{text:?}");
         }
     }
 
@@ -210,11 +371,52 @@ mod tests {
 
     #[test]
     fn a_line_of_a_file_is_one_name_and_no_list() {
-        for line in ["root", "DOE, Jane", "a#b", "o'brien"] {
-            assert_eq!(check_line(line), Ok(()), "{line}");
+        for line in [
+            "root",
+            "Jane Doe",
+            "a#b",
+            "o'brien",
+            "DOM\\al",
+            "a+b@c.example",
+            "\troot ",
+            "\u{feff}root",
+            "root\r",
+        ] {
+            let name = line.trim_matches(['\u{feff}', ' ', '\t', '\r']);
+            assert_eq!(names_of_file(line), Ok(vec![name]), "{line:?}");
         }
-        for line in ["root,oncall", "root,", "root;oncall", "\"root\"", "root # at night", "root\toncall"] {
-            assert!(check_line(line).is_err(), "{line}");
+        for line in [
+            "root,oncall",
+            "root, oncall",
+            "root,",
+            "root; oncall",
+            "root/oncall",
+            "root & oncall",
+            "root and oncall",
+            "root OR oncall",
+            "\"root\"",
+            "root # at night",
+            "root\toncall",
+            "root\roncall",
+            "root\r\roncall",
+            "root\u{b}oncall",
+            "root\u{c}oncall",
+            "root\u{c}",
+            "root\u{85}oncall",
+            "root\u{2028}oncall",
+            "root\u{2029}",
+            "# the night\rroot",
+            "#\u{2028}root",
+            "; root",
+            "// root",
+            "ro\0ot",
+            "r\0o\0o\0t\0",
+            "root\u{feff}",
+            "root\\",
+            "ro*",
+        ] {
+            let bad = names_of_file(&format!("# names\r\n\nbob\n{line}\n")).unwrap_err();
+            assert_eq!(bad.line, 4, "{line:?}");
         }
     }
 

@@ -320,7 +320,7 @@ impl<'a> Settings<'a> {
         Ok(entries)
     }
 
-    /// Returns the entries of a list that has to have some, each of them `what`.
+    /// Returns the entries of a list that has to have some, each of them `what`, which the caller reads.
     ///
     /// # Errors
     /// As [`Settings::required_list`]; the error says what they have to be.
@@ -329,7 +329,7 @@ impl<'a> Settings<'a> {
         at: impl Into<At<'o>>,
         what: &str,
     ) -> Result<Vec<String>, SettingError> {
-        self.required_list(at).map_err(|error| match error {
+        self.required_list(at.into().with_entries(Entries::Parsed)).map_err(|error| match error {
             SettingError::Invalid { place, expected } => {
                 SettingError::Invalid { place, expected: format!("{what}; {expected}") }
             }

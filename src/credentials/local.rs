@@ -7,7 +7,7 @@ use secrecy::SecretString;
 
 use super::{CredentialError, CredentialProvider, RemoteAppCredentials, Tools};
 use crate::config::settings::{Opt, SettingError};
-use crate::locker::{self, Checkout, Found, Launch};
+use crate::locker::{self, Checkout, Found, Launch, LockerError};
 use crate::logging::{Chain, Short};
 use crate::names::{Account, Asset};
 use crate::private_key::PrivateKey;
@@ -33,7 +33,14 @@ impl<'a> Local<'a> {
     }
 
     fn find(&self, account: &Account, asset: &Asset) -> Result<Option<Found>, CredentialError> {
-        Ok(locker::find(self.tools.store, locker::TARGETS, account, asset)?)
+        let Tools { store, session, log, .. } = self.tools;
+        match locker::find_target(store, account, asset, session.assets) {
+            Err(error @ LockerError::Unclear { .. }) => {
+                log.error(format_args!("no local credential is looked for: {error}"));
+                Ok(None)
+            }
+            found => Ok(found?),
+        }
     }
 
     /// Takes the lease that the entry asks for; tells whether the entry may be handed out.

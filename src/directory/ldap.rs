@@ -172,7 +172,13 @@ impl Directory for FromAppliance<'_> {
         let member = |group: &String| {
             self.found.groups.get(group).is_some_and(|all| all.iter().any(|name| name == user))
         };
-        Ok(groups.iter().any(member))
+        // A list of groups that keeps people out must not name one that is not there.
+        match groups.iter().any(member) {
+            false if groups.iter().any(|group| !self.found.groups.contains_key(group)) => {
+                Err(self.failed("the caller has passed no group of a name that is configured"))
+            }
+            is_member => Ok(is_member),
+        }
     }
 
     fn groups_of(&self, user: &str) -> Result<Vec<String>, LdapError> {
@@ -236,7 +242,7 @@ mod tests {
         with("", |directories| {
             let ad = directories.find("ad").unwrap();
             assert!(ad.in_one_of("alice", &["x".to_owned(), "dba".to_owned()]).unwrap());
-            assert!(!ad.in_one_of("alice", &["x".to_owned()]).unwrap());
+            assert!(matches!(ad.in_one_of("alice", &["x".to_owned()]), Err(LdapError::Operation { .. })));
             assert!(matches!(ad.in_one_of("ghost", &["dba".to_owned()]), Err(LdapError::UserNotFound(_))));
             assert_eq!(ad.groups_of("alice").unwrap(), ["dba"]);
             assert!(matches!(ad.groups_of("ghost"), Err(LdapError::UserNotFound(_))));

@@ -8,7 +8,7 @@ use std::os::unix::fs::OpenOptionsExt;
 use crate::appliance::{Allow, Appliance, UserListPolicy};
 use crate::config::list::{self, Entries};
 use crate::config::settings::{Opt, SettingError, Settings};
-use crate::names::CountKey;
+use crate::names::{CountKey, Person};
 use crate::ownership::distrust;
 
 const ALLOW: Opt = Opt::new("user_list <name>", "allow", "");
@@ -65,9 +65,21 @@ pub enum UserListError {
     },
 }
 
+/// Finds the named list.
+///
+/// # Errors
+/// [`UserListError`].
+pub fn find(
+    settings: &Settings<'_>,
+    appliance: &Appliance,
+    list: &str,
+) -> Result<UserListPolicy, UserListError> {
+    appliance.user_lists.get(list).cloned().map_or_else(|| from_settings(settings, list), Ok)
+}
+
 /// Tells whether a user matches the named list: an exception of a list that allows nobody, or no exception of one
 /// that allows everybody. Names that let in are compared exactly (SDK: `UserList.check_user`); names that keep out mean
-/// every spelling.
+/// every spelling, and may be meant by a name that can be read in two ways.
 ///
 /// # Errors
 /// [`UserListError`].
@@ -75,21 +87,20 @@ pub fn matches(
     settings: &Settings<'_>,
     appliance: &Appliance,
     list: &str,
-    user: &str,
+    user: &Person,
 ) -> Result<bool, UserListError> {
-    let configured;
-    let policy = match appliance.user_lists.get(list) {
-        Some(policy) => policy,
-        None => {
-            configured = from_settings(settings, list)?;
-            &configured
+    let policy = find(settings, appliance, list)?;
+    let is_written = policy.except.iter().any(|name| name == user.as_str());
+    let is_exception = match policy.allow {
+        Allow::NoUser => is_written,
+        Allow::AllUsers => {
+            let may_be = |name: &String| CountKey::of(name).may_be(user.count_key());
+            is_written
+                || (user.is_ambiguous() && !policy.except.is_empty())
+                || policy.except.iter().any(may_be)
         }
     };
-    Ok(policy.allow.matches(policy.except.iter().any(|name| match policy.allow {
-        Allow::NoUser => name == user,
-        // Here the names are those who are to be kept out, however they are written.
-        Allow::AllUsers => name == user || CountKey::of(name).may_be(&CountKey::of(user)),
-    })))
+    Ok(policy.allow.matches(is_exception))
 }
 
 fn from_settings(settings: &Settings<'_>, list: &str) -> Result<UserListPolicy, UserListError> {
@@ -136,21 +147,18 @@ fn from_file(list_name: &str, path: &str) -> Result<Vec<String>, UserListError> 
         }
         Err(error) => return Err(failed(error)),
     }
-    let text = text.strip_prefix('\u{feff}').unwrap_or(&text);
-    let lines = (1..).zip(text.lines().map(str::trim));
-    let mut names = Vec::new();
-    for (line, name) in lines.filter(|(_, name)| !name.is_empty() && !name.starts_with('#')) {
-        list::check_line(name).map_err(|list::BadEntry { entry, why }| UserListError::Line {
-            list: list_name.to_owned(),
-            path: path.to_owned(),
-            line,
-            entry,
-            why,
-        })?;
-        names.push(name.to_owned());
-    }
+    let names = list::names_of_file(&text).map_err(|list::BadLine { line, bad }| UserListError::Line {
+        list: list_name.to_owned(),
+        path: path.to_owned(),
+        line,
+        entry: bad.entry,
+        why: bad.why,
+    })?;
     // A full disk leaves an empty file, and with all_users everybody would match it.
-    if names.is_empty() { Err(unusable("holds no name")) } else { Ok(names) }
+    if names.is_empty() {
+        return Err(unusable("holds no name"));
+    }
+    Ok(names.into_iter().map(str::to_owned).collect())
 }
 
 #[cfg(test)]
@@ -170,8 +178,8 @@ mod tests {
 
     #[test]
     fn a_file_has_one_name_a_line_and_comments() {
-        let text = "\u{feff}# who is called at night\r\nroot\r\n\n  j.doe  \n#bob\njöhn\na#b\nDOE, Jane";
-        assert_eq!(read(text, 0o644).unwrap(), ["root", "j.doe", "jöhn", "a#b", "DOE, Jane"]);
+        let text = "\u{feff}# who is called at night\r\nroot\r\n\n  j.doe  \n#bob\njöhn\na#b\nJane Doe";
+        assert_eq!(read(text, 0o644).unwrap(), ["root", "j.doe", "jöhn", "a#b", "Jane Doe"]);
     }
 
     #[test]

@@ -1,8 +1,10 @@
 //! The local credentials: what an entry holds, which entry answers, how entries come in.
 //!
-//! One entry answers for an account on an asset, or none: the one whose asset is exactly that asset; else, of those
+//! At most one entry answers for an account on an asset: the one whose asset is exactly that asset; else, of those
 //! whose pattern fits it, the longest, and of two of one length the first in the alphabet. An entry that lacks what is
 //! asked for answers with nothing, and no other is asked, so that an exact entry can take an asset out of a pattern.
+//! For a target, an exact entry for one of its names takes all of them out of the patterns, and a name that is not
+//! clearly a host has no entry.
 
 pub mod entry;
 pub mod import;
@@ -12,8 +14,8 @@ pub mod totp;
 pub use entry::{Checkout, Entry, EntryError, Launch};
 pub use totp::Totp;
 
-use crate::names::{Account, Asset, NameError};
-use crate::store::{CredentialName, EntryId, Store, StoreError};
+use crate::names::{Account, Asset, Host, HostError, NameError};
+use crate::store::{CredentialName, EntryId, Kept, Store, StoreError};
 
 /// The store whose entries are for targets.
 pub const TARGETS: &str = "";
@@ -24,6 +26,14 @@ pub enum LockerError {
     /// The state cannot be used.
     #[error("state")]
     Store(#[from] StoreError),
+    /// The asset is not clearly a host.
+    #[error("asset {asset} is not a host name or address: {why}")]
+    Unclear {
+        /// The asset.
+        asset: String,
+        /// Why.
+        why: HostError,
+    },
     /// An entry cannot be read.
     #[error("the entry for account {account} on asset {asset}")]
     Entry {
@@ -42,6 +52,14 @@ pub enum PlaceError {
     /// Too long, or with control characters.
     #[error(transparent)]
     Name(#[from] NameError),
+    /// An asset that fits no host.
+    #[error("the asset '{asset}' is not a host name, an address or a pattern of them: {why}")]
+    Host {
+        /// The asset.
+        asset: String,
+        /// Why.
+        why: HostError,
+    },
     /// Nothing to find it by.
     #[error("{0} must not be empty")]
     Empty(&'static str),
@@ -70,6 +88,19 @@ pub fn place(store: &str, account: &str, asset: &str) -> Result<CredentialName, 
     })
 }
 
+/// Makes the name of a new entry. In [`TARGETS`], an asset that fits no host is an error, because no session has it.
+///
+/// # Errors
+/// [`PlaceError`].
+pub fn new_place(store: &str, account: &str, asset: &str) -> Result<CredentialName, PlaceError> {
+    let name = place(store, account, asset)?;
+    if store == TARGETS {
+        let failed = |why| PlaceError::Host { asset: asset.to_owned(), why };
+        pattern::check_new(asset).map_err(failed)?;
+    }
+    Ok(name)
+}
+
 /// An entry that answers, and where it stands.
 pub struct Found {
     /// Its row, for leases.
@@ -80,36 +111,70 @@ pub struct Found {
     pub entry: Entry,
 }
 
-/// Finds the entry that answers for an account on an asset.
+/// Finds the entry of a named store, for a reference of the configuration.
 ///
 /// # Errors
 /// [`LockerError`].
-pub fn find(
+pub fn find_reference(
     store: &Store<'_>,
     of: &str,
     account: &Account,
     asset: &Asset,
 ) -> Result<Option<Found>, LockerError> {
-    let name = |asset: String| CredentialName {
-        store: of.to_owned(),
-        account: account.as_str().to_owned(),
-        asset,
-        is_pattern: false,
-    };
-    let mut kept = None;
-    for asset in pattern::exact(asset.as_str()) {
-        kept = store.credential(&name(asset))?;
-        if kept.is_some() {
-            break;
+    match exact(store, of, account, asset)? {
+        None => fitting(store, of, account, asset)?,
+        found => found,
+    }
+    .map(Found::open)
+    .transpose()
+}
+
+/// Finds the entry for an account on a target. `names` are the names of the machine: where one of them has an entry of its
+/// own, or is not clearly a host, no pattern is looked at.
+///
+/// # Errors
+/// [`LockerError::Unclear`] for an asset that is not clearly a host: its spelling may evade the entry for that host.
+pub fn find_target(
+    store: &Store<'_>,
+    account: &Account,
+    asset: &Asset,
+    names: &[Asset],
+) -> Result<Option<Found>, LockerError> {
+    if let Err(why) = Host::parse(asset.as_str()) {
+        return Err(LockerError::Unclear { asset: asset.as_str().to_owned(), why });
+    }
+    if let Some(found) = exact(store, TARGETS, account, asset)? {
+        return Found::open(found).map(Some);
+    }
+    for name in names {
+        if Host::parse(name.as_str()).is_err() || exact(store, TARGETS, account, name)?.is_some() {
+            return Ok(None);
         }
     }
-    if kept.is_none() && pattern::may_fit(asset.as_str()) {
-        let folded = pattern::folded(asset.as_str());
-        let patterns = store.credential_patterns(of, account.as_str())?;
-        let fitting = patterns.into_iter().filter(|kept| pattern::fits_asset(&kept.name.asset, &folded));
-        kept = fitting.max_by(|one, other| pattern::rank(&one.name.asset, &other.name.asset));
+    fitting(store, TARGETS, account, asset)?.map(Found::open).transpose()
+}
+
+fn exact(store: &Store<'_>, of: &str, account: &Account, asset: &Asset) -> Result<Option<Kept>, LockerError> {
+    for asset in pattern::exact(asset.as_str()) {
+        let (of, account) = (of.to_owned(), account.as_str().to_owned());
+        let name = CredentialName { store: of, account, asset, is_pattern: false };
+        if let Some(kept) = store.credential(&name)? {
+            return Ok(Some(kept));
+        }
     }
-    kept.map(Found::open).transpose()
+    Ok(None)
+}
+
+fn fitting(
+    store: &Store<'_>,
+    of: &str,
+    account: &Account,
+    asset: &Asset,
+) -> Result<Option<Kept>, LockerError> {
+    let folded = pattern::folded(asset.as_str());
+    let patterns = store.credential_patterns(of, account.as_str())?;
+    let fitting = patterns.into_iter().filter(|kept| pattern::fits_asset(&kept.name.asset, &folded));
+    Ok(fitting.max_by(|one, other| pattern::rank(&one.name.asset, &other.name.asset)))
 }
 
 impl Found {
@@ -117,7 +182,7 @@ impl Found {
     ///
     /// # Errors
     /// [`LockerError::Entry`].
-    pub fn open(kept: crate::store::Kept) -> Result<Self, LockerError> {
+    pub fn open(kept: Kept) -> Result<Self, LockerError> {
         match Entry::from_bytes(&kept.plain) {
             Ok(entry) => Ok(Self { id: kept.id, name: kept.name, entry }),
             Err(source) => {

@@ -23,10 +23,18 @@ pub(super) fn exact(asset: &str) -> Vec<String> {
     names
 }
 
-/// Tells whether patterns are looked at for an asset. White space and invisible characters would evade the entry that
-/// takes an asset out of a pattern.
-pub(super) fn may_fit(asset: &str) -> bool {
-    Host::parse(asset) != Err(HostError::Characters)
+/// Checks the asset of a new entry for targets: a host, or a pattern that may fit one.
+///
+/// # Errors
+/// [`HostError`] for what fits no host.
+pub(super) fn check_new(asset: &str) -> Result<(), HostError> {
+    if !is_pattern(asset) {
+        return Host::parse(asset).map(drop);
+    }
+    let allowed = |c: char| c.is_ascii_alphanumeric() || "-_.:*?".contains(c);
+    let form = folded(asset);
+    let is_clear = form.chars().all(allowed) && !form.starts_with('.') && !form.contains("..");
+    if is_clear { Ok(()) } else { Err(HostError::Form) }
 }
 
 /// Tells whether an asset that somebody types is a pattern.

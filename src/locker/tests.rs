@@ -33,7 +33,7 @@ fn put(store: &Store<'_>, asset: &str, password: &str) {
 
 fn password(store: &Store<'_>, asset: &str) -> Option<String> {
     let (account, asset) = (Account::parse("root").unwrap(), Asset::parse(asset).unwrap());
-    let found = find(store, TARGETS, &account, &asset).unwrap()?;
+    let found = find_target(store, &account, &asset, &[]).unwrap()?;
     Some(found.entry.passwords.first()?.expose_secret().to_owned())
 }
 
@@ -64,7 +64,7 @@ fn a_store_for_references_and_the_one_for_targets_are_two() {
     store.add_credentials([(place("plugin", "root", "*").unwrap(), entry.to_bytes())], false).unwrap();
     assert_eq!(password(&store, "db1"), None);
     let (account, asset) = (Account::parse("root").unwrap(), Asset::parse("db1").unwrap());
-    assert!(find(&store, "plugin", &account, &asset).unwrap().is_some());
+    assert!(find_reference(&store, "plugin", &account, &asset).unwrap().is_some());
 }
 
 #[test]
@@ -92,7 +92,7 @@ fn entries_and_leases_are_found_after_a_change_of_keys() {
     put(&before, "db1", "one");
     put(&before, "*.lan", "two");
     let (account, asset) = (Account::parse("root").unwrap(), Asset::parse("db1").unwrap());
-    let found = find(&before, TARGETS, &account, &asset).unwrap().unwrap();
+    let found = find_target(&before, &account, &asset, &[]).unwrap().unwrap();
     let lease = |session_id: &'static str, id: &EntryId, store: &Store<'_>| {
         let expires = UnixTime::from_secs(1_000_000_100);
         let lease = Lease { entry: id, session_id, user: "alice", account: "root", asset: "db1", expires };
@@ -105,7 +105,7 @@ fn entries_and_leases_are_found_after_a_change_of_keys() {
     let after = store(directory.path());
     assert_eq!(password(&after, "db1").as_deref(), Some("one"));
     assert_eq!(password(&after, "x.lan").as_deref(), Some("two"));
-    let found = find(&after, TARGETS, &account, &asset).unwrap().unwrap();
+    let found = find_target(&after, &account, &asset, &[]).unwrap().unwrap();
     assert_eq!(lease("s2", &found.id, &after).unwrap().unwrap().session_id, "s1");
     assert!(after.end_lease("s1", "root", "db1").unwrap());
     assert_eq!(lease("s2", &found.id, &after).unwrap(), None);

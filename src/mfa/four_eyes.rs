@@ -6,7 +6,7 @@ use crate::token::four_eyes::{Asking, Budgets, Demand, Distinct, RequesterRule, 
 use crate::token::realms::Realms;
 
 pub(crate) const REALMS: Opt = Opt::new("four_eyes", "realms", "").with_entries(Entries::Phrases);
-const CONNECTIONS: Opt = Opt::new("four_eyes", "connections", "");
+const CONNECTIONS: Opt = Opt::new("four_eyes", "connections", "").with_entries(Entries::Patterns);
 const EXCEPT_WHITELISTED: Opt = Opt::new("four_eyes", "except_whitelisted", "no");
 const SEPARATOR: Opt = Opt::new("four_eyes", "separator", "");
 const DISTINCT: Opt = Opt::new("four_eyes", "distinct", "users");

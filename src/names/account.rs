@@ -1,6 +1,14 @@
 //! Accounts on targets. One account has several spellings; denying one of them denies all.
 
-use super::text::{fold, readable};
+use super::text::{fold, is_mark, readable};
+
+/// Characters that accounts have, beside letters and digits, in the databases of Linux and Windows that are usual. What a target
+/// does with others is not known: some cut the name off there.
+const IN_ACCOUNTS: [char; 6] = ['.', '_', '-', '$', '\'', ' '];
+/// Characters after which a name or a domain follows.
+const BEFORE_NAME: [char; 2] = ['\\', '/'];
+/// Characters after which a domain, an instance or a tag follows; winbind and Samba have a domain before some of them.
+const BEHIND_NAME: [char; 3] = ['@', '%', '+'];
 
 /// The names that an account text may stand for: as it is written, and without its domain or machine.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -8,18 +16,33 @@ pub struct AccountNames {
     /// In lower case and Unicode's compatibility form.
     written: String,
     /// Without `HOST\`, `.\` and `@domain`, where it has one.
-    bare: Option<String>,
+    bare: Vec<String>,
 }
 
 impl AccountNames {
-    /// Reads an account as it came in; `None` where it cannot be read, so that it may be any account.
+    /// Reads an account as it came in; `None` where it cannot be read, so that it may be any account: with a character
+    /// that accounts do not have, or with a separator at its end.
     pub fn read(text: &str) -> Option<Self> {
         let written = fold(&readable("the account", text).ok()?);
-        let name = written.rsplit_once(['\\', '/']).map_or(written.as_str(), |(_, name)| name);
-        let name = name.split(['@', '%']).next().unwrap_or_default().trim_end_matches('.').trim();
-        let bare = (name != written).then(|| name.to_owned());
+        let is_known = |c: char| {
+            let is_separator = BEFORE_NAME.contains(&c) || BEHIND_NAME.contains(&c);
+            c.is_alphanumeric() || is_mark(c) || IN_ACCOUNTS.contains(&c) || is_separator
+        };
+        let is_repeated = ['\\', '@'].iter().any(|c| written.matches(*c).count() > 1);
+        if written.is_empty() || is_repeated || !written.chars().all(is_known) {
+            return None;
+        }
+        let name = written.rsplit_once('\\').map_or(written.as_str(), |(_, name)| name);
+        let name = name.split('@').next().unwrap_or_default();
+        // Which of these parts is the name, systems see differently.
+        let parts = std::iter::once(name).chain(name.split(['/', '%', '+']));
+        let mut bare: Vec<_> = parts.map(|part| part.trim_end_matches('.').trim().to_owned()).collect();
         // What is only a domain may be any account of it.
-        (!written.is_empty() && bare.as_deref() != Some("")).then_some(Self { written, bare })
+        if bare.iter().any(String::is_empty) {
+            return None;
+        }
+        bare.retain(|name| *name != written);
+        Some(Self { written, bare })
     }
 
     /// The account as it was written, in lower case.
@@ -29,6 +52,6 @@ impl AccountNames {
 
     /// Goes through all names that the account may be known by.
     pub fn all(&self) -> impl Iterator<Item = &str> {
-        std::iter::once(self.written.as_str()).chain(self.bare.as_deref())
+        std::iter::once(self.written.as_str()).chain(self.bare.iter().map(String::as_str))
     }
 }

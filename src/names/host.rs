@@ -1,13 +1,11 @@
 //! Machines, by name or address, in the one form in which they are compared.
 
 use std::fmt;
-use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
+use std::net::{IpAddr, Ipv6Addr};
 
 use super::MAX_NAME;
+use super::address::{address, canonical};
 use super::text::{is_hidden, nfkc};
-
-/// The prefix that NAT64 puts before an IPv4 address (RFC 6052), `64:ff9b::/96`.
-const NAT64: [u16; 6] = [0x64, 0xff9b, 0, 0, 0, 0];
 
 /// A machine: an address, or a name in lower case, with A-labels and without the dot at its end.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
@@ -19,16 +17,23 @@ pub enum Host {
 }
 
 /// Says why a text is rejected as a host.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum HostError {
     /// Nothing, or only dots.
+    #[error("it is empty")]
     Empty,
     /// Over [`MAX_NAME`] bytes.
+    #[error("it is longer than {MAX_NAME} bytes")]
     TooLong,
     /// White space, control characters, or characters that are not displayed.
+    #[error("it contains white space or a character that is not printable")]
     Characters,
-    /// A label that has no form in DNS, or brackets without an address in them.
+    /// A label that has no form in DNS, a port, a zone, or brackets without an address in them.
+    #[error("it contains an empty label, a port, a zone or a character that host names do not have")]
     Form,
+    /// Numbers that `inet_aton` reads as another address than they show, such as `10.1` and `010.0.0.1`.
+    #[error("it ends in a number, but is not an address of four decimal numbers")]
+    Number,
 }
 
 impl Host {
@@ -70,7 +75,11 @@ impl Host {
         }
         let allowed = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_' | b'.');
         let is_name = name.bytes().all(allowed) && !name.starts_with('.') && !name.contains("..");
-        if is_name { Ok(Self::Name(name)) } else { Err(HostError::Form) }
+        match is_name {
+            true if ends_in_number(&name) => Err(HostError::Number),
+            true => Ok(Self::Name(name)),
+            false => Err(HostError::Form),
+        }
     }
 
     /// Returns the address, where it is one.
@@ -82,6 +91,14 @@ impl Host {
     }
 }
 
+/// Tells whether resolvers may read a name as an IPv4 address, because its last label is a number (WHATWG URL, "ends in
+/// a number"; POSIX `inet_addr`).
+fn ends_in_number(name: &str) -> bool {
+    let last = name.rsplit('.').next().unwrap_or_default();
+    let is_hexadecimal = |digits: &str| digits.bytes().all(|byte| byte.is_ascii_hexdigit());
+    last.bytes().all(|byte| byte.is_ascii_digit()) || last.strip_prefix("0x").is_some_and(is_hexadecimal)
+}
+
 /// Writes the one form.
 impl fmt::Display for Host {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -89,26 +106,5 @@ impl fmt::Display for Host {
             Self::Address(address) => address.fmt(f),
             Self::Name(name) => f.write_str(name),
         }
-    }
-}
-
-/// Reads an address, with or without brackets, in its one form.
-pub fn address(text: &str) -> Option<IpAddr> {
-    let inner = text.strip_prefix('[').and_then(|rest| rest.strip_suffix(']')).unwrap_or(text);
-    inner.parse().ok().map(canonical)
-}
-
-/// Returns an address in its one form: an IPv4 address that is mapped into IPv6, or translated by NAT64, is that
-/// address.
-pub fn canonical(address: IpAddr) -> IpAddr {
-    match address.to_canonical() {
-        IpAddr::V6(address) => match address.segments() {
-            [a, b, c, d, e, f, high, low] if [a, b, c, d, e, f] == NAT64 => {
-                let (high, low) = (u32::from(high), u32::from(low));
-                Ipv4Addr::from_bits((high << 16) | low).into()
-            }
-            _ => address.into(),
-        },
-        address => address,
     }
 }

@@ -172,10 +172,11 @@ impl fmt::Display for Person {
 }
 
 impl PermitKey {
-    /// Tells whether the owner of a token has this person's name; a token's realm is not a domain, and is not looked at.
-    pub fn is_named(&self, owner: &str) -> bool {
-        let (key, owner) = (fold(&self.0), fold(owner));
-        key == owner || key.split_once('@').is_some_and(|(name, _)| name == owner)
+    /// Tells whether this person owns a token of `owner` in `realm`: the name is the same, and where it has a domain that is not
+    /// the site's own, the domain is that realm.
+    pub fn is_owner(&self, owner: &str, realm: &str) -> bool {
+        let (key, owner, realm) = (fold(&self.0), fold(owner), fold(realm));
+        key == owner || key.split_once('@').is_some_and(|(name, domain)| name == owner && domain == realm)
     }
 
     /// The text, for a column of the store.

@@ -100,7 +100,7 @@ pub(super) fn is_hidden(character: char) -> bool {
         )
 }
 
-fn is_mark(character: char) -> bool {
+pub(super) fn is_mark(character: char) -> bool {
     matches!(
         category(character),
         GeneralCategory::NonspacingMark | GeneralCategory::SpacingMark | GeneralCategory::EnclosingMark

@@ -16,7 +16,7 @@ use crate::config::settings::Opt;
 use crate::directory::ldap::LdapError;
 use crate::logging::Chain;
 use crate::mfa;
-use crate::names::{self, Person, Requester};
+use crate::names::{Address, Person, Requester};
 use crate::protocol::cookie::Cookie;
 use crate::protocol::invocation::Arguments;
 
@@ -91,7 +91,7 @@ fn ruled(
     };
     // A directory that nobody needs shall keep nobody out.
     let groups = if provider.looks_at_groups() { groups(context, arguments, username)? } else { None };
-    let address = arguments.server_ip.as_deref().and_then(names::address);
+    let address = arguments.server_ip.as_deref().and_then(Address::parse);
     let access = Access {
         user: username,
         groups: groups.as_deref(),

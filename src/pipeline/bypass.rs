@@ -14,7 +14,8 @@ use crate::names::{self, CountKey, Person};
 use crate::protocol::invocation::Arguments;
 use crate::store::{CacheKey, CacheLimits, CacheScope};
 
-pub(super) const SKIP_CONNECTIONS: Opt = Opt::new("auth", "skip_connections", "");
+pub(super) const SKIP_CONNECTIONS: Opt =
+    Opt::new("auth", "skip_connections", "").with_entries(Entries::Patterns);
 pub(super) const USER_LIST: Opt = Opt::new("whitelist source=user_list", "name", "");
 pub(super) const GROUP_ALLOW: Opt = Opt::new("whitelist source=ldap_server_group", "allow", "");
 pub(super) const GROUP_EXCEPT: Opt =
@@ -22,7 +23,8 @@ pub(super) const GROUP_EXCEPT: Opt =
 const REUSE_LIMIT: Opt = Opt::new("authentication_cache", "reuse_limit", "0");
 const SOFT_TIMEOUT: Opt = Opt::new("authentication_cache", "soft_timeout", "15");
 const HARD_TIMEOUT: Opt = Opt::new("authentication_cache", "hard_timeout", "90");
-pub(super) const SHARE_CONNECTIONS: Opt = Opt::new("authentication_cache", "share_connections", "");
+pub(super) const SHARE_CONNECTIONS: Opt =
+    Opt::new("authentication_cache", "share_connections", "").with_entries(Entries::Patterns);
 /// Read by the SDK; here the cache is a table, so the option is known and has no effect.
 const CACHE_DIR: Opt = Opt::new("authentication_cache", "cache_dir", "auth_cache");
 pub(super) const OPTIONS: &[Opt] = &[
@@ -49,7 +51,7 @@ pub(super) fn user_list(context: &Context<'_>, username: &Person) -> Result<Opti
         context.log.explain(format_args!("authenticate: no whitelist is a user list"));
         return Ok(None);
     };
-    let matched = user_list::matches(context.settings, context.appliance, &list, username.as_str())?;
+    let matched = user_list::matches(context.settings, context.appliance, &list, username)?;
     let how = if matched { "lets in" } else { "does not let in" };
     context.log.explain(format_args!("authenticate: the user list {list} {how} {username} without a factor"));
     Ok(matched.then(|| Evidence::user_list(&list)))

@@ -20,6 +20,9 @@ const TRIGGER: Opt = Opt::new(TRIGGER_SECTION, "<protocol>", "");
 const TRIGGER_DEFAULT: Opt = Opt::new(TRIGGER_SECTION, "default", "session-ended");
 const PREFIX: Opt = Opt::new("account", "prefix", "");
 const SUFFIX: Opt = Opt::new("account", "suffix", "");
+/// The generators whose assets are names of the machine.
+const OF_MACHINE: [&str; 4] =
+    ["ip", "generate_asset_for_server_ip", "hostname", "generate_asset_for_server_hostname"];
 const GENERATOR: Opt = Opt::new("assets", "generator", "hostname, ip, domain, domain_asset_mapping");
 const DOMAIN_SUFFIX: Opt = Opt::new("assets", "domain_suffix", "");
 /// The key of the question for the path of a secret (the Python plugin for HashiCorp Vault).
@@ -85,11 +88,13 @@ pub fn fetch<T>(
     check_in(context, arguments, cookie, "the credential of an earlier call was not taken")?;
     cookie.set_text("account", None);
     cookie.set_text("asset", None);
-    let providers = Providers::from_settings(tools_with_path(context, arguments, session_cookie))?;
     let account = account(context, arguments)?;
-    for asset in assets(context, arguments)? {
+    let Assets { in_order, of_machine } = assets(context, arguments)?;
+    let tools = tools_for(context, arguments, session_cookie, &of_machine);
+    let providers = Providers::from_settings(tools)?;
+    for asset in &in_order {
         let ask = |provider: &dyn CredentialProvider| {
-            fetch(provider, &account, &asset).map(|found| (!found.is_empty()).then_some(found))
+            fetch(provider, &account, asset).map(|found| (!found.is_empty()).then_some(found))
         };
         let Some((provider, found)) = providers.first(ask)? else {
             context.log.info(format_args!("nothing for account {account} on asset {asset}"));
@@ -98,7 +103,7 @@ pub fn fetch<T>(
         context.log.info(format_args!("checked out account {account} on asset {asset}"));
         cookie.set_text("account", Some(account.as_str()));
         cookie.set_text("asset", Some(asset.as_str()));
-        note(cookie, provider, &account, &asset);
+        note(cookie, provider, &account, asset);
         return Ok(found);
     }
     Ok(Vec::new())
@@ -207,7 +212,8 @@ pub fn remote_app(
         return Ok(RemoteApp { need_info: true, ..RemoteApp::default() });
     };
     let (account, asset) = (Account::parse(account)?, Asset::parse(asset)?);
-    let providers = Providers::from_settings(tools_with_path(context, arguments, session_cookie))?;
+    let tools = tools_for(context, arguments, session_cookie, &[]);
+    let providers = Providers::from_settings(tools)?;
     let mut answer = RemoteApp {
         account: Some(account.as_str().to_owned()),
         asset: Some(asset.as_str().to_owned()),
@@ -267,16 +273,17 @@ pub fn totp_codes(
     cookie: &Cookie<CheckoutProgress>,
     session_cookie: &Map<String, Value>,
 ) -> Result<Option<Vec<TotpCode>>, Stop> {
-    let providers = Providers::from_settings(tools_with_path(context, arguments, session_cookie))?;
     let kept = (cookie.text("account")?, cookie.text("asset")?);
-    let (account, assets) = match kept {
-        (Some(account), Some(asset)) => (Account::parse(account)?, vec![Asset::parse(asset)?]),
+    let (account, Assets { in_order, of_machine }) = match kept {
+        (Some(account), Some(asset)) => (Account::parse(account)?, Assets::one(Asset::parse(asset)?)),
         _ => (account(context, arguments)?, assets(context, arguments)?),
     };
+    let tools = tools_for(context, arguments, session_cookie, &of_machine);
+    let providers = Providers::from_settings(tools)?;
     let known = Cell::new(false);
-    for asset in assets {
+    for asset in &in_order {
         let ask = |provider: &dyn CredentialProvider| {
-            let codes = provider.totp_codes(&account, &asset)?;
+            let codes = provider.totp_codes(&account, asset)?;
             known.set(known.get() || codes.is_some());
             Ok(codes.filter(|codes| !codes.is_empty()))
         };
@@ -293,6 +300,7 @@ fn tools<'a>(context: &'a Context<'a>, arguments: &'a Arguments) -> Tools<'a> {
         user: arguments.gateway_username.as_deref(),
         password: arguments.gateway_password.as_ref(),
         server_ip: arguments.server_ip.as_deref(),
+        assets: &[],
         typed_path: None,
     };
     Tools { session, ..tools_without_session(context) }
@@ -310,16 +318,17 @@ pub(super) fn tools_without_session<'a>(context: &'a Context<'a>) -> Tools<'a> {
     }
 }
 
-/// The same with the path that the user typed, in answer to a question of the other plugin.
-fn tools_with_path<'a>(
+/// The same with the names of the target, and the path that the user typed in answer to a question of the other plugin.
+fn tools_for<'a>(
     context: &'a Context<'a>,
     arguments: &'a Arguments,
     session_cookie: &'a Map<String, Value>,
+    assets: &'a [Asset],
 ) -> Tools<'a> {
     let tools = tools(context, arguments);
     let answers = session_cookie.get("questions");
     let typed_path = answers.and_then(|answers| answers.get(TYPED_PATH)).and_then(Value::as_str);
-    Tools { session: Session { typed_path, ..tools.session }, ..tools }
+    Tools { session: Session { assets, typed_path, ..tools.session }, ..tools }
 }
 
 fn trigger(context: &Context<'_>, arguments: &Arguments) -> Result<Trigger, Stop> {
@@ -349,13 +358,28 @@ fn account(context: &Context<'_>, arguments: &Arguments) -> Result<Account, Stop
     Ok(Account::parse(format!("{prefix}{user}{suffix}"))?)
 }
 
-fn assets(context: &Context<'_>, arguments: &Arguments) -> Result<Vec<Asset>, Stop> {
+/// What the configuration makes of the target.
+#[derive(Default)]
+struct Assets {
+    /// In the order in which they are tried.
+    in_order: Vec<Asset>,
+    /// Those of them that name the machine: its host name and its address.
+    of_machine: Vec<Asset>,
+}
+
+impl Assets {
+    fn one(asset: Asset) -> Self {
+        Self { in_order: vec![asset], ..Self::default() }
+    }
+}
+
+fn assets(context: &Context<'_>, arguments: &Arguments) -> Result<Assets, Stop> {
     let suffix = context.settings.text(&DOMAIN_SUFFIX)?.filter(|suffix| !suffix.is_empty());
     let suffixed = |name: Option<&str>| match (name.filter(|name| !name.is_empty()), &suffix) {
         (Some(name), Some(suffix)) => Some(format!("{name}.{suffix}")),
         (name, _) => name.map(str::to_owned),
     };
-    let mut found = Vec::new();
+    let mut found = Assets::default();
     for generator in context.settings.list(&GENERATOR)? {
         let asset = match generator.as_str() {
             "ip" | "generate_asset_for_server_ip" => arguments.server_ip.clone(),
@@ -384,7 +408,11 @@ fn assets(context: &Context<'_>, arguments: &Arguments) -> Result<Vec<Asset>, St
             }
         };
         if let Some(asset) = asset.filter(|asset| !asset.is_empty()) {
-            found.push(Asset::parse(asset)?);
+            let asset = Asset::parse(asset)?;
+            if OF_MACHINE.contains(&generator.as_str()) {
+                found.of_machine.push(asset.clone());
+            }
+            found.in_order.push(asset);
         }
     }
     Ok(found)

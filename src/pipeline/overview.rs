@@ -208,9 +208,8 @@ fn roads_without_a_factor(context: &Context<'_>, overview: &mut Overview, demand
     }
     if let Some(Some(list)) = overview.take(settings.text(&bypass::USER_LIST)) {
         let is_here = settings.ini().has_section(&format!("user_list {list}"));
-        // Whoever it is: only whether the list can be read matters.
         if is_here {
-            overview.take(user_list::matches(settings, context.appliance, &list, ""));
+            overview.take(user_list::find(settings, context.appliance, &list));
         }
         let place = if is_here { "" } else { ", which has to be on the appliance" };
         overview.authenticate.push(format!("users allowed by the user list {list}{place}: without a factor"));

@@ -62,6 +62,10 @@ impl Place {
     fn name(&self) -> Result<CredentialName, Failure> {
         locker::place(&self.store, &self.account, &self.asset).map_err(Failure::mistake)
     }
+
+    fn new_name(&self) -> Result<CredentialName, Failure> {
+        locker::new_place(&self.store, &self.account, &self.asset).map_err(Failure::mistake)
+    }
 }
 
 /// Does what the command says.

@@ -86,7 +86,7 @@ struct Secrets {
 }
 
 pub(super) fn run(arguments: Arguments, admin: &mut Admin<'_>) -> Result<Text, Failure> {
-    let name = arguments.place.name()?;
+    let name = arguments.place.new_name()?;
     let secrets = secrets(&arguments, admin)?;
     let (is_new, entry) = admin.store.change_credential(&name, |kept| {
         let before = kept.map(Entry::from_bytes).transpose().map_err(Failure::fault)?;

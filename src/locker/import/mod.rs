@@ -349,7 +349,7 @@ impl Batch {
 
 impl Raw<'_> {
     fn entry(self, defaults: &Defaults<'_>) -> Result<(CredentialName, Entry), EntryFault> {
-        let name = super::place(self.store.unwrap_or(defaults.store), self.account, self.asset)?;
+        let name = super::new_place(self.store.unwrap_or(defaults.store), self.account, self.asset)?;
         let mut entry = Entry {
             description: self.description.to_owned(),
             checkout: match self.checkout {

@@ -101,7 +101,7 @@ impl Vote {
 
     /// Tells whether it is an approval of the one who asks.
     fn is_by(&self, requester: &Requester) -> bool {
-        let is = |person: &Person| person.permit_key().is_named(&self.user);
+        let is = |person: &Person| person.permit_key().is_owner(&self.user, &self.realm);
         is(&requester.gateway) || is(requester.identity())
     }
 
