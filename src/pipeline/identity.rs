@@ -10,6 +10,7 @@ use crate::logging::Chain;
 use crate::names::{self, CountKey, Mapping, MfaIdentity, NameError, Person, Requester};
 use crate::protocol::cookie::{Cookie, CookieError, Progress};
 use crate::protocol::invocation::Arguments;
+use crate::protocol::members::Member;
 
 const IGNORE_UPN: Opt = Opt::new("ignore_upn_suffix_for_rdp", "ignore", "true");
 const EXPLICIT_SECTION: &str = "usermapping source=explicit";
@@ -31,14 +32,14 @@ pub(super) fn username<P: Progress>(
     arguments: &Arguments,
     cookie: &mut Cookie<P>,
 ) -> Result<Option<Person>, Stop> {
-    if !cookie.has("username") {
+    if !cookie.has(Member::Username) {
         if !cookie.is_new() {
             return Err(CookieError::Damaged.into());
         }
         let found = extract(context, arguments)?;
-        cookie.set_text("username", found.as_deref());
+        cookie.set_text(Member::Username, found.as_deref());
     }
-    match cookie.text("username")?.filter(|name| !name.is_empty()) {
+    match cookie.text(Member::Username)?.filter(|name| !name.is_empty()) {
         Some(name) => person(context, name).map(Some),
         None => Ok(None),
     }
@@ -99,10 +100,10 @@ pub(super) fn requester(
     cookie: &mut Cookie<AaProgress>,
     gateway: &Person,
 ) -> Result<Requester, Stop> {
-    if !cookie.has(IDENTITY) {
+    if !cookie.has(Member::MfaIdentity) {
         let (identity, failure) = map(context, gateway)?;
         let identity = MfaIdentity::parse(identity)?;
-        cookie.set_text(IDENTITY, Some(identity.as_str()));
+        cookie.set_text(Member::MfaIdentity, Some(identity.as_str()));
         cookie.progress.mapping_failed = failure;
     }
     let identity = identity(cookie)?;
@@ -140,7 +141,7 @@ fn aliases(context: &Context<'_>, requester: &Requester) -> Result<Vec<CountKey>
 
 /// Returns the identity in the cookie, as servers are asked about it.
 pub(super) fn identity(cookie: &Cookie<AaProgress>) -> Result<MfaIdentity, Stop> {
-    Ok(MfaIdentity::parse(cookie.text(IDENTITY)?.unwrap_or_default())?)
+    Ok(MfaIdentity::parse(cookie.text(Member::MfaIdentity)?.unwrap_or_default())?)
 }
 
 /// Returns the name under which the second factor knows the user: mapped explicitly, mapped by a directory, and with
