@@ -15,9 +15,6 @@ use crate::protocol::invocation::Arguments;
 use crate::protocol::members::Member;
 use crate::secret;
 
-/// Where a provider's state stands in the cookie.
-pub(super) const STATE: &str = "state";
-
 /// Under these keys a name is typed.
 const NAMES: [&str; 4] = ["gu", "username", "radius_username", "ru"];
 

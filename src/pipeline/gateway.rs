@@ -57,10 +57,7 @@ pub(super) fn ask_name(
 
 /// Names the identity provider of an accepted session in the session cookie, where the configuration does and no service
 /// has done so.
-pub(super) fn name_provider(
-    context: &Context<'_>,
-    session_cookie: &mut SessionCookie,
-) -> Result<(), Stop> {
+pub(super) fn name_provider(context: &Context<'_>, session_cookie: &mut SessionCookie) -> Result<(), Stop> {
     if let Some(name) = context.settings.text(&IDENTITY_PROVIDER)?.filter(|name| !name.is_empty()) {
         session_cookie.set_missing(PROVIDER_MEMBER, Value::from(name));
     }

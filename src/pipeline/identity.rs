@@ -18,8 +18,6 @@ const EXPLICIT: Opt = Opt::new(EXPLICIT_SECTION, "<user name>", "");
 const USER_ATTRIBUTE: Opt = Opt::new("usermapping source=ldap_server", "user_attribute", "");
 pub(super) const LDAP_SERVER: Opt = Opt::new("ldap_server", "name", "");
 const APPEND_DOMAIN: Opt = Opt::new("username_transform", "append_domain", "");
-/// The member of the cookie with the identity, as the SDK has it.
-pub(super) const IDENTITY: &str = "mfa_identity";
 pub(super) const OPTIONS: &[Opt] = &[IGNORE_UPN, EXPLICIT, USER_ATTRIBUTE, LDAP_SERVER, APPEND_DOMAIN];
 
 /// Returns the user at the gateway, `None` where nobody is named, and keeps the answer in the cookie.

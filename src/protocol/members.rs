@@ -96,7 +96,8 @@ mod tests {
     fn what_is_read_is_never_laid_over() {
         for member in Member::ALL {
             assert_eq!(reserved(member.name()), Some(member.name()));
-            let mut cookie = SessionCookie::open(Map::from_iter([(member.name().to_owned(), Value::from("own"))]));
+            let mut cookie =
+                SessionCookie::open(Map::from_iter([(member.name().to_owned(), Value::from("own"))]));
             cookie.lay_over(Map::from_iter([
                 (member.name().to_owned(), Value::from("service")),
                 ("other".to_owned(), Value::from(1)),

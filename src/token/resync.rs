@@ -217,8 +217,7 @@ mod tests {
             let codes = [maker.code(step), maker.code(step.saturating_add(1))];
             let mut token = Token { digits: 6, ..token };
             let codes = [codes[0].as_str(), codes[1].as_str()];
-            move_to(&mut token, SECRET, codes, UnixTime::from_secs(now), |_| Ok(false))
-                .map(|_| token.counter)
+            move_to(&mut token, SECRET, codes, UnixTime::from_secs(now), |_| Ok(false)).map(|_| token.counter)
         };
         let totp = |period: u32| Token { period, ..Token::new(TokenType::Totp, "T") };
         assert_eq!(moved(totp(30), 0, 0).unwrap(), 2);

@@ -68,7 +68,8 @@ fn the_second_code_of_a_resynchronisation_is_not_taken_again() {
     site.enrol(TokenType::Hotp, "H1", "alice", "", |_| {});
     assert!(!resynced(&site, "T1", [STEP - 1, STEP]).unwrap());
     assert!(!resynced(&site, "H1", [300, 301]).unwrap());
-    for code in [site.code("T1", STEP), site.code("T1", STEP - 1), site.code("H1", 301), site.code("H1", 300)] {
+    for code in [site.code("T1", STEP), site.code("T1", STEP - 1), site.code("H1", 301), site.code("H1", 300)]
+    {
         assert_eq!(site.login("alice", &code), Outcome::Denied);
     }
 }
