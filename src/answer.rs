@@ -10,7 +10,6 @@ use std::path::{Path, PathBuf};
 
 pub(crate) use doctor::{Examined, examine};
 use secrecy::{ExposeSecret, SecretString};
-use serde_json::{Map, Value};
 
 use crate::appliance::Appliance;
 use crate::clock::{Budget, Clock};
@@ -26,6 +25,7 @@ use crate::pipeline::{AaProgress, Context, Fault, Stop, authenticate, authorize,
 use crate::policies::Policies;
 use crate::protocol::cookie::{Cookie, Progress};
 use crate::protocol::invocation::{Arguments, Hook, Invocation, PluginType};
+use crate::protocol::members::SessionCookie;
 use crate::protocol::response::{Cookies, Fault as Closed, GatewayUser, Metadata, Response, Verdict};
 use crate::store::{Environment, KeySource, Places, Store};
 
@@ -379,15 +379,15 @@ fn closed(hook: Hook) -> Finish {
 fn with_cookies<P: Progress>(
     context: &Context<'_>,
     invocation: &Invocation,
-    steps: impl FnOnce(&mut Cookie<P>, &mut Map<String, Value>) -> Result<Finish, Stop>,
+    steps: impl FnOnce(&mut Cookie<P>, &mut SessionCookie) -> Result<Finish, Stop>,
 ) -> Answer {
     let Arguments { cookie, session_cookie, session_id, .. } = &invocation.arguments;
-    let mut session_cookie = session_cookie.clone();
+    let mut session_cookie = SessionCookie::open(session_cookie.clone());
     let mut cookie = match Cookie::<P>::open(cookie.clone(), session_id.as_deref()) {
         Ok(cookie) => cookie,
         Err(error) => {
             context.log.fault(format_args!("invocation: {error}"));
-            let cookies = Cookies { cookie: cookie.clone(), session_cookie };
+            let cookies = Cookies { cookie: cookie.clone(), session_cookie: session_cookie.close() };
             return (Response::closed(Some(invocation.hook), Closed::Invocation, cookies), 2);
         }
     };
@@ -398,7 +398,7 @@ fn with_cookies<P: Progress>(
     } else {
         cookie.close()
     };
-    let cookies = Cookies { cookie: own, session_cookie };
+    let cookies = Cookies { cookie: own, session_cookie: session_cookie.close() };
     match result {
         Ok(finish) => (finish(cookies), 0),
         Err(Stop::Ask(question)) => (Response::Verdict(Verdict::NeedInfo(question), cookies), 0),

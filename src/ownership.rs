@@ -1,9 +1,18 @@
 //! Who may change a file or directory. What this program reads for decisions, or keeps, has to belong to its user or to root,
-//! and must not be writable by others. One rule for all of them.
+//! and must not be writable by others; and so for each directory on the way to it, because who may write there can put another
+//! file in its place. In a directory with the sticky bit, such as `/tmp`, only the owner of an entry can do that. One rule for
+//! all of them.
 
+use std::ffi::OsString;
 use std::fmt;
-use std::fs::Metadata;
+use std::fs::{self, Metadata};
+use std::io;
 use std::os::unix::fs::MetadataExt;
+use std::path::{Component, Path, PathBuf};
+
+/// How many links are followed, as Linux does (`path_resolution(7)`).
+const MAX_LINKS: usize = 40;
+const STICKY: u32 = 0o1000;
 
 /// Why others may change what is in a file or directory.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -22,6 +31,90 @@ pub(crate) fn distrust(metadata: &Metadata) -> Option<Distrust> {
     (metadata.mode() & 0o022 != 0).then(|| Distrust::Mode(metadata.mode() & 0o7777))
 }
 
+/// Why somebody else may put another file in the place of one.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) struct DistrustedWay {
+    /// The directory or link on the way to it.
+    place: PathBuf,
+    distrust: Distrust,
+}
+
+/// Judges each directory and each link on the way to a path, from the root. What the path leads to is not judged. Nothing
+/// leads away from where the kernel shows a process its open files (`/proc`).
+///
+/// # Errors
+/// What the system said of a place on the way.
+pub(crate) fn distrusted_way(path: &Path) -> io::Result<Option<DistrustedWay>> {
+    let mut ahead = Vec::new();
+    put_ahead(&std::path::absolute(path)?, &mut ahead);
+    let mut here = PathBuf::from("/");
+    let mut links = 0_usize;
+    loop {
+        let directory = fs::symlink_metadata(&here)?;
+        let is_sticky = directory.mode() & STICKY != 0;
+        match distrust(&directory) {
+            Some(Distrust::Mode(_)) if is_sticky => {}
+            Some(distrust) => return Ok(Some(DistrustedWay { place: here, distrust })),
+            None => {}
+        }
+        // The next entry that is a directory, or what the path leads to.
+        loop {
+            let Some(name) = ahead.pop() else { return Ok(None) };
+            if name == ".." {
+                here.pop();
+                break;
+            }
+            let next = here.join(name);
+            let found = fs::symlink_metadata(&next)?;
+            if !found.is_symlink() {
+                if ahead.is_empty() {
+                    return Ok(None);
+                }
+                here = next;
+                break;
+            }
+            if here.starts_with("/proc") {
+                return Ok(None);
+            }
+            // A link has no mode of its own.
+            if let Some(distrust @ Distrust::Owner(_)) = distrust(&found) {
+                return Ok(Some(DistrustedWay { place: next, distrust }));
+            }
+            links = links.saturating_add(1);
+            if links > MAX_LINKS {
+                return Err(rustix::io::Errno::LOOP.into());
+            }
+            let target = fs::read_link(&next)?;
+            put_ahead(&target, &mut ahead);
+            if target.is_absolute() {
+                here = PathBuf::from("/");
+                break;
+            }
+        }
+    }
+}
+
+/// Puts the names of a path before those that are still to go, the next one last.
+fn put_ahead(path: &Path, ahead: &mut Vec<OsString>) {
+    let names = path.components().filter_map(|part| match part {
+        Component::Normal(name) => Some(name.to_owned()),
+        Component::ParentDir => Some(OsString::from("..")),
+        Component::RootDir | Component::CurDir | Component::Prefix(_) => None,
+    });
+    ahead.extend(names.collect::<Vec<_>>().into_iter().rev());
+}
+
+/// Judges a file that was opened, and the way to it; says why it is not to be trusted.
+pub(crate) fn distrust_file(path: &Path, metadata: &Metadata) -> Option<String> {
+    if let Some(distrust) = distrust(metadata) {
+        return Some(distrust.to_string());
+    }
+    match distrusted_way(path) {
+        Ok(way) => way.map(|way| way.to_string()),
+        Err(error) => Some(format!("cannot be judged by its directories: {error}")),
+    }
+}
+
 /// As [`distrust`], of what only this user can use: root's is not ours either.
 pub(crate) fn not_ours(metadata: &Metadata) -> Option<Distrust> {
     let of_root = (metadata.uid() == 0 && uid() != 0).then_some(Distrust::Owner(0));
@@ -33,6 +126,12 @@ pub(crate) fn uid() -> u32 {
     rustix::process::geteuid().as_raw()
 }
 
+impl fmt::Display for DistrustedWay {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "can be replaced, because {} {}", self.place.display(), self.distrust)
+    }
+}
+
 impl fmt::Display for Distrust {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
@@ -41,5 +140,56 @@ impl fmt::Display for Distrust {
             }
             Self::Mode(mode) => write!(f, "is writable by others (mode {mode:04o}); chmod go-w it"),
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::os::unix::fs::{PermissionsExt, symlink};
+
+    use super::*;
+
+    fn place(mode: u32) -> (tempfile::TempDir, PathBuf) {
+        let root = tempfile::tempdir().unwrap();
+        let inner = root.path().canonicalize().unwrap().join("outer");
+        fs::create_dir_all(inner.join("inner")).unwrap();
+        fs::write(inner.join("inner/file"), "").unwrap();
+        fs::set_permissions(&inner, fs::Permissions::from_mode(mode)).unwrap();
+        (root, inner)
+    }
+
+    fn way(path: &Path) -> Option<PathBuf> {
+        distrusted_way(path).unwrap().map(|way| way.place)
+    }
+
+    #[test]
+    fn a_directory_that_others_may_write_spoils_everything_below_it() {
+        for (mode, is_trusted) in
+            [(0o755, true), (0o777, false), (0o775, false), (0o757, false), (0o1777, true), (0o1775, true)]
+        {
+            let (_root, outer) = place(mode);
+            let spoilt = (!is_trusted).then(|| outer.clone());
+            for path in ["inner/file", "inner", "inner/../inner/file", "./inner//file"] {
+                assert_eq!(way(&outer.join(path)), spoilt, "{mode:o} {path}");
+            }
+            assert_eq!(way(&outer), None);
+        }
+    }
+
+    #[test]
+    fn a_link_leads_through_what_it_stands_in_and_what_it_leads_to() {
+        let (_good, good) = place(0o755);
+        let (_bad, bad) = place(0o777);
+        symlink(bad.join("inner/file"), good.join("to bad")).unwrap();
+        symlink(good.join("inner/file"), bad.join("inner/to good")).unwrap();
+        symlink("inner", good.join("relative")).unwrap();
+        symlink("../relative/file", good.join("inner/upwards")).unwrap();
+        symlink(good.join("round"), good.join("round")).unwrap();
+        assert_eq!(way(&good.join("to bad")), Some(bad.clone()));
+        assert_eq!(way(&bad.join("inner/to good")), Some(bad.clone()));
+        assert_eq!(way(&good.join("relative/file")), None);
+        assert_eq!(way(&good.join("inner/upwards")), None);
+        assert!(distrusted_way(&good.join("round")).is_err());
+        assert!(distrusted_way(&good.join("missing/file")).is_err());
     }
 }

@@ -9,7 +9,7 @@ use std::time::Duration;
 use rustix::fs::{OFlags, fcntl_getfl, fcntl_setfl};
 
 use crate::clock::Clock;
-use crate::ownership::distrust;
+use crate::ownership::{distrust, distrust_file};
 
 /// How often it is looked whether somebody writes to a pipe, and how long it takes until the next time.
 const LOOKS: u32 = 100;
@@ -26,9 +26,15 @@ pub(super) fn open(path: &Path, clock: &dyn Clock) -> io::Result<impl Read + use
     let mut file = OpenOptions::new().read(true).custom_flags(nonblock).open(path)?;
     let metadata = file.metadata()?;
     let file_type = metadata.file_type();
-    if !file_type.is_char_device()
-        && let Some(distrust) = distrust(&metadata)
-    {
+    // Only a file has a place in which another one can be put.
+    let distrust = if file_type.is_file() {
+        distrust_file(path, &metadata)
+    } else if file_type.is_char_device() {
+        None
+    } else {
+        distrust(&metadata).map(|distrust| distrust.to_string())
+    };
+    if let Some(distrust) = distrust {
         return Err(io::Error::new(ErrorKind::PermissionDenied, format!("it {distrust}")));
     }
     let first = if file_type.is_fifo() { first_byte(&mut file, clock)? } else { Vec::new() };

@@ -4,7 +4,7 @@
 //! user = option (SDK: `PluginConfiguration.get`); `$$` is the literal `$`. `$[NAME]` is a trusted CA list and is
 //! read by [`super::settings::Settings::ca_certificates`] only. The other two are ours, for use off the appliance.
 
-use crate::ownership::distrust;
+use crate::ownership::distrust_file;
 use std::fs::OpenOptions;
 use std::io::Read;
 use std::os::unix::fs::{MetadataExt, OpenOptionsExt};
@@ -202,8 +202,8 @@ pub fn read_file(path: &str) -> Result<SecretString, ReferenceError> {
     if metadata.mode() & 0o077 != 0 {
         return Err(refused("is readable by others; chmod 600 it"));
     }
-    if let Some(distrust) = distrust(&metadata) {
-        return Err(refused(&distrust.to_string()));
+    if let Some(distrust) = distrust_file(Path::new(path), &metadata) {
+        return Err(refused(&distrust));
     }
     if metadata.len() > MAX_FILE {
         return Err(refused("is larger than 64 KiB"));

@@ -4,12 +4,13 @@
 use std::fs::OpenOptions;
 use std::io::Read;
 use std::os::unix::fs::OpenOptionsExt;
+use std::path::Path;
 
 use crate::appliance::{Allow, Appliance, UserListPolicy};
 use crate::config::list::{self, Entries};
 use crate::config::settings::{Opt, SettingError, Settings};
 use crate::names::{CountKey, Person};
-use crate::ownership::distrust;
+use crate::ownership::distrust_file;
 
 const ALLOW: Opt = Opt::new("user_list <name>", "allow", "");
 const EXCEPT: Opt = Opt::new("user_list <name>", "except", "").with_entries(Entries::Users);
@@ -134,8 +135,8 @@ fn from_file(list_name: &str, path: &str) -> Result<Vec<String>, UserListError> 
     if !metadata.is_file() {
         return Err(unusable("is not a regular file"));
     }
-    if let Some(distrust) = distrust(&metadata) {
-        return Err(unusable(&distrust.to_string()));
+    if let Some(distrust) = distrust_file(Path::new(path), &metadata) {
+        return Err(unusable(&distrust));
     }
     let mut text = String::new();
     let read = file.take(MAX_FILE.saturating_add(1)).read_to_string(&mut text);

@@ -8,6 +8,7 @@ use serde_json::{Map, Value};
 
 use super::{MfaError, Reason, garbled};
 use crate::names::MfaIdentity;
+use crate::protocol::members::reserved;
 use crate::secret;
 
 /// How many groups a user may have, and how many members the metadata may add.
@@ -15,8 +16,6 @@ const MAX_GROUPS: usize = 1000;
 const MAX_MEMBERS: usize = 32;
 /// The longest cookie that is taken, in bytes of JSON.
 const MAX_COOKIE: usize = 16 * 1024;
-/// Members of the cookie that say who is authenticated, and so are the plugin's alone.
-const RESERVED: [&str; 2] = ["username", "mfa_identity"];
 
 /// The members as they come. None of them has to be there.
 #[derive(Deserialize)]
@@ -55,7 +54,7 @@ impl Written {
     /// Checks the members.
     ///
     /// # Errors
-    /// An invalid user or group name, too much data, or a cookie that claims who is authenticated.
+    /// An invalid user or group name, too much data, or a cookie with a member that is reserved (see [`reserved`]).
     pub(super) fn taken(self) -> Result<Carried, MfaError> {
         let is_name = |name: &String| {
             !name.is_empty() && MfaIdentity::parse(name.as_str()).is_ok() && super::unsteering(name) == *name
@@ -67,8 +66,10 @@ impl Written {
             return Err(garbled("the service's answer names too many groups"));
         }
         let (cookie, session_cookie) = (bounded(self.cookie)?, bounded(self.session_cookie)?);
-        if cookie.keys().any(|name| name.starts_with('_') || RESERVED.contains(&name.as_str())) {
-            return Err(garbled("the service's cookie contains a member that is reserved for the plugin"));
+        if let Some(what) = cookie.keys().chain(session_cookie.keys()).find_map(|name| reserved(name)) {
+            return Err(garbled(Reason::ours(format!(
+                "the service's cookie or session cookie contains {what}, which is reserved for the plugin"
+            ))));
         }
         Ok(Carried {
             gateway_user: self.gateway_user,
@@ -207,6 +208,11 @@ mod tests {
             r#"{"cookie": {"username": "root"}}"#,
             r#"{"cookie": {"mfa_identity": "root"}}"#,
             r#"{"cookie": {"__sps_plugin": {}}}"#,
+            r#"{"cookie": {"state": 1}}"#,
+            r#"{"session_cookie": {"__sps_plugin": {}}}"#,
+            r#"{"session_cookie": {"account": "root"}}"#,
+            r#"{"session_cookie": {"asset": "db1"}}"#,
+            r#"{"session_cookie": {"other": 1, "questions": {"vp": "secret/root"}}}"#,
         ] {
             assert!(carried(bad).is_err(), "{bad}");
         }

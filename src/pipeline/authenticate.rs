@@ -14,6 +14,7 @@ use crate::mfa;
 use crate::names::Person;
 use crate::protocol::cookie::Cookie;
 use crate::protocol::invocation::Arguments;
+use crate::protocol::members::{Member, SessionCookie};
 use crate::protocol::response::GatewayUser;
 use crate::terms::Question;
 
@@ -44,7 +45,7 @@ pub fn run(
     context: &Context<'_>,
     arguments: &Arguments,
     cookie: &mut Cookie<AaProgress>,
-    session_cookie: &mut Map<String, Value>,
+    session_cookie: &mut SessionCookie,
 ) -> Result<Accepted, Stop> {
     if bypass::is_skipped(context, arguments)? {
         return Err(Stop::NotOurs);
@@ -62,10 +63,10 @@ pub fn run(
         Stage::Questions => cookie.progress.accepted.clone().ok_or(Fault::Complete)?,
         Stage::Start | Stage::Unnamed | Stage::Identified | Stage::Factor | Stage::Approvals => {
             let proved = prove(context, arguments, cookie, &username, &demand);
-            session_cookie.extend(std::mem::take(&mut cookie.progress.session_cookie));
+            session_cookie.lay_over(std::mem::take(&mut cookie.progress.session_cookie));
             let evidence = proved?;
             context.log.info(format_args!("user {username} is authenticated by {}", evidence.road()));
-            let identity = cookie.text(identity::IDENTITY)?.unwrap_or_else(|| username.as_str()).to_owned();
+            let identity = cookie.text(Member::MfaIdentity)?.unwrap_or_else(|| username.as_str()).to_owned();
             bypass::remember(context, arguments, &username, &identity, &evidence)?;
             cookie.progress.proof = access::has_rules(context.settings)?.then(|| evidence.proof().clone());
             cookie.progress.stage = Stage::Questions;
@@ -123,7 +124,7 @@ fn prove(
                 return Ok(evidence);
             }
             // What the provider remembers is of another dialogue.
-            cookie.remove(factor::STATE);
+            cookie.remove(Member::State);
             cookie.progress.stage = Stage::Approvals;
             cookie.progress.awaits_approvals = Some(evidence.clone());
             (evidence, SecretString::default())

@@ -19,6 +19,7 @@ use crate::mfa;
 use crate::names::{Address, Person, Requester};
 use crate::protocol::cookie::Cookie;
 use crate::protocol::invocation::Arguments;
+use crate::protocol::members::Member;
 
 const GROUPS: Opt = Opt::new("access", "groups", "gateway");
 pub(super) const OPTIONS: &[Opt] = &[GROUPS];
@@ -60,8 +61,8 @@ pub fn run(
         }
         Some(_) | None => None,
     };
-    if !cookie.has(identity::IDENTITY) {
-        cookie.set_text(identity::IDENTITY, username.as_ref().map(Person::as_str));
+    if !cookie.has(Member::MfaIdentity) {
+        cookie.set_text(Member::MfaIdentity, username.as_ref().map(Person::as_str));
     }
     // A connection that authenticate leaves alone may have no user name at all.
     if username.is_none() && !bypass::is_skipped(context, arguments)? {
@@ -173,7 +174,7 @@ fn require(
     let answer = arguments.key_value_pairs.get(ANSWER).filter(|_| cookie.progress.has_asked).cloned();
     if !cookie.progress.has_asked {
         // What authenticate's provider remembers is of another dialogue.
-        cookie.remove(factor::STATE);
+        cookie.remove(Member::State);
         cookie.progress.has_asked = true;
         if lack == Lack::Factor && authenticate::can_answer(context, arguments)? {
             return Err(Stop::Ask(authenticate::question(context, ANSWER)?));

@@ -3,7 +3,7 @@
 use std::cell::Cell;
 
 use serde::{Deserialize, Serialize};
-use serde_json::{Map, Value};
+use serde_json::Value;
 
 use super::{Context, Fault, Stop};
 use crate::config::settings::{At, Opt};
@@ -12,6 +12,7 @@ use crate::logging::Chain;
 use crate::names::{Account, Asset, Host};
 use crate::protocol::cookie::{Cookie, Progress};
 use crate::protocol::invocation::{Arguments, PluginType};
+use crate::protocol::members::{Member, SessionCookie};
 use crate::protocol::response::RemoteApp;
 use crate::terms::TotpCode;
 
@@ -80,14 +81,14 @@ pub fn fetch<T>(
     context: &Context<'_>,
     arguments: &Arguments,
     cookie: &mut Cookie<CheckoutProgress>,
-    session_cookie: &Map<String, Value>,
+    session_cookie: &SessionCookie,
     fetch: impl Fn(&dyn CredentialProvider, &Account, &Asset) -> Result<Vec<T>, CredentialError>,
 ) -> Result<Vec<T>, Stop> {
     cookie.progress.check_in_trigger = trigger(context, arguments)?;
     touch_as_the_sdk(cookie)?;
     check_in(context, arguments, cookie, "the credential of an earlier call was not taken")?;
-    cookie.set_text("account", None);
-    cookie.set_text("asset", None);
+    cookie.set_text(Member::Account, None);
+    cookie.set_text(Member::Asset, None);
     let account = account(context, arguments)?;
     let Assets { in_order, of_machine } = assets(context, arguments)?;
     let tools = tools_for(context, arguments, session_cookie, &of_machine);
@@ -101,8 +102,8 @@ pub fn fetch<T>(
             continue;
         };
         context.log.info(format_args!("checked out account {account} on asset {asset}"));
-        cookie.set_text("account", Some(account.as_str()));
-        cookie.set_text("asset", Some(asset.as_str()));
+        cookie.set_text(Member::Account, Some(account.as_str()));
+        cookie.set_text(Member::Asset, Some(asset.as_str()));
         note(cookie, provider, &account, asset);
         return Ok(found);
     }
@@ -111,16 +112,16 @@ pub fn fetch<T>(
 
 /// Brings forth the members that the SDK's cookie has after it has looked at them.
 fn touch_as_the_sdk(cookie: &mut Cookie<CheckoutProgress>) -> Result<(), Stop> {
-    touch(cookie, "account");
-    if cookie.text("account")?.is_none_or(str::is_empty) {
-        touch(cookie, "remote_app_account");
+    touch(cookie, Member::Account);
+    if cookie.text(Member::Account)?.is_none_or(str::is_empty) {
+        touch(cookie, Member::RemoteAppAccount);
     }
     Ok(())
 }
 
-fn touch(cookie: &mut Cookie<CheckoutProgress>, name: &str) {
-    if !cookie.has(name) {
-        cookie.set_text(name, None);
+fn touch(cookie: &mut Cookie<CheckoutProgress>, member: Member) {
+    if !cookie.has(member) {
+        cookie.set_text(member, None);
     }
 }
 
@@ -142,8 +143,8 @@ pub fn authentication_completed(
     arguments: &Arguments,
     cookie: &mut Cookie<CheckoutProgress>,
 ) -> Result<(), Stop> {
-    touch(cookie, "account");
-    touch(cookie, "asset");
+    touch(cookie, Member::Account);
+    touch(cookie, Member::Asset);
     match cookie.progress.check_in_trigger {
         Trigger::AuthenticationCompleted => {
             check_in(context, arguments, cookie, "the target has taken the credential")
@@ -201,12 +202,12 @@ pub fn remote_app(
     context: &Context<'_>,
     arguments: &Arguments,
     cookie: &mut Cookie<CheckoutProgress>,
-    session_cookie: &Map<String, Value>,
+    session_cookie: &SessionCookie,
 ) -> Result<RemoteApp, Stop> {
-    let account = chosen(session_cookie, "account", arguments.server_username.as_deref())?;
-    let asset = chosen(session_cookie, "asset", arguments.asset.as_deref())?;
-    cookie.set_text("remote_app_account", account);
-    cookie.set_text("remote_app_asset", asset);
+    let account = chosen(session_cookie, Member::Account, arguments.server_username.as_deref())?;
+    let asset = chosen(session_cookie, Member::Asset, arguments.asset.as_deref())?;
+    cookie.set_text(Member::RemoteAppAccount, account);
+    cookie.set_text(Member::RemoteAppAsset, asset);
     let some = |name: &&str| !name.is_empty();
     let (Some(account), Some(asset)) = (account.filter(some), asset.filter(some)) else {
         return Ok(RemoteApp { need_info: true, ..RemoteApp::default() });
@@ -234,15 +235,15 @@ pub fn remote_app(
 
 /// Returns a text of the session cookie, else the argument.
 fn chosen<'a>(
-    session_cookie: &'a Map<String, Value>,
-    name: &'static str,
+    session_cookie: &'a SessionCookie,
+    member: Member,
     argument: Option<&'a str>,
 ) -> Result<Option<&'a str>, Stop> {
-    match session_cookie.get(name) {
+    match session_cookie.get(member) {
         None | Some(Value::Null) => Ok(argument),
         Some(Value::String(text)) if text.is_empty() => Ok(argument),
         Some(Value::String(text)) => Ok(Some(text)),
-        Some(_) => Err(Fault::SessionCookie(name).into()),
+        Some(_) => Err(Fault::SessionCookie(member.name()).into()),
     }
 }
 
@@ -271,9 +272,9 @@ pub fn totp_codes(
     context: &Context<'_>,
     arguments: &Arguments,
     cookie: &Cookie<CheckoutProgress>,
-    session_cookie: &Map<String, Value>,
+    session_cookie: &SessionCookie,
 ) -> Result<Option<Vec<TotpCode>>, Stop> {
-    let kept = (cookie.text("account")?, cookie.text("asset")?);
+    let kept = (cookie.text(Member::Account)?, cookie.text(Member::Asset)?);
     let (account, Assets { in_order, of_machine }) = match kept {
         (Some(account), Some(asset)) => (Account::parse(account)?, Assets::one(Asset::parse(asset)?)),
         _ => (account(context, arguments)?, assets(context, arguments)?),
@@ -322,11 +323,11 @@ pub(super) fn tools_without_session<'a>(context: &'a Context<'a>) -> Tools<'a> {
 fn tools_for<'a>(
     context: &'a Context<'a>,
     arguments: &'a Arguments,
-    session_cookie: &'a Map<String, Value>,
+    session_cookie: &'a SessionCookie,
     assets: &'a [Asset],
 ) -> Tools<'a> {
     let tools = tools(context, arguments);
-    let answers = session_cookie.get("questions");
+    let answers = session_cookie.get(Member::Questions);
     let typed_path = answers.and_then(|answers| answers.get(TYPED_PATH)).and_then(Value::as_str);
     Tools { session: Session { assets, typed_path, ..tools.session }, ..tools }
 }

@@ -12,10 +12,8 @@ use crate::mfa::{Answer, Approvals, Carried, MfaClient, MfaError, Naming, Reason
 use crate::names::{MfaIdentity, Requester};
 use crate::protocol::cookie::Cookie;
 use crate::protocol::invocation::Arguments;
+use crate::protocol::members::Member;
 use crate::secret;
-
-/// Where a provider's state stands in the cookie.
-pub(super) const STATE: &str = "state";
 
 /// Under these keys a name is typed.
 const NAMES: [&str; 4] = ["gu", "username", "radius_username", "ru"];
@@ -71,7 +69,7 @@ pub(super) fn ask(
         client.branded_name()
     ));
     context.log.explain(format_args!("{} is asked about {identity}", client.branded_name()));
-    let state = cookie.value(STATE).cloned();
+    let state = cookie.value(Member::State).cloned();
     let subject = Subject {
         identity,
         requester,
@@ -94,7 +92,7 @@ pub(super) fn ask(
     let carried = typed(arguments).fold(client.carried().without(password), Carried::without);
     let Carried { gateway_user, gateway_groups, metadata, session_cookie, cookie: own, deny_reason } =
         carried;
-    own.into_iter().for_each(|(name, value)| cookie.set_value(&name, value));
+    cookie.lay_over(own);
     cookie.progress.session_cookie = session_cookie;
     let denied = |reason: String, sentence: &'static str| {
         let own = deny_reason.map(|reason| reason.to_string()).filter(|reason| !reason.is_empty());
@@ -127,7 +125,7 @@ pub(super) fn ask(
                 question.prompt = secret::masked(&question.prompt, secret);
             }
             if let Some(state) = state {
-                cookie.set_value(STATE, state);
+                cookie.set_value(Member::State, state);
             }
             Err(Stop::Ask(question))
         }

@@ -1,6 +1,6 @@
 //! What SPS is told of the user at the gateway: the name, the groups, and who says so.
 
-use serde_json::{Map, Value};
+use serde_json::Value;
 
 use super::identity::LDAP_SERVER;
 use super::progress::{AaProgress, Stage, Told};
@@ -11,6 +11,7 @@ use crate::logging::Chain;
 use crate::names::Person;
 use crate::protocol::cookie::Cookie;
 use crate::protocol::invocation::Arguments;
+use crate::protocol::members::{Member, SessionCookie};
 use crate::protocol::response::GatewayUser;
 use crate::terms::Question;
 
@@ -45,7 +46,7 @@ pub(super) fn ask_name(
     let is_typed = arguments.key_value_pairs.contains_key(TYPED_USER);
     match prompt {
         Some(prompt) if !was_asked && !is_typed && authenticate::can_answer(context, arguments)? => {
-            cookie.remove("username");
+            cookie.remove(Member::Username);
             cookie.progress.stage = Stage::Unnamed;
             let key = TYPED_USER.to_owned();
             Ok(Stop::Ask(Question { key, prompt: format!("{prompt} "), disable_echo: false }))
@@ -56,12 +57,9 @@ pub(super) fn ask_name(
 
 /// Names the identity provider of an accepted session in the session cookie, where the configuration does and no service
 /// has done so.
-pub(super) fn name_provider(
-    context: &Context<'_>,
-    session_cookie: &mut Map<String, Value>,
-) -> Result<(), Stop> {
+pub(super) fn name_provider(context: &Context<'_>, session_cookie: &mut SessionCookie) -> Result<(), Stop> {
     if let Some(name) = context.settings.text(&IDENTITY_PROVIDER)?.filter(|name| !name.is_empty()) {
-        session_cookie.entry(PROVIDER_MEMBER).or_insert_with(|| Value::from(name));
+        session_cookie.set_missing(PROVIDER_MEMBER, Value::from(name));
     }
     Ok(())
 }

@@ -10,6 +10,7 @@ use crate::logging::Chain;
 use crate::names::{self, CountKey, Mapping, MfaIdentity, NameError, Person, Requester};
 use crate::protocol::cookie::{Cookie, CookieError, Progress};
 use crate::protocol::invocation::Arguments;
+use crate::protocol::members::Member;
 
 const IGNORE_UPN: Opt = Opt::new("ignore_upn_suffix_for_rdp", "ignore", "true");
 const EXPLICIT_SECTION: &str = "usermapping source=explicit";
@@ -17,8 +18,6 @@ const EXPLICIT: Opt = Opt::new(EXPLICIT_SECTION, "<user name>", "");
 const USER_ATTRIBUTE: Opt = Opt::new("usermapping source=ldap_server", "user_attribute", "");
 pub(super) const LDAP_SERVER: Opt = Opt::new("ldap_server", "name", "");
 const APPEND_DOMAIN: Opt = Opt::new("username_transform", "append_domain", "");
-/// The member of the cookie with the identity, as the SDK has it.
-pub(super) const IDENTITY: &str = "mfa_identity";
 pub(super) const OPTIONS: &[Opt] = &[IGNORE_UPN, EXPLICIT, USER_ATTRIBUTE, LDAP_SERVER, APPEND_DOMAIN];
 
 /// Returns the user at the gateway, `None` where nobody is named, and keeps the answer in the cookie.
@@ -31,14 +30,14 @@ pub(super) fn username<P: Progress>(
     arguments: &Arguments,
     cookie: &mut Cookie<P>,
 ) -> Result<Option<Person>, Stop> {
-    if !cookie.has("username") {
+    if !cookie.has(Member::Username) {
         if !cookie.is_new() {
             return Err(CookieError::Damaged.into());
         }
         let found = extract(context, arguments)?;
-        cookie.set_text("username", found.as_deref());
+        cookie.set_text(Member::Username, found.as_deref());
     }
-    match cookie.text("username")?.filter(|name| !name.is_empty()) {
+    match cookie.text(Member::Username)?.filter(|name| !name.is_empty()) {
         Some(name) => person(context, name).map(Some),
         None => Ok(None),
     }
@@ -99,10 +98,10 @@ pub(super) fn requester(
     cookie: &mut Cookie<AaProgress>,
     gateway: &Person,
 ) -> Result<Requester, Stop> {
-    if !cookie.has(IDENTITY) {
+    if !cookie.has(Member::MfaIdentity) {
         let (identity, failure) = map(context, gateway)?;
         let identity = MfaIdentity::parse(identity)?;
-        cookie.set_text(IDENTITY, Some(identity.as_str()));
+        cookie.set_text(Member::MfaIdentity, Some(identity.as_str()));
         cookie.progress.mapping_failed = failure;
     }
     let identity = identity(cookie)?;
@@ -140,7 +139,7 @@ fn aliases(context: &Context<'_>, requester: &Requester) -> Result<Vec<CountKey>
 
 /// Returns the identity in the cookie, as servers are asked about it.
 pub(super) fn identity(cookie: &Cookie<AaProgress>) -> Result<MfaIdentity, Stop> {
-    Ok(MfaIdentity::parse(cookie.text(IDENTITY)?.unwrap_or_default())?)
+    Ok(MfaIdentity::parse(cookie.text(Member::MfaIdentity)?.unwrap_or_default())?)
 }
 
 /// Returns the name under which the second factor knows the user: mapped explicitly, mapped by a directory, and with

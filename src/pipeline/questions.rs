@@ -1,7 +1,7 @@
 //! The questions that `[question_1]`, `[question_2]`, … ask after a successful authentication.
 
 use secrecy::ExposeSecret;
-use serde_json::{Map, Value};
+use serde_json::Value;
 
 use super::progress::AaProgress;
 use super::{Context, Fault, Stop};
@@ -9,6 +9,7 @@ use crate::config::ini::Ini;
 use crate::config::settings::Opt;
 use crate::protocol::cookie::Cookie;
 use crate::protocol::invocation::Arguments;
+use crate::protocol::members::{Member, SessionCookie};
 use crate::terms::Question;
 
 const PROMPT: Opt = Opt::new("question_<n>", "prompt", "");
@@ -19,18 +20,17 @@ pub(super) const OPTIONS: &[Opt] = &[PROMPT, KEY, DISABLE_ECHO];
 /// How many questions are counted.
 const MOST: u32 = 1000;
 /// The member of the session cookie that holds the answers, for the other plugins of the session.
-const ANSWERS: &str = "questions";
+const ANSWERS: Member = Member::Questions;
 
 /// Goes through the questions from where it stopped; asks the first that has no answer.
 pub(super) fn ask(
     context: &Context<'_>,
     arguments: &Arguments,
     cookie: &mut Cookie<AaProgress>,
-    session_cookie: &mut Map<String, Value>,
+    session_cookie: &mut SessionCookie,
 ) -> Result<(), Stop> {
     while let Some(question) = question(context, cookie.progress.questions_answered.saturating_add(1))? {
-        let answers = session_cookie.entry(ANSWERS).or_insert_with(|| Value::Object(Map::new()));
-        let answers = answers.as_object_mut().ok_or(Fault::SessionCookie(ANSWERS))?;
+        let answers = session_cookie.object(ANSWERS).ok_or(Fault::SessionCookie(ANSWERS.name()))?;
         if !answers.contains_key(&question.key) {
             match arguments.key_value_pairs.get(&question.key) {
                 Some(answer) => answers.insert(question.key, Value::from(answer.expose_secret())),

@@ -10,6 +10,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
 use super::invocation::PluginType;
+use super::members::{self, Member};
 use crate::json::Object;
 
 /// The member that holds what is ours alone.
@@ -102,11 +103,11 @@ impl<P: Progress> Cookie<P> {
     ///
     /// # Errors
     /// [`CookieError::WrongType`].
-    pub fn text(&self, name: &'static str) -> Result<Option<&str>, CookieError> {
-        match self.public.get(name) {
+    pub fn text(&self, member: Member) -> Result<Option<&str>, CookieError> {
+        match self.public.get(member.name()) {
             None | Some(Value::Null) => Ok(None),
             Some(Value::String(text)) => Ok(Some(text)),
-            Some(_) => Err(CookieError::WrongType(name)),
+            Some(_) => Err(CookieError::WrongType(member.name())),
         }
     }
 
@@ -123,29 +124,34 @@ impl<P: Progress> Cookie<P> {
     }
 
     /// Tells whether a public member is there, be it null.
-    pub fn has(&self, name: &str) -> bool {
-        self.public.contains_key(name)
+    pub fn has(&self, member: Member) -> bool {
+        self.public.contains_key(member.name())
     }
 
     /// Sets a public member to a text or null.
-    pub fn set_text(&mut self, name: &str, text: Option<&str>) {
-        self.public.insert(name.to_owned(), text.map_or(Value::Null, Value::from));
+    pub fn set_text(&mut self, member: Member, text: Option<&str>) {
+        self.public.insert(member.name().to_owned(), text.map_or(Value::Null, Value::from));
     }
 
     /// Returns a public member of any type.
-    pub fn value(&self, name: &str) -> Option<&Value> {
-        self.public.get(name)
+    pub fn value(&self, member: Member) -> Option<&Value> {
+        self.public.get(member.name())
     }
 
     /// Sets a public member of any type.
-    pub fn set_value(&mut self, name: &str, value: Value) {
-        self.public.insert(name.to_owned(), value);
+    pub fn set_value(&mut self, member: Member, value: Value) {
+        self.public.insert(member.name().to_owned(), value);
+    }
+
+    /// Lays what a service wrote over the public members. Those that this program reads stay as they are.
+    pub fn lay_over(&mut self, written: Map<String, Value>) {
+        members::lay_over(&mut self.public, written);
     }
 
     /// Takes a public member out.
-    pub fn remove(&mut self, name: &str) {
+    pub fn remove(&mut self, member: Member) {
         // shift_remove keeps the order of the rest.
-        self.public.shift_remove(name);
+        self.public.shift_remove(member.name());
     }
 
     /// Closes the cookie for the way back; what is ours stands last.
@@ -190,11 +196,11 @@ mod tests {
     fn a_cookie_comes_back_as_it_was_closed() {
         let mut cookie = open("{}").unwrap();
         cookie.progress.step = 3;
-        cookie.set_text("username", Some("alice"));
-        cookie.set_value("state", serde_json::json!([1, {"a": 12_345_678_901_234_567_890_u64}]));
+        cookie.set_text(Member::Username, Some("alice"));
+        cookie.set_value(Member::State, serde_json::json!([1, {"a": 12_345_678_901_234_567_890_u64}]));
         let members = cookie.close();
         let again = Cookie::<Step>::open(members.clone(), Some("s")).unwrap();
-        assert_eq!((again.text("username"), again.progress.step), (Ok(Some("alice")), 3));
+        assert_eq!((again.text(Member::Username), again.progress.step), (Ok(Some("alice")), 3));
         assert_eq!(again.close(), members);
     }
 
@@ -225,7 +231,7 @@ mod tests {
     #[test]
     fn a_public_member_of_the_wrong_type_is_refused() {
         let mut cookie = open("{}").unwrap();
-        cookie.set_value("username", serde_json::json!(["root"]));
-        assert_eq!(cookie.text("username"), Err(CookieError::WrongType("username")));
+        cookie.set_value(Member::Username, serde_json::json!(["root"]));
+        assert_eq!(cookie.text(Member::Username), Err(CookieError::WrongType("username")));
     }
 }

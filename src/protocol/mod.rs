@@ -2,4 +2,5 @@
 
 pub mod cookie;
 pub mod invocation;
+pub mod members;
 pub mod response;

@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 
 use super::{StoreError, sqlite};
 use crate::config::settings::{Opt, SettingError, Settings};
-use crate::ownership::{Distrust, distrust, not_ours, uid};
+use crate::ownership::{Distrust, distrust, distrusted_way, not_ours, uid};
 
 /// Where the state is, if the environment is not to say it.
 pub const DIRECTORY: Opt = Opt::new("state", "directory", "");
@@ -157,7 +157,10 @@ pub(super) fn judge(path: &Path) -> Result<(), StoreError> {
     if !metadata.is_dir() {
         return refused("is not a directory".to_owned());
     }
-    not_ours(&metadata).map_or(Ok(()), |distrust| refused(distrust.to_string()))
+    if let Some(distrust) = not_ours(&metadata) {
+        return refused(distrust.to_string());
+    }
+    distrusted_way(path).map_err(failed)?.map_or(Ok(()), |way| refused(way.to_string()))
 }
 
 /// Refuses a database that others may change, by itself or by a file beside it. Files that are missing are not yet made.

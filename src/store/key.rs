@@ -11,7 +11,7 @@ use zeroize::{Zeroize, Zeroizing};
 
 use super::StoreError;
 use crate::config::settings::{Opt, SettingError, Settings};
-use crate::ownership::distrust;
+use crate::ownership::distrust_file;
 
 pub(super) const KEY: Opt = Opt::new("state", "key", "");
 
@@ -205,8 +205,8 @@ fn read(path: &Path) -> Result<Option<MasterKey>, StoreError> {
     if metadata.mode() & 0o077 != 0 {
         return refused("is readable by others; chmod 600 it");
     }
-    if let Some(distrust) = distrust(&metadata) {
-        return refused(&distrust.to_string());
+    if let Some(distrust) = distrust_file(path, &metadata) {
+        return refused(&distrust);
     }
     let text = match fs::read_to_string(path) {
         Ok(text) => Zeroizing::new(text),

@@ -184,12 +184,15 @@ fn take(transaction: &Transaction<'_>, now: i64, one: &Use) -> rusqlite::Result<
 }
 
 /// Remembers a time step whose code was used, for the day on which a resynchronisation goes back behind it; tells whether
-/// it was unused. Those that no resynchronisation reaches are forgotten, counted from the step that was used before.
+/// it was unused. Those that no resynchronisation reaches are forgotten, counted from the step that was used before; but as
+/// that may be one of a clock that was ahead, the last ones before it stay, as many as a window has.
 fn remember_step(transaction: &Transaction<'_>, serial: &str, step: i64) -> rusqlite::Result<bool> {
     let of_totp = "FROM tokens WHERE serial = ?1 AND type = 'totp'";
     transaction.execute(
         &format!(
-            "DELETE FROM used_codes WHERE serial = ?1 AND position < (SELECT counter - {} {of_totp})",
+            "DELETE FROM used_codes WHERE serial = ?1 AND position < (SELECT position FROM used_codes
+                WHERE serial = ?1 AND position < (SELECT counter - {} {of_totp})
+                ORDER BY position DESC LIMIT 1 OFFSET coalesce((SELECT 2 * min(window, {MAX_WINDOW}) {of_totp}), 0))",
             2 * MAX_WINDOW
         ),
         params![serial],

@@ -77,7 +77,11 @@ pub fn resync(store: &Store<'_>, serial: &str, codes: [&str; 2]) -> Result<Optio
             | TokenType::FourEyes => return Err(ResyncError::NoSteps(token.token_type)),
         };
         let before = token.counter;
-        move_to(token, &secret, codes, now, |step| store.is_used(serial, step))?;
+        let found = move_to(token, &secret, codes, now, |step| store.is_used(serial, step))?;
+        if token.token_type == TokenType::Totp {
+            // A later resynchronisation may go back behind these steps.
+            store.note_used(serial, &found)?;
+        }
         if token.counter < before {
             // What is known to be used, also by a version that kept nothing but the last: a code, or two of another
             // resynchronisation.
@@ -98,13 +102,14 @@ fn time_of(step: u64, period: u32) -> UnixTime {
     UnixTime::from_secs(i64::try_from(step.saturating_mul(u64::from(period))).unwrap_or(i64::MAX))
 }
 
+/// Returns the counters or steps of both codes; the token is then behind them.
 fn move_to(
     token: &mut Token,
     secret: &[u8],
     codes: [&str; 2],
     now: UnixTime,
     is_used: impl Fn(u64) -> Result<bool, StoreError>,
-) -> Result<(), ResyncError> {
+) -> Result<[u64; 2], ResyncError> {
     let no_code = || ResyncError::NoCode { serial: token.serial.clone(), digits: token.digits };
     let [first, second] = codes.map(|code| parse_code(code.trim(), token.digits));
     let (first, second) = (first.ok_or_else(no_code)?, second.ok_or_else(no_code)?);
@@ -122,7 +127,7 @@ fn move_to(
                 let signed = |step: u64| i64::try_from(step).unwrap_or(i64::MAX);
                 token.skew = signed(next).saturating_sub(signed(current));
             }
-            return Ok(());
+            return Ok([found, next]);
         }
         from = next;
     }
@@ -171,7 +176,7 @@ mod tests {
         let mut token = token(token_type);
         let now = UnixTime::from_secs(100_000 * 30);
         match move_to(&mut token, SECRET, [&codes[0], &codes[1]], now, |_| Ok(false)) {
-            Ok(()) => Some((token.counter, token.skew)),
+            Ok(_) => Some((token.counter, token.skew)),
             Err(error) => {
                 assert!(matches!(error, ResyncError::NotFound(_)));
                 assert_eq!((token.counter, token.skew), (5, 0));
@@ -212,8 +217,7 @@ mod tests {
             let codes = [maker.code(step), maker.code(step.saturating_add(1))];
             let mut token = Token { digits: 6, ..token };
             let codes = [codes[0].as_str(), codes[1].as_str()];
-            move_to(&mut token, SECRET, codes, UnixTime::from_secs(now), |_| Ok(false))
-                .map(|()| token.counter)
+            move_to(&mut token, SECRET, codes, UnixTime::from_secs(now), |_| Ok(false)).map(|_| token.counter)
         };
         let totp = |period: u32| Token { period, ..Token::new(TokenType::Totp, "T") };
         assert_eq!(moved(totp(30), 0, 0).unwrap(), 2);

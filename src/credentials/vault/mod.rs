@@ -270,7 +270,7 @@ impl<'a> Vault<'a> {
                     typed.into_parts()
                 }
                 (None, Some(template)) => {
-                    let template = template.with_account();
+                    let template = template.with_account().below(mount);
                     let template = if *version_2 { template.in_version_2(mount) } else { template };
                     (template.fill(account, asset)?, None)
                 }

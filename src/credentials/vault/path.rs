@@ -24,7 +24,8 @@ pub(super) enum PathError {
     #[error("the {0} is empty, a dot path, or has a slash in it, and no path is made of it")]
     Name(&'static str),
     /// The account or asset names a mount of Vault's own.
-    #[error("the {0} would be the mount, and must not be one of {known}", known = RESERVED.join(", "))]
+    #[error("the {0} would lead to one of Vault's own mounts ({known}); set mount if it is a name below the engine's mount",
+        known = RESERVED.join(", "))]
     NameOfMount(&'static str),
     /// Not a path.
     #[error("a part of a path must not be empty, '.' or '..'")]
@@ -35,6 +36,9 @@ pub(super) enum PathError {
     /// Vault's own affairs.
     #[error("no part of a typed path may be one of {}", RESERVED.join(", "))]
     Reserved,
+    /// A typed path where no mount is configured.
+    #[error("a typed path needs the mount of its engine; set mount in the [engine-kv-…] section")]
+    NoMount,
     /// Outside of the configured mount.
     #[error("a typed path must begin with the mount of the configured engine, {0}/")]
     OtherMount(String),
@@ -76,6 +80,8 @@ impl SecretPath {
 #[derive(Debug)]
 pub(super) struct Template {
     segments: Vec<String>,
+    /// How many segments are the configured mount. What stands behind them is never a mount.
+    mount: usize,
 }
 
 impl Template {
@@ -86,7 +92,7 @@ impl Template {
     pub(super) fn parse(text: &str) -> Result<Self, PathError> {
         let segments: Vec<String> = text.trim_matches('/').split('/').map(str::to_owned).collect();
         segments.iter().try_for_each(|segment| check_segment(segment))?;
-        Ok(Self { segments })
+        Ok(Self { segments, mount: 0 })
     }
 
     /// Appends the account, as the Python plugin does, unless a placeholder says where names stand. It is for engines
@@ -104,12 +110,22 @@ impl Template {
         self
     }
 
+    /// Says which mount is configured. Without it, Vault may read any of the first segments as a namespace.
+    pub(super) fn below(mut self, mount: Option<&str>) -> Self {
+        let mount: Vec<&str> =
+            mount.map_or_else(Vec::new, |mount| mount.trim_matches('/').split('/').collect());
+        let is_below = self.segments.iter().zip(&mount).filter(|(is, has)| is == has).count() == mount.len();
+        self.mount = if is_below { mount.len() } else { 0 };
+        self
+    }
+
     /// Returns the mount of the engine: the configured one, else the first segment.
     pub(super) fn mount<'m>(&'m self, configured: Option<&'m str>) -> &'m str {
         configured.or(self.segments.first().map(String::as_str)).unwrap_or_default()
     }
 
-    /// Puts the names in.
+    /// Puts the names in, and looks at what then is the path, as Vault and a proxy in front of it decode it: a name leads to
+    /// none of Vault's own mounts, of which each namespace has its own. The last segment has nothing below it.
     ///
     /// # Errors
     /// [`PathError::Name`], [`PathError::NameOfMount`], [`PathError::TooLong`].
@@ -117,6 +133,7 @@ impl Template {
         let mut filled = Vec::with_capacity(self.segments.len());
         for (index, segment) in self.segments.iter().enumerate() {
             let mut text = segment.clone();
+            let mut named = None;
             for (placeholder, what, name) in
                 [("{account}", "account", account.as_str()), ("{asset}", "asset", asset.as_str())]
             {
@@ -126,12 +143,21 @@ impl Template {
                         return Err(PathError::Name(what));
                     }
                     text = text.replace(placeholder, name);
-                    if index == 0 && is_reserved(&text) {
-                        return Err(PathError::NameOfMount(what));
-                    }
+                    named = Some(what);
                 }
             }
             check_segment(&text)?;
+            if let Some(what) = named {
+                let plain = fully_decoded(&text);
+                if plain.split('/').any(|part| check_segment(part).is_err()) || plain.contains('/') {
+                    return Err(PathError::Name(what));
+                }
+                let leads_on = index == 0 || index.saturating_add(1) < self.segments.len();
+                let is_below = self.mount > 0 && index >= self.mount;
+                if !is_below && leads_on && is_reserved(&plain) {
+                    return Err(PathError::NameOfMount(what));
+                }
+            }
             filled.push(text);
         }
         SecretPath::of_segments(filled.iter().map(String::as_str))
@@ -165,6 +191,19 @@ pub(super) fn check_segment(segment: &str) -> Result<(), PathError> {
 /// Decodes a path as Vault does.
 pub(super) fn decoded(path: &str) -> Cow<'_, str> {
     percent_encoding::percent_decode_str(path).decode_utf8_lossy()
+}
+
+/// Decodes a text until there is nothing to decode: each proxy on the way may decode once more.
+fn fully_decoded(text: &str) -> String {
+    let mut text = text.to_owned();
+    loop {
+        // Each turn makes it shorter.
+        let plain = decoded(&text).into_owned();
+        if plain.len() >= text.len() {
+            return text;
+        }
+        text = plain;
+    }
 }
 
 /// Percent-encodes everything but RFC 3986's unreserved characters.
@@ -206,7 +245,7 @@ mod tests {
         assert_eq!(path("a#b?c"), "kv/users/a%23b%3Fc");
         assert_eq!(path("jöhn"), "kv/users/j%C3%B6hn");
         assert_eq!(path("CORP\\bob"), "kv/users/CORP%5Cbob");
-        assert_eq!(path("%2e%2e"), "kv/users/%252e%252e");
+        assert_eq!(path("100%41"), "kv/users/100%2541");
         assert_eq!(path("..."), "kv/users/...");
     }
 
@@ -219,7 +258,10 @@ mod tests {
 
     #[test]
     fn a_name_that_looks_like_a_path_leads_nowhere() {
-        for account in ["../admin", "a/b", "/", "..", ".", "", "{asset}", "a/../b"] {
+        for account in [
+            "../admin", "a/b", "/", "..", ".", "", "{asset}", "a/../b", "%2e%2e", "%2E", "%252e.", "a%2fb",
+            "a%00",
+        ] {
             assert_eq!(entry("kv/users", account, "db1"), Err(PathError::Name("account")), "{account}");
         }
         assert_eq!(entry("kv/{asset}/{account}", "root", ".."), Err(PathError::Name("asset")));
@@ -236,6 +278,27 @@ mod tests {
                 Err(PathError::NameOfMount("asset")),
                 "{asset}"
             );
+        }
+        // A name beside text, and one that a proxy decodes.
+        assert_eq!(entry("s{account}/x", "ys", "db1"), Err(PathError::NameOfMount("account")));
+        assert_eq!(entry("{account}{asset}/x", "au", "TH"), Err(PathError::NameOfMount("asset")));
+        assert_eq!(entry("{asset}th/{account}", "root", "au"), Err(PathError::NameOfMount("asset")));
+        for asset in ["%73ys", "%2573ys", "s%79%73", " sys ", "%20auth"] {
+            let found = entry("{asset}/{account}", "root", asset);
+            assert_eq!(found, Err(PathError::NameOfMount("asset")), "{asset}");
+        }
+        // What stands in front may be a namespace, unless it is the configured mount.
+        for template in ["team/{asset}/{account}", "team/child/c{asset}/{account}", "{account}/{asset}/x"] {
+            let asset = if template.contains("c{") { "ubbyhole" } else { "auth" };
+            assert_eq!(entry(template, "root", asset), Err(PathError::NameOfMount("asset")), "{template}");
+        }
+        let (account, asset) = (Account::parse("root").unwrap(), Asset::parse("auth").unwrap());
+        let below = |template: &str, mount| {
+            Template::parse(template).unwrap().below(Some(mount)).fill(&account, &asset).map(|path| path.0)
+        };
+        assert_eq!(below("team/kv/{asset}/{account}", "team/kv/"), Ok("team/kv/auth/root".to_owned()));
+        for (template, mount) in [("team/{asset}/{account}", "kv"), ("team/{asset}/x", "team/auth/x/y")] {
+            assert_eq!(below(template, mount), Err(PathError::NameOfMount("asset")), "{template} {mount}");
         }
         // Below a mount it is a name like any other; Oracle has an account sys.
         assert_eq!(entry("kv/{asset}", "sys", "auth").unwrap(), "kv/auth");

@@ -33,7 +33,7 @@ impl Kind {
 /// Where a typed path may lead.
 #[derive(Clone, Copy)]
 pub(super) struct Bounds<'b> {
-    /// The mount of the configured engine, below which the path has to be; `None` where the configuration names none.
+    /// The mount of the configured engine, below which the path has to be. Without it, no typed path is accepted.
     pub(super) mount: Option<&'b str>,
     /// Whether the engine is version 2 of the key-value engine, which has `data` behind its mount.
     pub(super) version_2: bool,
@@ -82,11 +82,9 @@ impl TypedPath {
         if parts.iter().any(|part| is_reserved(part)) {
             return Err(PathError::Reserved);
         }
-        if let Some(mount) = bounds.mount {
-            let mount: Vec<&str> = mount.trim_matches('/').split('/').collect();
-            if segments.len() <= mount.len() || segments.iter().zip(&mount).any(|(is, has)| is != has) {
-                return Err(PathError::OtherMount(mount.join("/")));
-            }
+        let mount: Vec<&str> = bounds.mount.ok_or(PathError::NoMount)?.trim_matches('/').split('/').collect();
+        if segments.len() <= mount.len() || segments.iter().zip(&mount).any(|(is, has)| is != has) {
+            return Err(PathError::OtherMount(mount.join("/")));
         }
         if bounds.version_2 {
             insert_data(&mut segments, bounds.mount);
@@ -118,12 +116,12 @@ fn has_escape(part: &str) -> bool {
 mod tests {
     use super::*;
 
-    const ANYWHERE: Bounds<'_> = Bounds { mount: None, version_2: false };
+    const BELOW: Bounds<'_> = Bounds { mount: Some("secret"), version_2: false };
 
     #[test]
     fn a_typed_path_says_kind_and_field() {
         let typed = |text| {
-            let typed = TypedPath::parse(text, ANYWHERE).unwrap();
+            let typed = TypedPath::parse(text, BELOW).unwrap();
             let kind = typed.kind();
             let (path, field) = typed.into_parts();
             (path.as_str().to_owned(), kind, field)
@@ -158,7 +156,7 @@ mod tests {
             "password://team//child//identity/entity",
             "team/cubbyhole",
         ] {
-            assert_eq!(TypedPath::parse(text, ANYWHERE), Err(PathError::Reserved), "{text}");
+            assert_eq!(TypedPath::parse(text, BELOW), Err(PathError::Reserved), "{text}");
         }
     }
 
@@ -180,13 +178,13 @@ mod tests {
             "//secret/a",
             "password:///secret/a",
         ] {
-            assert_eq!(TypedPath::parse(text, ANYWHERE), Err(PathError::Form), "{text}");
+            assert_eq!(TypedPath::parse(text, BELOW), Err(PathError::Form), "{text}");
         }
         for text in ["team/%61uth/x", "team%2Fauth/x", "secret/%2e%2e/x", "secret/a\nb", "secret/a\0b"] {
-            assert_eq!(TypedPath::parse(text, ANYWHERE), Err(PathError::Encoded), "{text}");
+            assert_eq!(TypedPath::parse(text, BELOW), Err(PathError::Encoded), "{text}");
         }
-        assert_eq!(TypedPath::parse("ftp://secret/a", ANYWHERE), Err(PathError::Scheme));
-        assert_eq!(TypedPath::parse(&"a/".repeat(3000), ANYWHERE), Err(PathError::TooLong));
+        assert_eq!(TypedPath::parse("ftp://secret/a", BELOW), Err(PathError::Scheme));
+        assert_eq!(TypedPath::parse(&"a/".repeat(3000), BELOW), Err(PathError::TooLong));
     }
 
     #[test]

@@ -9,7 +9,6 @@ use crate::mfa::dialogue::{Accepted, Challenge, PROMPT, Push, Verdict};
 use crate::mfa::envelope::{self, Refusal};
 use crate::mfa::{MfaError, Reason, garbled, kinds, printable};
 use crate::net::Reply;
-use crate::token::elsewhere::CodeKind;
 
 #[derive(Default, Deserialize)]
 struct Detail {
@@ -98,14 +97,20 @@ pub(super) fn polled(reply: &Reply, id: &str) -> Result<Push, MfaError> {
     }
     // A device's answer closes all transactions of a group, and is valid in one of them.
     if let Some(accepted) = all().find(|transaction| transaction.is_accepted()) {
-        let serial = accepted.token.as_ref().and_then(|token| token.serial.clone());
-        let serial = serial.map(envelope::serial_of).transpose()?;
-        return Ok(Push::Accepted(Accepted { serial, way: Some("push"), code: CodeKind::OneTime }));
+        return accepted.accepted().map(Push::Accepted);
     }
     Ok(if all().any(Transaction::is_open) { Push::Pending } else { Push::Gone })
 }
 
 impl Transaction {
+    /// What a confirmed transaction proves: what the type of its token does.
+    fn accepted(&self) -> Result<Accepted, MfaError> {
+        let token = self.token.as_ref();
+        let serial = token.and_then(|token| token.serial.clone()).map(envelope::serial_of).transpose()?;
+        let code = kinds::of_type(token.and_then(|token| token.r#type.as_deref()));
+        Ok(Accepted { serial, way: Some("push"), code })
+    }
+
     fn is_open(&self) -> bool {
         self.status == "open"
     }
@@ -217,5 +222,33 @@ impl Entry {
             Some("fido2" | "u2f") => Mode::Browser,
             Some(_) | None => Mode::Interactive,
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::token::elsewhere::CodeKind;
+
+    #[test]
+    fn a_polled_transaction_is_what_its_token_type_says() {
+        for (token, code) in [
+            (r#"{"serial": "T1", "type": "push"}"#, CodeKind::OneTime),
+            (r#"{"serial": "T1", "type": "QR"}"#, CodeKind::OneTime),
+            (r#"{"serial": "T1", "type": "spass"}"#, CodeKind::Static),
+            (r#"{"serial": "T1", "type": "a new one"}"#, CodeKind::Unknown),
+            (r#"{"serial": "T1"}"#, CodeKind::Unknown),
+            ("null", CodeKind::Unknown),
+        ] {
+            let text =
+                format!(r#"{{"valid_tan": true, "status": "closed", "accept": true, "token": {token}}}"#);
+            let transaction: Transaction = serde_json::from_str(&text).unwrap();
+            assert!(transaction.is_accepted());
+            assert_eq!(transaction.accepted().unwrap().code, code, "{token}");
+        }
+        let text = r#"{"valid_tan": true, "status": "closed", "token": {"serial": "T1", "type": "qr"}}"#;
+        let transaction: Transaction = serde_json::from_str(text).unwrap();
+        assert!(transaction.is_accepted());
+        assert_eq!(transaction.accepted().unwrap().code, CodeKind::OneTime);
     }
 }

@@ -41,6 +41,40 @@ fn a_totp_token_that_was_used_while_the_clock_was_ahead_is_taken_back_and_used_c
 }
 
 #[test]
+fn both_codes_of_a_resynchronisation_stay_used_when_a_later_one_goes_back_behind_them() {
+    let site = Site::new();
+    site.enrol(TokenType::Totp, "T1", "alice", "", |_| {});
+    assert!(!resynced(&site, "T1", [STEP, STEP + 1]).unwrap());
+    site.wait(AHEAD);
+    let future = STEP + STEPS_AHEAD;
+    for step in [future, future + 1, future + 2] {
+        assert_eq!(site.login("alice", &site.code("T1", step)), accepted(&["T1"]));
+        site.wait(30);
+    }
+    site.wait(-AHEAD - 90);
+    for replayed in [[STEP, STEP + 1], [STEP + 1, STEP + 2]] {
+        assert!(matches!(resynced(&site, "T1", replayed), Err(ResyncError::NotFound(_))), "{replayed:?}");
+    }
+    assert!(resynced(&site, "T1", [STEP + 2, STEP + 3]).unwrap());
+    for step in [STEP, STEP + 1, STEP + 2, STEP + 3] {
+        assert_eq!(site.login("alice", &site.code("T1", step)), Outcome::Denied, "{step}");
+    }
+}
+
+#[test]
+fn the_second_code_of_a_resynchronisation_is_not_taken_again() {
+    let site = Site::new();
+    site.enrol(TokenType::Totp, "T1", "alice", "", |_| {});
+    site.enrol(TokenType::Hotp, "H1", "alice", "", |_| {});
+    assert!(!resynced(&site, "T1", [STEP - 1, STEP]).unwrap());
+    assert!(!resynced(&site, "H1", [300, 301]).unwrap());
+    for code in [site.code("T1", STEP), site.code("T1", STEP - 1), site.code("H1", 301), site.code("H1", 300)]
+    {
+        assert_eq!(site.login("alice", &code), Outcome::Denied);
+    }
+}
+
+#[test]
 fn the_last_code_of_a_token_that_kept_no_steps_stays_used_too() {
     let site = Site::new();
     let future = STEP + STEPS_AHEAD;

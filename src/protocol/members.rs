@@ -1,0 +1,110 @@
+//! The members of the cookie and the session cookie that this program reads. Only through [`Member`] can they be read, and each
+//! of them is reserved: no service that answers a hook can set one.
+
+use serde_json::{Map, Value};
+
+macro_rules! members {
+    ($($(#[$doc:meta])* $member:ident = $name:literal,)+) => {
+        /// A public member that a hook reads.
+        #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+        pub enum Member { $($(#[$doc])* $member,)+ }
+
+        impl Member {
+            const ALL: &[Self] = &[$(Self::$member,)+];
+
+            /// Returns the name in the JSON.
+            pub const fn name(self) -> &'static str {
+                match self { $(Self::$member => $name,)+ }
+            }
+        }
+    };
+}
+
+members! {
+    /// Whom the gateway knows (cookie, SDK).
+    Username = "username",
+    /// Whom the provider knows (cookie, SDK).
+    MfaIdentity = "mfa_identity",
+    /// What the provider remembers (cookie).
+    State = "state",
+    /// The account whose credential is handed out (both cookies, SDK).
+    Account = "account",
+    /// The host whose credential is handed out (both cookies, SDK).
+    Asset = "asset",
+    /// The account of the remote application (cookie, SDK).
+    RemoteAppAccount = "remote_app_account",
+    /// The host of the remote application (cookie, SDK).
+    RemoteAppAsset = "remote_app_asset",
+    /// The answers to `[question_<n>]`, also the path in Vault that the user types (session cookie, SDK).
+    Questions = "questions",
+}
+
+/// Says what a member is that no service may set: one that this program reads, or whose name begins with `_`.
+pub fn reserved(name: &str) -> Option<&'static str> {
+    if name.starts_with('_') {
+        return Some("a name that begins with _");
+    }
+    Member::ALL.iter().map(|member| member.name()).find(|known| *known == name)
+}
+
+/// Lays what a service wrote over members. Those that are reserved stay as they are.
+pub(super) fn lay_over(members: &mut Map<String, Value>, written: Map<String, Value>) {
+    members.extend(written.into_iter().filter(|(name, _)| reserved(name).is_none()));
+}
+
+/// The session cookie: members that all plugins of a session share.
+#[derive(Clone, Debug, Default)]
+pub struct SessionCookie(Map<String, Value>);
+
+impl SessionCookie {
+    /// Takes the members that came in.
+    pub fn open(members: Map<String, Value>) -> Self {
+        Self(members)
+    }
+
+    /// Returns a member.
+    pub fn get(&self, member: Member) -> Option<&Value> {
+        self.0.get(member.name())
+    }
+
+    /// Returns a member that is an object, and makes it where it is missing; `None` for another type.
+    pub fn object(&mut self, member: Member) -> Option<&mut Map<String, Value>> {
+        self.0.entry(member.name()).or_insert_with(|| Value::Object(Map::new())).as_object_mut()
+    }
+
+    /// Lays what a service wrote over the members. Those that this program reads stay as they are.
+    pub fn lay_over(&mut self, written: Map<String, Value>) {
+        lay_over(&mut self.0, written);
+    }
+
+    /// Sets a member that this program does not read, unless it is there.
+    pub fn set_missing(&mut self, name: &str, value: Value) {
+        self.0.entry(name).or_insert(value);
+    }
+
+    /// Closes the cookie for the way back.
+    pub fn close(self) -> Map<String, Value> {
+        self.0
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_read_is_never_laid_over() {
+        for member in Member::ALL {
+            assert_eq!(reserved(member.name()), Some(member.name()));
+            let mut cookie =
+                SessionCookie::open(Map::from_iter([(member.name().to_owned(), Value::from("own"))]));
+            cookie.lay_over(Map::from_iter([
+                (member.name().to_owned(), Value::from("service")),
+                ("other".to_owned(), Value::from(1)),
+            ]));
+            assert_eq!(cookie.get(*member), Some(&Value::from("own")));
+            assert_eq!(cookie.close().get("other"), Some(&Value::from(1)));
+        }
+        assert!(reserved("__sps_plugin").is_some() && reserved("IdentityProvider").is_none());
+    }
+}
