@@ -4,6 +4,7 @@
 //! an account. [`MfaIdentity`], [`Account`] and [`Asset`] are texts as servers and targets are asked about them.
 
 mod account;
+mod aliases;
 mod host;
 mod person;
 mod text;
@@ -11,6 +12,7 @@ mod text;
 use std::fmt;
 
 pub use account::AccountNames;
+pub use aliases::Aliases;
 pub use host::{Host, HostError, address, canonical};
 pub use person::{CountKey, Mapping, OTHER_SEPARATORS, PermitKey, Person, Requester, Rules};
 pub use text::{check_readable, fold};

@@ -185,6 +185,7 @@ mod tests {
         let groups: Vec<_> = groups.iter().map(|group| (*group).to_owned()).collect();
         let access = Access {
             user: None,
+            names: &[],
             groups: Some(&groups),
             host: Some("db1.example.org"),
             address: Some("192.0.2.7".parse().unwrap()),

@@ -13,7 +13,7 @@ pub use rules::{Action, Fact, Match, Rule, Rules};
 
 use crate::clock::UnixTime;
 use crate::config::settings::{Opt, SettingError, Settings};
-use crate::names::Person;
+use crate::names::{CountKey, Person};
 
 const PROVIDER: Opt = Opt::new("access", "provider", "none");
 const PROVIDERS: [&str; 3] = ["fqdn", "rules", "none"];
@@ -24,6 +24,8 @@ pub const OPTIONS: [&[Opt]; 3] = [&[PROVIDER], fqdn::OPTIONS, rules::OPTIONS];
 pub struct Access<'a> {
     /// The user at the gateway.
     pub user: Option<&'a Person>,
+    /// All names of that person, where the configuration has several.
+    pub names: &'a [CountKey],
     /// The groups of that user.
     pub groups: Option<&'a [String]>,
     /// The target's name, as the user gave it.

@@ -175,9 +175,13 @@ impl Rule {
             Action::Accept => Reading::Exact,
             Action::Deny => Reading::Every,
         };
+        let is_user = |all: &[Name], user| {
+            let is_alias = || self.action == Action::Deny && pattern::alias(all, access.names);
+            pattern::user(all, user) || is_alias()
+        };
         let protocol = access.protocol.filter(|text| !text.is_empty()).map(str::to_lowercase);
         let found = [
-            (Fact::User, self.users.as_ref().map(|all| access.user.map(|user| pattern::user(all, user)))),
+            (Fact::User, self.users.as_ref().map(|all| access.user.map(|user| is_user(all, user)))),
             (Fact::Groups, self.groups.as_ref().map(|all| pattern::groups(all, access.groups))),
             (Fact::Host, self.hosts.as_ref().map(|all| pattern::host(all, access.host, shown.as_deref()))),
             (

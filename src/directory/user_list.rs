@@ -8,7 +8,7 @@ use std::os::unix::fs::OpenOptionsExt;
 use crate::appliance::{Allow, Appliance, UserListPolicy};
 use crate::config::list::{self, Entries};
 use crate::config::settings::{Opt, SettingError, Settings};
-use crate::names::CountKey;
+use crate::names::{Aliases, CountKey};
 use crate::ownership::distrust;
 
 const ALLOW: Opt = Opt::new("user_list <name>", "allow", "");
@@ -67,7 +67,7 @@ pub enum UserListError {
 
 /// Tells whether a user matches the named list: an exception of a list that allows nobody, or no exception of one
 /// that allows everybody. Names that let in are compared exactly (SDK: `UserList.check_user`); names that keep out mean
-/// every spelling.
+/// every spelling and every alias of the person.
 ///
 /// # Errors
 /// [`UserListError`].
@@ -76,6 +76,7 @@ pub fn matches(
     appliance: &Appliance,
     list: &str,
     user: &str,
+    aliases: &Aliases,
 ) -> Result<bool, UserListError> {
     let configured;
     let policy = match appliance.user_lists.get(list) {
@@ -88,7 +89,7 @@ pub fn matches(
     Ok(policy.allow.matches(policy.except.iter().any(|name| match policy.allow {
         Allow::NoUser => name == user,
         // Here the names are those who are to be kept out, however they are written.
-        Allow::AllUsers => name == user || CountKey::of(name).may_be(&CountKey::of(user)),
+        Allow::AllUsers => name == user || aliases.may_be(&CountKey::of(name), &CountKey::of(user)),
     })))
 }
 
