@@ -6,6 +6,7 @@
 
 mod account;
 mod address;
+mod aliases;
 mod host;
 mod person;
 mod text;
@@ -14,6 +15,7 @@ use std::fmt;
 
 pub use account::AccountNames;
 pub use address::{Address, address, canonical};
+pub use aliases::Aliases;
 pub use host::{Host, HostError};
 pub use person::{CountKey, Mapping, OTHER_SEPARATORS, PermitKey, Person, Requester, Rules};
 pub use text::{check_readable, fold};

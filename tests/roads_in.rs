@@ -14,6 +14,8 @@ mod demands;
 mod factors;
 #[path = "roads_in/ldap.rs"]
 mod ldap;
+#[path = "roads_in/people.rs"]
+mod people;
 #[expect(dead_code, reason = "other tests use the rest")]
 mod support;
 #[path = "roads_in/table.rs"]

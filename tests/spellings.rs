@@ -238,9 +238,11 @@ fn a_connection_limit_counts_everybody_who_may_be_the_same_person() {
 #[test]
 fn nobody_approves_for_themselves_under_another_spelling() {
     let place = Place::new();
-    for (user, serial) in [("alice", "A"), ("carol", "C")] {
+    for (user, serial, key) in
+        [("alice", "A", KEY), ("carol", "C", "3938373635343332313039383736353433323130")]
+    {
         let words =
-            ["token", "enroll", "--type", "hotp", "--user", user, "--serial", serial, "--secret-hex", KEY];
+            ["token", "enroll", "--type", "hotp", "--user", user, "--serial", serial, "--secret-hex", key];
         let made = place.run(&[&words[..], &["--pin", "1234"]].concat(), "");
         assert_eq!(made.status, Some(0), "{made:?}");
     }
@@ -618,8 +620,9 @@ fn owners_of_an_earlier_version_that_differ_in_case_keep_their_own_tokens_and_do
         assert_eq!(place.run(&[&words[..], &["--pin", pin]].concat(), "").status, Some(0));
     };
     enroll("alice", "A", "1111");
-    enroll("carol", "B", "2222");
-    let sql = "UPDATE tokens SET user = 'Alice', user_key = 'alice' WHERE serial = 'B'";
+    enroll("carol@old", "B", "2222");
+    let sql = "UPDATE tokens SET user = 'Alice', user_key = 'alice', realm = 'default', realm_key = 'default'
+               WHERE serial = 'B'";
     let state = rusqlite::Connection::open(place.state().join("state.sqlite3")).unwrap();
     assert_eq!(state.execute(sql, []).unwrap(), 1);
     drop(state);

@@ -184,6 +184,7 @@ mod tests {
         let groups: Vec<_> = groups.iter().map(|group| (*group).to_owned()).collect();
         let access = Access {
             user: None,
+            names: &[],
             groups: Some(&groups),
             host: Some("db1.example.org"),
             address: Address::parse("192.0.2.7"),

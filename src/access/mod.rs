@@ -11,7 +11,7 @@ pub use rules::{Action, Fact, Match, Rule, Rules};
 
 use crate::clock::UnixTime;
 use crate::config::settings::{Opt, SettingError, Settings};
-use crate::names::{Address, Person};
+use crate::names::{Address, CountKey, Person};
 
 const PROVIDER: Opt = Opt::new("access", "provider", "none");
 const PROVIDERS: [&str; 3] = ["fqdn", "rules", "none"];
@@ -22,6 +22,8 @@ pub const OPTIONS: [&[Opt]; 3] = [&[PROVIDER], fqdn::OPTIONS, rules::OPTIONS];
 pub struct Access<'a> {
     /// The user at the gateway.
     pub user: Option<&'a Person>,
+    /// All names of that person, where the configuration has several.
+    pub names: &'a [CountKey],
     /// The groups of that user.
     pub groups: Option<&'a [String]>,
     /// The target's name, as the user gave it.

@@ -111,6 +111,11 @@ pub(super) fn user(patterns: &[Name], person: &Person, reading: Reading) -> Opti
     }
 }
 
+/// Tells whether one of the patterns of a rule that denies matches an alias of a person.
+pub(super) fn alias(patterns: &[Name], names: &[CountKey]) -> bool {
+    patterns.iter().any(|pattern| names.iter().any(|name| pattern.fits(&[], name.as_str())))
+}
+
 /// Tells whether one of the patterns matches one of the groups; `None` if the groups are unknown.
 pub(super) fn groups(patterns: &[Name], groups: Option<&[String]>) -> Option<bool> {
     let groups = groups?;

@@ -178,9 +178,13 @@ impl Rule {
             Reading::Exact => network.contains(address),
             Reading::Every => network.may_contain(address),
         };
+        let is_user = |all: &[Name]| {
+            let is_alias = self.action == Action::Deny && pattern::alias(all, access.names);
+            if is_alias { Some(true) } else { pattern::user(all, access.user?, reading) }
+        };
         let protocol = access.protocol.filter(|text| !text.is_empty()).map(str::to_lowercase);
         let found = [
-            (Fact::User, self.users.as_ref().map(|all| pattern::user(all, access.user?, reading))),
+            (Fact::User, self.users.as_ref().map(|all| is_user(all))),
             (Fact::Groups, self.groups.as_ref().map(|all| pattern::groups(all, access.groups))),
             (Fact::Host, self.hosts.as_ref().map(|all| pattern::host(all, access.host, address, reading))),
             (

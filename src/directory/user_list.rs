@@ -9,7 +9,7 @@ use std::path::Path;
 use crate::appliance::{Allow, Appliance, UserListPolicy};
 use crate::config::list::{self, Entries};
 use crate::config::settings::{Opt, SettingError, Settings};
-use crate::names::{CountKey, Person};
+use crate::names::{Aliases, CountKey, Person};
 use crate::ownership::distrust_file;
 
 const ALLOW: Opt = Opt::new("user_list <name>", "allow", "");
@@ -80,7 +80,7 @@ pub fn find(
 
 /// Tells whether a user matches the named list: an exception of a list that allows nobody, or no exception of one
 /// that allows everybody. Names that let in are compared exactly (SDK: `UserList.check_user`); names that keep out mean
-/// every spelling, and may be meant by a name that can be read in two ways.
+/// every spelling and every alias of the person, and may be meant by a name that can be read in two ways.
 ///
 /// # Errors
 /// [`UserListError`].
@@ -89,13 +89,14 @@ pub fn matches(
     appliance: &Appliance,
     list: &str,
     user: &Person,
+    aliases: &Aliases,
 ) -> Result<bool, UserListError> {
     let policy = find(settings, appliance, list)?;
     let is_written = policy.except.iter().any(|name| name == user.as_str());
     let is_exception = match policy.allow {
         Allow::NoUser => is_written,
         Allow::AllUsers => {
-            let may_be = |name: &String| CountKey::of(name).may_be(user.count_key());
+            let may_be = |name: &String| aliases.may_be(&CountKey::of(name), user.count_key());
             is_written
                 || (user.is_ambiguous() && !policy.except.is_empty())
                 || policy.except.iter().any(may_be)

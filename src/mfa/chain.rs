@@ -7,7 +7,7 @@ use secrecy::SecretString;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-use super::{Answer, Carried, Factor, MfaClient, MfaError, Subject};
+use super::{Answer, Carried, Factor, MfaClient, MfaError, ProvedBy, Subject};
 use crate::json;
 use crate::terms::Question;
 
@@ -36,6 +36,9 @@ struct Progress {
     held: Vec<String>,
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     serials: Vec<String>,
+    /// The realms of approvals of others, where a link was accepted by such.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    approvals: Vec<String>,
     /// What the provider of the next link keeps.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     state: Option<Value>,
@@ -55,14 +58,20 @@ impl Chain<'_> {
         // Each factor is the user's own; approvals that are demanded are asked for after the last one.
         let subject = Subject { state: progress.state.as_ref(), approvals: None, ..subject };
         match ask(link.client.as_ref(), subject)? {
-            Answer::Accepted(Factor { name, serials, code, approvals: _, by_fallback }) => {
+            Answer::Accepted(Factor { name, serials, code, by }) => {
                 progress.held.push(name);
                 progress.serials.extend(serials);
                 progress.state = None;
+                match by {
+                    // A chain has no fallback.
+                    ProvedBy::User | ProvedBy::UserByFallback => {}
+                    ProvedBy::Others(realms) => progress.approvals.extend(realms),
+                }
                 let Some(next) = rest.first() else {
-                    let Progress { held, serials, .. } = progress;
-                    let (name, approvals) = (held.join(" + "), Vec::new());
-                    return Ok(Answer::Accepted(Factor { name, serials, code, approvals, by_fallback }));
+                    let Progress { held, serials, approvals, .. } = progress;
+                    // A chain is the user's own if every link is.
+                    let by = if approvals.is_empty() { ProvedBy::User } else { ProvedBy::Others(approvals) };
+                    return Ok(Answer::Accepted(Factor { name: held.join(" + "), serials, code, by }));
                 };
                 let question = Question {
                     key: KEY.to_owned(),

@@ -5,7 +5,7 @@
 use secrecy::SecretString;
 use serde_json::{Map, Value};
 
-use super::{Answer, Carried, ConfirmedOutage, Factor, MfaClient, MfaError, Subject};
+use super::{Answer, Carried, ConfirmedOutage, Factor, MfaClient, MfaError, ProvedBy, Subject};
 use crate::logging::{Chain, Log};
 
 /// The member of the cookie's state that says whose state it is.
@@ -52,7 +52,13 @@ impl WithFallback<'_> {
 /// asked for after the factor, as they are after the service's.
 fn wrap(answer: Answer) -> Answer {
     match answer {
-        Answer::Accepted(factor) => Answer::Accepted(Factor { by_fallback: true, ..factor }),
+        Answer::Accepted(factor) => {
+            let by = match factor.by {
+                ProvedBy::User | ProvedBy::UserByFallback => ProvedBy::UserByFallback,
+                by @ ProvedBy::Others(_) => by,
+            };
+            Answer::Accepted(Factor { by, ..factor })
+        }
         Answer::NeedInfo { question, state: Some(state) } => {
             let state = Value::Object(Map::from_iter([(MINE.to_owned(), state)]));
             Answer::NeedInfo { question, state: Some(state) }

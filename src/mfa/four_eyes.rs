@@ -14,7 +14,8 @@ const REQUESTER: Opt = Opt::new("four_eyes", "requester", "any");
 const PINLESS: Opt = Opt::new("four_eyes", "pinless", "no");
 const UNKNOWN_TOKEN_TYPES: Opt = Opt::new("four_eyes", "unknown_token_types", "no");
 const MAX_FAIL: Opt = Opt::new("four_eyes", "max_fail", "10");
-const MAX_FAIL_PER_APPROVER: Opt = Opt::new("four_eyes", "max_fail_per_approver", "10");
+const MAX_FAIL_PER_APPROVER: Opt = Opt::new("four_eyes", "max_fail_per_approver", "6");
+const MAX_FAIL_UNNAMED: Opt = Opt::new("four_eyes", "max_fail_unnamed", "2");
 const MAX_FAIL_PER_CLIENT: Opt = Opt::new("four_eyes", "max_fail_per_client", "20");
 const MAX_FAIL_PER_DEMAND: Opt = Opt::new("four_eyes", "max_fail_per_demand", "50");
 const UNLOCK_AFTER: Opt = Opt::new("four_eyes", "unlock_after", "900");
@@ -29,6 +30,7 @@ pub(super) const OPTIONS: &[Opt] = &[
     UNKNOWN_TOKEN_TYPES,
     MAX_FAIL,
     MAX_FAIL_PER_APPROVER,
+    MAX_FAIL_UNNAMED,
     MAX_FAIL_PER_CLIENT,
     MAX_FAIL_PER_DEMAND,
     UNLOCK_AFTER,
@@ -62,6 +64,7 @@ pub(super) fn rules(settings: &Settings<'_>) -> Result<Rules, SettingError> {
         budgets: Budgets {
             per_name: limit(&MAX_FAIL)?,
             per_approver: limit(&MAX_FAIL_PER_APPROVER)?,
+            unnamed: limit(&MAX_FAIL_UNNAMED)?,
             per_client: limit(&MAX_FAIL_PER_CLIENT)?,
             per_demand: limit(&MAX_FAIL_PER_DEMAND)?,
             forget_after: settings.seconds(&UNLOCK_AFTER, MAX_UNLOCK_AFTER)?.as_secs_f64(),
@@ -128,8 +131,7 @@ pub fn except_whitelisted(settings: &Settings<'_>) -> Result<bool, SettingError>
 ///
 /// # Errors
 /// A reference that leads nowhere.
-pub fn approvals_as_written(settings: &Settings<'_>) -> Result<Option<(String, String)>, SettingError> {
-    let written = |option: &Opt| settings.list(option).map(|entries| entries.join(", "));
-    let (connections, realms) = (written(&CONNECTIONS)?, written(&REALMS)?);
+pub fn approvals_as_written(settings: &Settings<'_>) -> Result<Option<(Vec<String>, String)>, SettingError> {
+    let (connections, realms) = (settings.list(&CONNECTIONS)?, settings.list(&REALMS)?.join(", "));
     Ok((!connections.is_empty() && !realms.is_empty()).then_some((connections, realms)))
 }

@@ -4,7 +4,7 @@ use secrecy::{ExposeSecret, SecretString};
 use serde_json::Value;
 
 use super::elsewhere;
-use super::{Answer, Factor, MfaClient, MfaError, Subject, Tools};
+use super::{Answer, Factor, MfaClient, MfaError, ProvedBy, Subject, Tools};
 use crate::config::settings::{Opt, SettingError};
 use crate::names::{self, Rules};
 use crate::store::{ChallengeKind, Charge, Token, TokenType};
@@ -142,7 +142,7 @@ impl<'a> Local<'a> {
             // The kind of token is only logged; no decision depends on it.
             Outcome::Accepted(serials) => Answer::Accepted(Factor::new("local", serials, CodeKind::Unknown)),
             Outcome::Approved { serials, realms } => Answer::Accepted(Factor {
-                approvals: realms,
+                by: ProvedBy::Others(realms),
                 ..Factor::new("local", serials, CodeKind::OneTime)
             }),
             Outcome::Denied => super::rejected(DENIED),

@@ -9,6 +9,7 @@ mod dialogue;
 mod elsewhere;
 mod envelope;
 mod error;
+mod factor;
 mod fallback;
 mod four_eyes;
 mod http;
@@ -31,6 +32,7 @@ pub use crate::token::four_eyes::Demand as Approvals;
 pub use carried::Carried;
 pub use error::MfaError;
 use error::garbled;
+pub use factor::{Factor, ProvedBy};
 pub(crate) use four_eyes::REALMS;
 pub use four_eyes::{approvals_as_written, approvals_of_connection, approvals_of_rule, except_whitelisted};
 pub(crate) use local::REALM as LOCAL_REALM;
@@ -56,7 +58,6 @@ use crate::logging::Log;
 use crate::names::{MfaIdentity, Requester};
 use crate::store::Store;
 use crate::terms::{self, Question};
-use crate::token::elsewhere::CodeKind;
 use crate::token::four_eyes::Demand;
 
 const PROVIDER: Opt = Opt::new("mfa", "provider", "local");
@@ -165,27 +166,6 @@ pub enum Answer {
         /// What to keep for the next round; `None` keeps what is there.
         state: Option<Value>,
     },
-}
-
-/// Which factor was accepted, and what it proves.
-pub struct Factor {
-    /// The provider's name in the configuration, and `push` or `otp`.
-    pub name: String,
-    /// The serials of the tokens, where the provider knows them.
-    pub serials: Vec<String>,
-    /// What was accepted.
-    pub code: CodeKind,
-    /// The realms of the approvals that were given, each as often as it gave one.
-    pub approvals: Vec<String>,
-    /// Whether the local tokens answered in the place of a service that cannot be reached.
-    pub by_fallback: bool,
-}
-
-impl Factor {
-    /// Makes a factor without approvals. There is no default of `code`: each provider says what it knows.
-    fn new(name: impl Into<String>, serials: Vec<String>, code: CodeKind) -> Self {
-        Self { name: name.into(), serials, code, approvals: Vec::new(), by_fallback: false }
-    }
 }
 
 /// Asks one service about one user. The seed's `MFAClient`.
@@ -396,6 +376,14 @@ pub fn approvals<'a>(tools: Tools<'a>, disable_echo: bool) -> Result<Box<dyn Mfa
 /// A provider that is unknown.
 pub fn provider_names(settings: &Settings<'_>) -> Result<String, SettingError> {
     Ok(providers(settings)?.join(" + "))
+}
+
+/// Tells whether the approvals that a connection demands are its login: where the local tokens are the only provider.
+///
+/// # Errors
+/// A provider that is unknown.
+pub fn approvals_are_login(settings: &Settings<'_>) -> Result<bool, SettingError> {
+    Ok(providers(settings)? == ["local"])
 }
 
 /// Tells whether the local tokens answer for a service that cannot be reached.

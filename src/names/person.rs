@@ -8,7 +8,7 @@
 use std::fmt;
 
 use super::text::{fold, readable, remains};
-use super::{MfaIdentity, NameError};
+use super::{Aliases, MfaIdentity, NameError};
 use crate::config::settings::{Opt, SettingError, Settings};
 
 const WHAT: &str = "the user name";
@@ -153,6 +153,14 @@ impl Person {
         self.permit == other.permit
     }
 
+    /// Tells whether the owner of a token is this person. A person with a domain owns what is in the realm of that name, as
+    /// at a login; a person without one is known by the name in each realm.
+    pub fn is_owner(&self, user: &str, realm: &str, rules: &Rules) -> bool {
+        let Ok(owner) = Self::parse(user, rules) else { return false };
+        let scoped = || format!("{}@{}", owner.permit.0, fold(realm));
+        owner.permit == self.permit || (!owner.permit.0.contains('@') && scoped() == self.permit.0)
+    }
+
     /// Tells whether the two may be one person, for what forbids or counts: the names are the same, whatever the domain.
     pub fn may_be_same_person(&self, other: &Self) -> bool {
         self.count.may_be(&other.count)
@@ -172,13 +180,6 @@ impl fmt::Display for Person {
 }
 
 impl PermitKey {
-    /// Tells whether this person owns a token of `owner` in `realm`: the name is the same, and where it has a domain that is not
-    /// the site's own, the domain is that realm.
-    pub fn is_owner(&self, owner: &str, realm: &str) -> bool {
-        let (key, owner, realm) = (fold(&self.0), fold(owner), fold(realm));
-        key == owner || key.split_once('@').is_some_and(|(name, domain)| name == owner && domain == realm)
-    }
-
     /// The text, for a column of the store.
     pub fn as_str(&self) -> &str {
         &self.0
@@ -213,8 +214,8 @@ pub struct Requester {
     pub gateway: Person,
     /// The identity.
     pub mapping: Mapping,
-    /// Other names that the configuration gives to somebody who may be this person.
-    pub aliases: Vec<CountKey>,
+    /// The names that the configuration gives to one person, of all people.
+    pub aliases: Aliases,
 }
 
 /// What came of mapping the name at the gateway to an identity.
@@ -248,10 +249,14 @@ impl Requester {
         }
     }
 
-    /// Tells whether somebody of this name may be the one who asks, under either name.
+    /// Tells whether somebody of this name may be the one who asks, under either name or an alias of it.
     pub fn may_be(&self, name: &CountKey) -> bool {
-        self.gateway.count.may_be(name)
-            || self.identity().count.may_be(name)
-            || self.aliases.iter().any(|alias| alias.may_be(name))
+        [&self.gateway, self.identity()].iter().any(|own| self.aliases.may_be(&own.count, name))
+    }
+
+    /// Tells whether the owner of a token is the one who asks. Where both names have a domain, the owner has to be in one
+    /// of them.
+    pub fn is_owner(&self, user: &str, realm: &str, rules: &Rules) -> bool {
+        [&self.gateway, self.identity()].iter().any(|own| own.is_owner(user, realm, rules))
     }
 }

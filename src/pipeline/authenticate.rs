@@ -48,6 +48,13 @@ pub fn run(
     session_cookie: &mut SessionCookie,
 ) -> Result<Accepted, Stop> {
     if bypass::is_skipped(context, arguments)? {
+        if Demand::of_connection(context, arguments)?.takes_approvals() {
+            return Err(Stop::deny(
+                "[auth] skip_connections names a connection policy that requires approvals; \
+                 remove it from skip_connections, or from [four_eyes] connections",
+                "",
+            ));
+        }
         return Err(Stop::NotOurs);
     }
     let was_asked = cookie.progress.stage == Stage::Unnamed;
@@ -68,7 +75,8 @@ pub fn run(
             context.log.info(format_args!("user {username} is authenticated by {}", evidence.road()));
             let identity = cookie.text(Member::MfaIdentity)?.unwrap_or_else(|| username.as_str()).to_owned();
             bypass::remember(context, arguments, &username, &identity, &evidence)?;
-            cookie.progress.proof = access::has_rules(context.settings)?.then(|| evidence.proof().clone());
+            let is_read = access::has_rules(context.settings)? || demand.takes_approvals();
+            cookie.progress.proof = is_read.then(|| evidence.proof().clone());
             cookie.progress.stage = Stage::Questions;
             cookie.progress.accepted = Some(evidence.clone());
             evidence
@@ -111,7 +119,7 @@ fn prove(
     let who = Who {
         requester: &requester,
         identity: &identity,
-        approvals: demand.approvals(None),
+        approvals: demand.approvals_as_login(),
         takes_no_factor: demand.takes_no_factor(),
     };
     let (evidence, answer) = match cookie.progress.awaits_approvals.clone() {
@@ -131,6 +139,7 @@ fn prove(
         }
     };
     let client = mfa::approvals(factor::tools(context), context.settings.boolean(&DISABLE_ECHO)?)?;
+    let who = Who { approvals: demand.approvals(None), ..who };
     match factor::ask(context, arguments, cookie, client.as_ref(), who, &answer) {
         Err(Stop::Ask(mut question)) => {
             APPROVAL.clone_into(&mut question.key);

@@ -5,7 +5,7 @@ use std::time::Duration;
 use secrecy::SecretString;
 
 use super::authenticate::{self, DISABLE_ECHO};
-use super::demand::{Accepted, Demand, Lack};
+use super::demand::{Accepted, Demand, Lack, Session};
 use super::evidence::Evidence;
 use super::factor::{self, Who};
 use super::identity::LDAP_SERVER;
@@ -54,6 +54,7 @@ pub fn run(
         }
     }
     let username = identity::username(context, arguments, cookie)?;
+    let session = Demand::of_connection(context, arguments)?.met_by(cookie.progress.proof.clone())?;
     let requester = match &username {
         // What a rule requires may depend on who asks. Where another plugin authenticated, that is found out here.
         Some(username) if access::has_rules(context.settings)? => {
@@ -68,7 +69,7 @@ pub fn run(
     if username.is_none() && !bypass::is_skipped(context, arguments)? {
         return Err(Stop::deny("No username identified", ""));
     }
-    let accepted = ruled(context, arguments, cookie, username.as_ref(), requester.as_ref())?;
+    let accepted = ruled(context, arguments, cookie, &session, username.as_ref(), requester.as_ref())?;
     // Last, so that whoever may not go there, or has not answered yet, takes nobody's place.
     if let Some(username) = &username {
         connection_limit::take(context, arguments, username, cookie)?;
@@ -81,20 +82,23 @@ fn ruled(
     context: &Context<'_>,
     arguments: &Arguments,
     cookie: &mut Cookie<AaProgress>,
+    session: &Session,
     username: Option<&Person>,
     requester: Option<&Requester>,
 ) -> Result<Accepted, Stop> {
     let resolver = SystemResolver { patience: context.budget.remaining().min(DNS_PATIENCE) };
     let Some(provider) = access::provider(context.settings, &resolver)? else {
         context.log.explain(format_args!("authorize: no [access] provider, so everybody may"));
-        let demand = Demand::of_rule(context, arguments, Requirement::Nothing, None)?;
-        return demand.accept(context, &Evidence::authorized());
+        let demand = Demand::of_rule(context, Requirement::Nothing)?;
+        return demand.accept(context, &Evidence::authorized(session));
     };
     // A directory that nobody needs shall keep nobody out.
     let groups = if provider.looks_at_groups() { groups(context, arguments, username)? } else { None };
     let address = arguments.server_ip.as_deref().and_then(Address::parse);
+    let aliases = identity::aliases(context)?;
     let access = Access {
         user: username,
+        names: username.map_or(&[], |username| aliases.names_of(username.count_key())),
         groups: groups.as_deref(),
         host: arguments.server_hostname.as_deref(),
         address,
@@ -110,10 +114,9 @@ fn ruled(
             Err(Stop::deny(format!("Access denied: {by}"), NOT_ALLOWED))
         }
         Ruling::Accept { by, requirement } => {
-            let session = cookie.progress.proof.clone();
-            let demand = Demand::of_rule(context, arguments, requirement, session.as_ref())?;
-            let required = require(context, arguments, cookie, requester, requirement, &demand)?;
-            let evidence = Evidence::ruled(&by, session.as_ref(), required);
+            let demand = Demand::of_rule(context, requirement)?;
+            let required = require(context, arguments, cookie, session, requester, requirement, &demand)?;
+            let evidence = Evidence::ruled(&by, session, required);
             let accepted = demand.accept(context, &evidence)?;
             context.log.info(format_args!("access granted to user {user}: {by}"));
             Ok(accepted)
@@ -149,28 +152,23 @@ fn require(
     context: &Context<'_>,
     arguments: &Arguments,
     cookie: &mut Cookie<AaProgress>,
+    session: &Session,
     requester: Option<&Requester>,
     requirement: Requirement,
     demand: &Demand,
 ) -> Result<Option<Evidence>, Stop> {
-    let session = cookie.progress.proof.clone();
-    let lack = match &session {
-        Some(proof) => demand.lacks(proof),
-        // Nothing is known of the session, so what the rule requires is asked for.
-        None => match requirement {
-            Requirement::Nothing => None,
-            Requirement::Factor => Some(Lack::Factor),
-            Requirement::FourEyes => Some(Lack::Approvals),
-        },
-    };
-    let Some(lack) = lack else { return Ok(None) };
-    let Some(requester) = requester else {
-        return Err(Stop::deny("a rule requires more, and there is no user to ask", NOT_ALLOWED));
-    };
-    if let Some(why) = requester.unknown() {
+    if requirement == Requirement::Nothing || demand.is_excepted(session.proof()) {
+        return Ok(None);
+    }
+    // What was proved was proved of a name that may be somebody else's.
+    if let Some(why) = requester.and_then(Requester::unknown) {
         let reason = format!("a rule requires more, and the user cannot be mapped to an identity: {why}");
         return Err(Stop::deny(reason, factor::UNREACHABLE));
     }
+    let Some(lack) = demand.lacks(session.proof()) else { return Ok(None) };
+    let Some(requester) = requester else {
+        return Err(Stop::deny("a rule requires more, and there is no user to ask", NOT_ALLOWED));
+    };
     let answer = arguments.key_value_pairs.get(ANSWER).filter(|_| cookie.progress.has_asked).cloned();
     if !cookie.progress.has_asked {
         // What authenticate's provider remembers is of another dialogue.
@@ -182,12 +180,11 @@ fn require(
     }
     let disable_echo = context.settings.boolean(&DISABLE_ECHO)?;
     let tools = factor::tools(context);
-    let client = match lack {
-        Lack::Approvals => mfa::approvals(tools, disable_echo)?,
-        Lack::Factor => mfa::client(tools, disable_echo)?,
+    let (client, approvals) = match lack {
+        Lack::Approvals => (mfa::approvals(tools, disable_echo)?, demand.approvals(Some(session.proof()))),
+        Lack::Factor => (mfa::client(tools, disable_echo)?, None),
     };
     let identity = identity::identity(cookie)?;
-    let approvals = demand.approvals(session.as_ref());
     let who = Who { requester, identity: &identity, approvals, takes_no_factor: false };
     let password = answer.unwrap_or_else(SecretString::default);
     let asked = factor::ask(context, arguments, cookie, client.as_ref(), who, &password);

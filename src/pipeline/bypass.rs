@@ -2,11 +2,11 @@
 
 use super::evidence::Evidence;
 use super::identity::LDAP_SERVER;
-use super::{Context, Stop};
+use super::{Context, Stop, identity};
 use crate::appliance::Allow;
 use crate::config::list::{self, Entries};
 use crate::config::settings::Opt;
-use crate::directory::ldap::LdapError;
+use crate::directory::ldap::{Directory, LdapError};
 use crate::directory::user_list;
 use crate::logging::Chain;
 use crate::mfa;
@@ -51,7 +51,8 @@ pub(super) fn user_list(context: &Context<'_>, username: &Person) -> Result<Opti
         context.log.explain(format_args!("authenticate: no whitelist is a user list"));
         return Ok(None);
     };
-    let matched = user_list::matches(context.settings, context.appliance, &list, username)?;
+    let aliases = identity::aliases(context)?;
+    let matched = user_list::matches(context.settings, context.appliance, &list, username, &aliases)?;
     let how = if matched { "lets in" } else { "does not let in" };
     context.log.explain(format_args!("authenticate: the user list {list} {how} {username} without a factor"));
     Ok(matched.then(|| Evidence::user_list(&list)))
@@ -72,8 +73,14 @@ pub(super) fn ldap_group(context: &Context<'_>, username: &Person) -> Result<Opt
     if groups.is_empty() || list::has_gap(&except) {
         groups.push(String::new());
     }
+    let aliases = identity::aliases(context)?;
+    // An alias lets nobody in; where the groups are those who are to be kept out, it keeps out.
+    let names = match allow {
+        Allow::NoUser => &[],
+        Allow::AllUsers => aliases.names_of(username.count_key()),
+    };
     let found = context.directories().find(&server);
-    match found.and_then(|directory| directory.in_one_of(username.as_str(), &groups)) {
+    match found.and_then(|directory| is_member(directory.as_ref(), username, names, &groups)) {
         Err(LdapError::Setting(error)) => Err(error.into()),
         Ok(member) => {
             let matched = allow.matches(member);
@@ -89,6 +96,25 @@ pub(super) fn ldap_group(context: &Context<'_>, username: &Person) -> Result<Opt
             Ok(None)
         }
     }
+}
+
+/// Tells whether the user is in one of the groups, under their name or an alias that the directory knows.
+fn is_member(
+    directory: &dyn Directory,
+    username: &Person,
+    aliases: &[CountKey],
+    groups: &[String],
+) -> Result<bool, LdapError> {
+    if directory.in_one_of(username.as_str(), groups)? {
+        return Ok(true);
+    }
+    for alias in aliases.iter().filter(|alias| *alias != username.count_key()) {
+        match directory.in_one_of(alias.as_str(), groups) {
+            Ok(false) | Err(LdapError::UserNotFound(_)) => {}
+            found => return found,
+        }
+    }
+    Ok(false)
 }
 
 /// The user authenticated a moment ago: from the same address, with the same provider, under the same connection policy or

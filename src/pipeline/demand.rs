@@ -16,9 +16,11 @@ enum FactorDemand {
     /// By a factor, or by what the configuration takes in its place: a whitelist, a remembered authentication, an ignored
     /// outage, `provider = none`.
     AsConfigured,
+    /// By the approvals that are demanded, which are the login where the local tokens are the only provider.
+    ByApprovals,
     /// By the provider, because approvals are demanded too: by a factor, or not at all with `provider = none`.
     ByProvider,
-    /// By a factor in this session.
+    /// By a factor of the user's own in this session.
     Proven,
 }
 
@@ -39,6 +41,27 @@ pub(super) enum Lack {
     Approvals,
 }
 
+impl Lack {
+    fn denial(self) -> Stop {
+        match self {
+            Self::Factor => Stop::deny("a second factor is required, but none was given", UNREACHABLE),
+            Self::Approvals => {
+                Stop::deny("approvals are required, but they were not given", "Authentication failed")
+            }
+        }
+    }
+}
+
+/// What `authenticate` proved of a session that has met the demand of its connection. Only `Demand::met_by` makes one, and
+/// `authorize` has no evidence without it.
+pub(super) struct Session(Proof);
+
+impl Session {
+    pub(super) fn proof(&self) -> &Proof {
+        &self.0
+    }
+}
+
 /// An ACCEPT: evidence that proves what is demanded. Only `Demand::accept` makes one.
 #[must_use]
 pub struct Accepted(Metadata);
@@ -56,30 +79,25 @@ impl Demand {
     /// # Errors
     /// Options that are unusable, or half of a demand.
     pub(super) fn of_connection(context: &Context<'_>, arguments: &Arguments) -> Result<Self, Stop> {
-        let approvals = of_connection(context, arguments)?;
+        let (settings, name) = (context.settings, arguments.connection_name.as_deref());
+        let approvals = mfa::approvals_of_connection(settings, name, access::has_rules(settings)?)?;
         let factor = match approvals {
+            Some(_) if mfa::approvals_are_login(context.settings)? => FactorDemand::ByApprovals,
             Some(_) => FactorDemand::ByProvider,
             None => FactorDemand::AsConfigured,
         };
         Ok(Self { factor, approvals, except_whitelisted: mfa::except_whitelisted(context.settings)? })
     }
 
-    /// Returns what an access rule demands of `authorize`. A session whose proof is known has met its connection's demand;
-    /// where it is not known, the connection's approvals are demanded with the rule's factor.
+    /// Returns what an access rule demands of `authorize`, beyond what the connection demands.
     ///
     /// # Errors
     /// As [`Demand::of_connection`].
-    pub(super) fn of_rule(
-        context: &Context<'_>,
-        arguments: &Arguments,
-        requirement: Requirement,
-        session: Option<&Proof>,
-    ) -> Result<Self, Stop> {
+    pub(super) fn of_rule(context: &Context<'_>, requirement: Requirement) -> Result<Self, Stop> {
         let except_whitelisted = mfa::except_whitelisted(context.settings)?;
         let (factor, approvals) = match requirement {
             Requirement::Nothing => (FactorDemand::AsConfigured, None),
-            Requirement::Factor if session.is_some() => (FactorDemand::Proven, None),
-            Requirement::Factor => (FactorDemand::Proven, of_connection(context, arguments)?),
+            Requirement::Factor => (FactorDemand::Proven, None),
             Requirement::FourEyes => {
                 (FactorDemand::AsConfigured, Some(mfa::approvals_of_rule(context.settings)?))
             }
@@ -92,6 +110,29 @@ impl Demand {
         self.approvals.as_ref().filter(|_| !proof.is_some_and(|proof| self.is_excepted(proof)))
     }
 
+    /// The approvals that are asked for in the place of a factor.
+    pub(super) fn approvals_as_login(&self) -> Option<&Approvals> {
+        self.approvals.as_ref().filter(|_| self.factor == FactorDemand::ByApprovals)
+    }
+
+    /// Compares what `authenticate` proved with what the connection demands. `None` is a session that this plugin did not
+    /// authenticate: it proves nothing.
+    ///
+    /// # Errors
+    /// A denial where something is missing.
+    pub(super) fn met_by(&self, proof: Option<Proof>) -> Result<Session, Stop> {
+        let proof = proof.unwrap_or_else(|| Proof::of(FactorProof::NoneConfigured));
+        match self.lacks(&proof) {
+            None => Ok(Session(proof)),
+            Some(lack) => Err(lack.denial()),
+        }
+    }
+
+    /// Whether the session has to prove approvals, so that it cannot be left alone, and `authorize` compares once more.
+    pub(super) fn takes_approvals(&self) -> bool {
+        self.approvals.is_some()
+    }
+
     /// Whether what the configuration takes in the place of a factor is taken here: a remembered authentication, an ignored
     /// outage.
     pub(super) fn takes_no_factor(&self) -> bool {
@@ -102,7 +143,7 @@ impl Demand {
     pub(super) fn takes_whitelist(&self) -> bool {
         match self.factor {
             FactorDemand::AsConfigured => true,
-            FactorDemand::ByProvider => self.except_whitelisted,
+            FactorDemand::ByApprovals | FactorDemand::ByProvider => self.except_whitelisted,
             FactorDemand::Proven => false,
         }
     }
@@ -117,12 +158,21 @@ impl Demand {
         let is_enough = match (self.factor, proof.factor) {
             (FactorDemand::AsConfigured, _)
             | (_, FactorProof::Proven | FactorProof::ProvenByFallback)
+            | (FactorDemand::ByApprovals, FactorProof::Approved)
             | (FactorDemand::ByProvider, FactorProof::NoneConfigured) => true,
-            (FactorDemand::ByProvider, FactorProof::Whitelisted) => self.is_excepted(proof),
-            (FactorDemand::ByProvider, FactorProof::OutageIgnored | FactorProof::Remembered)
+            (FactorDemand::ByApprovals | FactorDemand::ByProvider, FactorProof::Whitelisted) => {
+                self.is_excepted(proof)
+            }
+            (FactorDemand::ByApprovals, FactorProof::NoneConfigured)
+            | (FactorDemand::ByProvider, FactorProof::Approved)
+            | (
+                FactorDemand::ByApprovals | FactorDemand::ByProvider,
+                FactorProof::OutageIgnored | FactorProof::Remembered,
+            )
             | (
                 FactorDemand::Proven,
-                FactorProof::NoneConfigured
+                FactorProof::Approved
+                | FactorProof::NoneConfigured
                 | FactorProof::OutageIgnored
                 | FactorProof::Whitelisted
                 | FactorProof::Remembered,
@@ -142,12 +192,7 @@ impl Demand {
     /// A denial that names what is missing.
     pub(super) fn accept(&self, context: &Context<'_>, evidence: &Evidence) -> Result<Accepted, Stop> {
         match self.lacks(evidence.proof()) {
-            Some(Lack::Factor) => {
-                Err(Stop::deny("a second factor is required, but none was given", UNREACHABLE))
-            }
-            Some(Lack::Approvals) => {
-                Err(Stop::deny("approvals are required, but they were not given", "Authentication failed"))
-            }
+            Some(lack) => Err(lack.denial()),
             None => {
                 if self.is_excepted(evidence.proof()) {
                     context.log.warning(format_args!(
@@ -158,9 +203,4 @@ impl Demand {
             }
         }
     }
-}
-
-fn of_connection(context: &Context<'_>, arguments: &Arguments) -> Result<Option<Approvals>, Stop> {
-    let has_rules = access::has_rules(context.settings)?;
-    Ok(mfa::approvals_of_connection(context.settings, arguments.connection_name.as_deref(), has_rules)?)
 }

@@ -5,8 +5,9 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
+use super::demand::Session;
 use super::proof::{FactorProof, Proof};
-use crate::mfa::{ConfirmedOutage, Factor};
+use crate::mfa::{ConfirmedOutage, Factor, ProvedBy};
 use crate::protocol::response::Metadata;
 
 /// Becomes an ACCEPT if it satisfies the requirement. Its fields are private: it is made by a constructor below.
@@ -46,17 +47,18 @@ impl Evidence {
 
     /// A provider accepted the user. `proves` is whether the provider looks at anything.
     pub(super) fn factor(factor: Factor, proves: bool) -> Self {
-        let Factor { name, serials, code: _, approvals: realms, by_fallback } = factor;
+        let Factor { name, serials, code: _, by } = factor;
+        let (factor, realms) = match by {
+            _ if !proves => (FactorProof::NoneConfigured, Vec::new()),
+            ProvedBy::User => (FactorProof::Proven, Vec::new()),
+            ProvedBy::UserByFallback => (FactorProof::ProvenByFallback, Vec::new()),
+            ProvedBy::Others(realms) => (FactorProof::Approved, realms),
+        };
         let mut approvals = BTreeMap::<String, u32>::new();
         for realm in realms {
             let given = approvals.entry(realm).or_default();
             *given = given.saturating_add(1);
         }
-        let factor = match (proves, by_fallback) {
-            (true, false) => FactorProof::Proven,
-            (true, true) => FactorProof::ProvenByFallback,
-            (false, _) => FactorProof::NoneConfigured,
-        };
         Self { serials, ..Self::new(name, "", Proof { factor, approvals }) }
     }
 
@@ -75,13 +77,13 @@ impl Evidence {
     }
 
     /// Nothing forbids the access: the answer of `authorize` where no rule is configured.
-    pub(super) fn authorized() -> Self {
-        Self::new("authorize", "", Proof::of(FactorProof::NoneConfigured))
+    pub(super) fn authorized(session: &Session) -> Self {
+        Self::new("authorize", "", session.proof().clone())
     }
 
     /// A rule or table lets in. `session` is what `authenticate` proved, and `required` what the rule asked for.
-    pub(super) fn ruled(by: &str, session: Option<&Proof>, required: Option<Self>) -> Self {
-        let session = session.cloned().unwrap_or_else(|| Proof::of(FactorProof::NoneConfigured));
+    pub(super) fn ruled(by: &str, session: &Session, required: Option<Self>) -> Self {
+        let session = session.proof().clone();
         match required {
             None => Self::new(by, "", session),
             Some(Self { road, serials, proof, .. }) => {
@@ -103,6 +105,7 @@ impl Evidence {
         let is_by_provider = match self.proof.factor {
             FactorProof::Proven | FactorProof::NoneConfigured => true,
             FactorProof::ProvenByFallback
+            | FactorProof::Approved
             | FactorProof::OutageIgnored
             | FactorProof::Whitelisted
             | FactorProof::Remembered => false,

@@ -7,7 +7,7 @@ use super::{Context, Stop};
 use crate::config::settings::{At, Opt};
 use crate::directory::ldap::LdapError;
 use crate::logging::Chain;
-use crate::names::{self, CountKey, Mapping, MfaIdentity, NameError, Person, Requester};
+use crate::names::{self, Aliases, CountKey, Mapping, MfaIdentity, NameError, Person, Requester};
 use crate::protocol::cookie::{Cookie, CookieError, Progress};
 use crate::protocol::invocation::Arguments;
 use crate::protocol::members::Member;
@@ -115,26 +115,21 @@ pub(super) fn requester(
         None => Mapping::Known(person),
         Some(why) => Mapping::Failed { unmapped: person, why },
     };
-    let mut requester = Requester { gateway: gateway.clone(), mapping, aliases: Vec::new() };
-    requester.aliases = aliases(context, &requester)?;
-    Ok(requester)
+    Ok(Requester { gateway: gateway.clone(), mapping, aliases: aliases(context)? })
 }
 
-/// Returns the names that `[usermapping source=explicit]` gives to somebody who may be this person, on either side: a person
-/// has several names there, and approves for nobody's session but others'.
-fn aliases(context: &Context<'_>, requester: &Requester) -> Result<Vec<CountKey>, Stop> {
+/// Reads which names `[usermapping source=explicit]` gives to one person: both sides of a line, and of all lines that have a
+/// name in common.
+pub(super) fn aliases(context: &Context<'_>) -> Result<Aliases, Stop> {
     let ini = context.settings.ini();
-    let mut found = Vec::new();
+    let mut pairs = Vec::new();
     for name in
         ini.options(EXPLICIT_SECTION).into_iter().filter(|name| ini.has_own_option(EXPLICIT_SECTION, name))
     {
         let Some(identity) = context.settings.text(At::named(EXPLICIT_SECTION, name))? else { continue };
-        let pair = [CountKey::of(name), CountKey::of(&identity)];
-        if pair.iter().any(|one| requester.may_be(one)) {
-            found.extend(pair);
-        }
+        pairs.push([CountKey::of(name), CountKey::of(&identity)]);
     }
-    Ok(found)
+    Ok(Aliases::of(pairs))
 }
 
 /// Returns the identity in the cookie, as servers are asked about it.

@@ -1,6 +1,7 @@
 //! A configuration as the hooks will read it, without a hook: what is wrong with it, and which roads in it opens.
 
 mod deciding;
+mod overlap;
 mod sections;
 
 use std::time::Duration;
@@ -104,16 +105,17 @@ pub fn of_aa(context: &Context<'_>) -> Overview {
     let mut overview = of_both(context);
     overview.take(credentials::check_servers(checkout::tools_without_session(context), false));
     let demands = demands(context, &mut overview);
-    roads_without_a_factor(context, &mut overview, demands.as_deref());
+    roads_without_a_factor(context, &mut overview, &demands);
     deciding::names(context.settings, &mut overview);
     overview.warnings.extend(sections::idle(context.settings, &sections::factors(context.settings)));
     roads_with_a_factor(context, &mut overview);
-    if let Some(connections) = demands {
+    if !demands.is_empty() && !mfa::approvals_are_login(context.settings).unwrap_or_default() {
         overview.authenticate.push(format!(
-            "on connection policies {connections}, and on those without a name: approvals in addition"
+            "on connection policies {}, and on those without a name: approvals in addition",
+            demands.join(", ")
         ));
     }
-    rules(context, &mut overview);
+    rules(context, &mut overview, &demands);
     overview
 }
 
@@ -152,7 +154,7 @@ fn state_directory(context: &Context<'_>, overview: &mut Overview) {
 }
 
 /// Reads what connections demand, and whether it can be proved; returns the patterns of those that demand approvals.
-fn demands(context: &Context<'_>, overview: &mut Overview) -> Option<String> {
+fn demands(context: &Context<'_>, overview: &mut Overview) -> Vec<String> {
     let settings = context.settings;
     let has_rules = access::has_rules(settings).unwrap_or_default();
     let demanded = overview.take(mfa::approvals_of_connection(settings, None, has_rules)).flatten();
@@ -184,15 +186,20 @@ fn demands(context: &Context<'_>, overview: &mut Overview) -> Option<String> {
                 .to_owned(),
         );
     }
-    let (connections, realms) = written.filter(|_| demanded.is_some())?;
+    let Some((connections, realms)) = written.filter(|_| demanded.is_some()) else { return Vec::new() };
+    let required = match overview.take(mfa::approvals_are_login(settings)) {
+        Some(true) => "required instead of a factor of the user's own",
+        Some(false) | None => "required",
+    };
     let whitelists = if is_excepted { "" } else { ", and whitelists do not apply" };
     overview.authenticate.push(format!(
-        "connection policies {connections}, and those without a name: approvals of {realms} required{whitelists}; authentications are not cached and outages not ignored"
+        "connection policies {}, and those without a name: approvals of {realms} {required}{whitelists}; authentications are not cached and outages not ignored",
+        connections.join(", ")
     ));
-    Some(connections)
+    connections
 }
 
-fn roads_without_a_factor(context: &Context<'_>, overview: &mut Overview, demands: Option<&str>) {
+fn roads_without_a_factor(context: &Context<'_>, overview: &mut Overview, demands: &[String]) {
     let settings = context.settings;
     if overview
         .take(settings.patterns(&bypass::SKIP_CONNECTIONS))
@@ -200,9 +207,10 @@ fn roads_without_a_factor(context: &Context<'_>, overview: &mut Overview, demand
     {
         let names = settings.text(&bypass::SKIP_CONNECTIONS).ok().flatten().unwrap_or_default();
         overview.authenticate.push(format!("connection policies {names}: left alone, without any factor"));
-        if let Some(demands) = demands {
-            overview.warnings.push(format!(
-                "[auth] skip_connections = {names}: no approvals are demanded there, also where [four_eyes] connections = {demands} demands them"
+        let skipped = settings.list(&bypass::SKIP_CONNECTIONS).unwrap_or_default();
+        for (skipped, demanding) in overlap::overlaps(&skipped, demands) {
+            overview.errors.push(format!(
+                "[auth] skip_connections = {skipped}: [four_eyes] connections = {demanding} requires approvals there, so those connections are denied; remove them from one of the two"
             ));
         }
     }
@@ -237,7 +245,10 @@ fn roads_without_a_factor(context: &Context<'_>, overview: &mut Overview, demand
             "" => "under the same connection policy".to_owned(),
             shared => format!("under the same connection policy, or under any two of {shared}"),
         };
-        let except = demands.map_or(String::new(), |names| format!(", except on {names}"));
+        let except = match demands {
+            [] => String::new(),
+            names => format!(", except on {}", names.join(", ")),
+        };
         overview.authenticate.push(format!(
             "users who authenticated with the same provider from the same address {policies} in the last {} s, {times}: without a factor{except}",
             limits.hard_timeout
@@ -286,7 +297,7 @@ fn roads_with_a_factor(context: &Context<'_>, overview: &mut Overview) {
     }
 }
 
-fn rules(context: &Context<'_>, overview: &mut Overview) {
+fn rules(context: &Context<'_>, overview: &mut Overview, demands: &[String]) {
     let settings = context.settings;
     for section in overview.take(access::idle_sections(settings)).into_iter().flatten() {
         overview
@@ -299,10 +310,15 @@ fn rules(context: &Context<'_>, overview: &mut Overview) {
     let provider = overview.take(access::provider(settings, &resolver));
     match provider.map(|provider| provider.is_some()) {
         None => overview.authorize.push("nobody, because of the error".to_owned()),
-        Some(false) => overview.authorize.push(
-            "all users accepted by authenticate, and sessions without a cookie of this plugin's authenticate"
-                .to_owned(),
-        ),
+        Some(false) => {
+            let except = match demands {
+                [] => String::new(),
+                names => format!(", except on {}", names.join(", ")),
+            };
+            overview.authorize.push(format!(
+                "all users accepted by authenticate, and sessions without a cookie of this plugin's authenticate{except}"
+            ));
+        }
         Some(true) if overview.take(access::has_rules(settings)) == Some(true) => {
             if let Some(all) = overview.take(Rules::from_settings(settings)) {
                 deciding::rules(settings, all.in_order(), overview);

@@ -1,7 +1,12 @@
 //! Wrong approvals: their number per subject, and whether another one is allowed.
 //!
-//! A budget that is used up is locked for `forget_after` seconds, and for twice as long each time that it is used up
-//! again within a day of quiet. A guess that was refused without being looked at is not counted.
+//! A budget that is used up is locked for `forget_after` seconds, and longer each time. After a lock, the next wrong
+//! approval locks it again. A guess that was refused without being looked at is not counted.
+//!
+//! The budgets of a name, an address and a demand forget one failure each `forget_after` seconds, and the length of their
+//! locks after a day of quiet. Those of an approver, and of codes without a name, are guesses at somebody's codes: time
+//! forgets nothing of them for a year, and their locks grow sixteenfold. So a year has room for `limit` guesses and four
+//! more (900 s · 16^n), however slowly they come.
 
 use rusqlite::{Connection, OptionalExtension, params};
 
@@ -13,6 +18,12 @@ use crate::names::CountKey;
 const MOST_DOUBLINGS: u32 = 7;
 /// How long a lock is remembered after its end, in seconds.
 const MEMORY: f64 = 86_400.0;
+/// By how much the lock of a kept count grows each time.
+const KEPT_GROWTH: f64 = 16.0;
+/// How often the time of any lock grows at most.
+const MOST_GROWTHS: u32 = 64;
+/// The longest lock, and how long a kept count is remembered after it, in seconds.
+const YEAR: f64 = 31_557_600.0;
 
 /// Whose wrong approvals are counted together.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -23,6 +34,8 @@ pub enum BudgetKind {
     Approver,
     /// Those from one client address.
     Client,
+    /// Those that are a code alone, without a name, in one realm.
+    Unnamed,
     /// Those for one demand: the realms of the configuration, or a four-eyes token.
     Demand,
 }
@@ -33,15 +46,25 @@ impl BudgetKind {
             Self::Name => "name",
             Self::Approver => "approver",
             Self::Client => "client",
+            Self::Unnamed => "unnamed",
             Self::Demand => "demand",
         }
     }
 
-    /// Whether an approval that was given starts the count anew. A demand's does not: others have their part in it.
+    /// Whether an approval that was given starts the count anew. That of a demand or a realm does not: others have their
+    /// part in it.
     fn is_cleared_by_success(self) -> bool {
         match self {
             Self::Name | Self::Approver | Self::Client => true,
-            Self::Demand => false,
+            Self::Unnamed | Self::Demand => false,
+        }
+    }
+
+    /// Whether time alone forgets nothing: what is counted are guesses at somebody's codes.
+    fn is_kept(self) -> bool {
+        match self {
+            Self::Approver | Self::Unnamed => true,
+            Self::Name | Self::Client | Self::Demand => false,
         }
     }
 }
@@ -55,7 +78,7 @@ pub struct GuessBudget {
     pub subject: String,
     /// From how many on there may be no more. At least 1.
     pub limit: u32,
-    /// Seconds without another after which they are forgotten.
+    /// The length of the first lock, and the seconds after which one is forgotten.
     pub forget_after: f64,
 }
 
@@ -89,23 +112,54 @@ struct Count {
 }
 
 impl Count {
-    /// When the failures are forgotten.
+    fn is_full(self, budget: &GuessBudget) -> bool {
+        self.failures >= budget.limit
+    }
+
+    /// When the lock ends; without a lock, when the last failure was.
     fn end(self, budget: &GuessBudget) -> UnixTime {
-        let doublings = match self.failures >= budget.limit {
-            true => self.locks.saturating_sub(1).min(MOST_DOUBLINGS),
-            false => 0,
-        };
-        self.failed_at.plus_seconds(doubled(budget.forget_after, doublings))
+        let lock = if self.is_full(budget) { budget.lock(self.locks) } else { 0.0 };
+        self.failed_at.plus_seconds(lock)
     }
 
     fn is_used_up(self, budget: &GuessBudget, now: UnixTime) -> bool {
-        self.failures >= budget.limit && now < self.end(budget)
+        self.is_full(budget) && now < self.end(budget)
+    }
+
+    /// How many failures still count. After a lock it is one less than the limit, so that the next one locks again.
+    fn left(self, budget: &GuessBudget, now: UnixTime) -> u32 {
+        let most = if self.is_used_up(budget, now) { budget.limit } else { budget.limit.saturating_sub(1) };
+        let left = self.failures.min(most);
+        if budget.kind.is_kept() {
+            return left;
+        }
+        let quiet = now.as_micros().saturating_sub(self.end(budget).as_micros()).max(0);
+        let one = UnixTime::from_secs(0).plus_seconds(budget.forget_after).as_micros().max(1);
+        let forgotten = u32::try_from(quiet.checked_div(one).unwrap_or(0)).unwrap_or(u32::MAX);
+        left.saturating_sub(forgotten)
     }
 }
 
-/// A time, doubled so many times.
-fn doubled(seconds: f64, times: u32) -> f64 {
-    (0..times).fold(seconds, |seconds, _| seconds * 2.0)
+impl GuessBudget {
+    /// For how many seconds it is locked when it is used up for the `locks`th time.
+    fn lock(&self, locks: u32) -> f64 {
+        let again = locks.saturating_sub(1);
+        match self.kind.is_kept() {
+            true => grown(self.forget_after, KEPT_GROWTH, again),
+            false => grown(self.forget_after, 2.0, again.min(MOST_DOUBLINGS)),
+        }
+    }
+
+    /// For how many seconds after a lock the count is remembered.
+    fn memory(&self) -> f64 {
+        let failures = self.forget_after * f64::from(self.limit);
+        if self.kind.is_kept() { YEAR } else { failures.max(MEMORY) }
+    }
+}
+
+/// A time that grows so many times, at most to a year.
+fn grown(seconds: f64, factor: f64, times: u32) -> f64 {
+    (0..times.min(MOST_GROWTHS)).fold(seconds, |seconds, _| (seconds * factor).min(YEAR))
 }
 
 fn find(connection: &Connection, budget: &GuessBudget) -> rusqlite::Result<Option<Count>> {
@@ -148,24 +202,25 @@ fn count(
     budget: &GuessBudget,
     found: Option<Count>,
 ) -> rusqlite::Result<()> {
-    let before = found.map_or(0, |count| if now < count.end(budget) { count.failures } else { 0 });
-    let remembers = |count: &Count| now < count.end(budget).plus_seconds(MEMORY);
-    let locks = found.filter(remembers).map_or(0, |count| count.locks);
-    let failures = before.saturating_add(1);
+    let remembers = |count: &Count| now < count.end(budget).plus_seconds(budget.memory());
+    let found = found.filter(remembers);
+    let failures = found.map_or(0, |count| count.left(budget, now)).saturating_add(1);
+    let locks = found.map_or(0, |count| count.locks);
     let locks = if failures >= budget.limit { locks.saturating_add(1) } else { locks };
-    let longest = doubled(budget.forget_after, locks.min(MOST_DOUBLINGS)) + MEMORY;
+    let count = Count { failures, failed_at: now, locks };
+    let expires = count.end(budget).plus_seconds(budget.memory());
     connection.execute("DELETE FROM guesses WHERE expires <= ?1", params![now.as_micros()])?;
     connection.execute(
         "INSERT OR REPLACE INTO guesses VALUES (?1, ?2, ?3, ?4, ?5, ?6)",
-        params![
-            budget.kind.word(),
-            budget.subject,
-            failures,
-            now.as_micros(),
-            locks,
-            now.plus_seconds(longest).as_micros()
-        ],
+        params![budget.kind.word(), budget.subject, failures, now.as_micros(), locks, expires.as_micros()],
     )?;
+    Ok(())
+}
+
+/// Lets a lock of a clock that was ahead begin now, so that it ends in its time.
+fn from_now(connection: &Connection, now: UnixTime, budget: &GuessBudget) -> rusqlite::Result<()> {
+    let sql = "UPDATE guesses SET failed_at = ?1 WHERE kind = ?2 AND subject = ?3 AND failed_at > ?1";
+    connection.execute(sql, params![now.as_micros(), budget.kind.word(), budget.subject])?;
     Ok(())
 }
 
@@ -178,6 +233,9 @@ impl Store<'_> {
         let (database, now) = (self.persistent()?, self.now());
         for budget in budgets {
             let found = find(&database.connection, budget).map_err(database.failed())?;
+            if found.is_some_and(|count| count.failed_at > now) {
+                from_now(&database.connection, now, budget).map_err(database.failed())?;
+            }
             if found.is_some_and(|count| count.is_used_up(budget, now)) {
                 return Ok(Some(budget));
             }

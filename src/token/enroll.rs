@@ -36,14 +36,14 @@ pub enum EnrollError {
     /// A forward token leads nowhere.
     #[error(transparent)]
     Chain(#[from] ChainError),
-    /// Another token of the owner has this secret: one code would be taken twice.
+    /// Another token of the realm has this secret: one code would be taken twice, or one device approve for two people.
     #[error(
-        "{token} has the same secret as {serial}, and both belong to {owner}; delete {serial} first, or use another secret"
+        "{token} has the same secret as {serial}, which belongs to {owner} in the same realm; delete {serial} first, or use another secret"
     )]
     Known {
         /// The token that is to be.
         token: String,
-        /// Whose it is.
+        /// Whose the one that is there is.
         owner: String,
         /// The token that is there.
         serial: String,

@@ -15,13 +15,13 @@ use serde::{Deserialize, Serialize};
 use demand::Vote;
 pub use demand::{Asking, Budgets, Demand, Distinct, RequesterRule, Rules};
 pub use elsewhere::Ballot;
-use reading::{Found, Offer, Reading};
+use reading::{Aimed, Found, Offer, Reading};
 
 use super::pin::Hashing;
 use super::reasons::tell_locks;
 use super::{Outcome, Session};
 use crate::logging::Log;
-use crate::names::CountKey;
+use crate::names::{CountKey, fold};
 use crate::store::{
     Advance, BudgetKind, Challenge, ChallengeKind, ChallengeStep, Charge, GuessBudget, GuessStep, Guesses,
     Sealer, Settlement, Store, StoreError, Use,
@@ -103,13 +103,14 @@ impl Approvals<'_> {
                 Asking::Policy => self.refuse_unseen().map(First::Settled),
             };
         }
-        let pays = |approvers: &[CountKey]| self.budgets(demand, approvers);
-        let Some(sealer) = self.sealer(demand)? else { return Ok(First::Nothing(pays(&[]))) };
+        let pays = |aimed: &Aimed| self.budgets(demand, aimed);
+        let nobody = Aimed::default();
+        let Some(sealer) = self.sealer(demand)? else { return Ok(First::Nothing(pays(&nobody))) };
         let most = usize::try_from(demand.count_missing(&[]).min(MAX_PARTS)).unwrap_or_default();
         let parts = text.split(demand.separator).filter(|part| !part.is_empty());
         let parts: Vec<_> = parts.take(most.saturating_add(1)).collect();
         if parts.len() > most {
-            return Ok(First::Nothing(pays(&[])));
+            return Ok(First::Nothing(pays(&nobody)));
         }
         let (mut found, mut voters) = (Vec::new(), Vec::new());
         for part in &parts {
@@ -122,7 +123,7 @@ impl Approvals<'_> {
             if self.is_spent(demand, &[], &parts)? {
                 return self.refuse_spent().map(First::Settled);
             }
-            let named = found.into_iter().next().map(|found| found.approvers).unwrap_or_default();
+            let named = found.into_iter().next().map(|found| found.aimed).unwrap_or_default();
             return Ok(First::Nothing(pays(&named)));
         }
         let mut offers: Vec<Offer> = Vec::new();
@@ -135,19 +136,19 @@ impl Approvals<'_> {
                 Reading::Wrong(named) => wrong = wrong.or(Some(named)),
             }
         }
-        if let Some(approvers) = wrong {
+        if let Some(aimed) = wrong {
             if self.is_spent(demand, &[], &parts)? {
                 return self.refuse_spent().map(First::Settled);
             }
-            return Ok(First::Wrong(pays(&approvers)));
+            return Ok(First::Wrong(pays(&aimed)));
         }
         let votes = offers.iter().map(|offer| &offer.vote);
         let Some(ballot) = self.ballot(demand, None, Vec::new(), offers.clone(), &voters)? else {
-            return Ok(First::Wrong(pays(&[])));
+            return Ok(First::Wrong(pays(&nobody)));
         };
         let votes: Vec<_> = votes.chain(ballot.voters()).cloned().collect();
         if parts.len() > 1 && demand.count_missing(&votes) > 0 {
-            return Ok(First::Wrong(pays(&[])));
+            return Ok(First::Wrong(pays(&nobody)));
         }
         if voters.is_empty() {
             return self.go_on(demand, None, Vec::new(), offers).map(First::Settled);
@@ -173,13 +174,13 @@ impl Approvals<'_> {
         }
         let votes = self.standing(demand, progress.votes)?;
         let reading = match self.sealer(demand)? {
-            None => Reading::Wrong(Vec::new()),
+            None => Reading::Wrong(Aimed::default()),
             Some(sealer) => match self.find(sealer, demand, &votes, text)? {
                 Found::Here(candidates) => self.judge(demand, &votes, candidates)?,
                 Found::Elsewhere(voter) => {
                     match self.ballot(demand, Some(challenge), votes.clone(), Vec::new(), &[voter])? {
                         Some(ballot) => return Ok(Next::Ask(Box::new(ballot))),
-                        None => Reading::Wrong(Vec::new()),
+                        None => Reading::Wrong(Aimed::default()),
                     }
                 }
             },
@@ -190,7 +191,7 @@ impl Approvals<'_> {
                 self.refuse_spent()?;
                 Ok(Outcome::Challenge { id: challenge.id.clone(), prompt: demand.prompt(&votes) })
             }
-            Reading::Wrong(approvers) => self.ask_again(demand, challenge, &votes, &approvers),
+            Reading::Wrong(aimed) => self.ask_again(demand, challenge, &votes, &aimed),
         };
         outcome.map(Next::Settled)
     }
@@ -202,9 +203,9 @@ impl Approvals<'_> {
         demand: &Demand,
         challenge: &Challenge,
         votes: &[Vote],
-        approvers: &[CountKey],
+        aimed: &Aimed,
     ) -> Result<Outcome, StoreError> {
-        self.deny(demand, self.budgets(demand, approvers), "no approval")?;
+        self.deny(demand, self.budgets(demand, aimed), "no approval")?;
         if self.is_exhausted(demand)? {
             return Ok(Outcome::Denied);
         }
@@ -279,10 +280,12 @@ impl Approvals<'_> {
         offers: Vec<Offer>,
     ) -> Result<Outcome, StoreError> {
         let mut settlement = Settlement::default();
+        let mut unnamed = Vec::new();
         for offer in offers {
             let Vote { serial, user, realm, .. } = &offer.vote;
             self.log.info(format_args!("approval by {user}@{realm} with token {serial}"));
             settlement.uses.extend(offer.uses);
+            unnamed.extend(offer.unnamed);
             votes.push(offer.vote);
         }
         // Who asks decides which approvals count, so it has to be known.
@@ -291,14 +294,12 @@ impl Approvals<'_> {
                 .warning(format_args!("approvals are not accepted, because the user has no identity: {why}"));
             return self.deny_for_free("the user cannot be mapped to an identity");
         }
-        let complete =
-            demand.count_missing(&votes) == 0 && self.rules.is_content(self.session.requester, &votes);
+        let complete = demand.count_missing(&votes) == 0 && self.rules.is_content(self.session, &votes);
         let asking = match &demand.asking {
             Asking::Token(token) => Some(token.serial.clone()),
             Asking::Policy => None,
         };
-        let approvers: Vec<_> = votes.iter().flat_map(Vote::people).collect();
-        let budgets = self.budgets(demand, &approvers);
+        let budgets = self.budgets(demand, &Aimed { unnamed, ..Aimed::at(&votes) });
         if self.is_used_up(&budgets)? {
             return self.refuse_unseen();
         }
@@ -352,8 +353,7 @@ impl Approvals<'_> {
             let token = self.store.token(&vote.serial)?;
             let is_theirs = token
                 .is_some_and(|token| token.enabled && token.user == vote.user && token.realm == vote.realm);
-            let requester = self.session.requester;
-            match self.rules.objection(demand, requester, &standing, &vote) {
+            match self.rules.objection(demand, self.session, &standing, &vote) {
                 // A server's approval was used up there and cannot be asked for again.
                 None if is_theirs || vote.is_elsewhere() => standing.push(vote),
                 None => self.log.info(format_args!("the approval with {} counts no more", vote.serial)),
@@ -379,30 +379,32 @@ impl Approvals<'_> {
                 return Ok(true);
             }
         }
-        self.is_used_up(&self.budgets(demand, &[]))
+        self.is_used_up(&self.budgets(demand, &Aimed::default()))
     }
 
     /// Tells whether one of these budgets is used up, and tells the operator which.
     fn is_used_up(&self, budgets: &[GuessBudget]) -> Result<bool, StoreError> {
         let used_up = self.store.used_up(budgets)?;
         if let Some(budget) = used_up {
+            let subject = crate::logging::Short(&budget.subject);
             let whose = match budget.kind {
                 BudgetKind::Name => "asked for by",
                 BudgetKind::Approver => "in the name of",
                 BudgetKind::Client => "from",
+                BudgetKind::Unnamed => "without a user name in the realm",
                 BudgetKind::Demand => "for",
             };
             self.log.warning(format_args!(
-                "approvals are temporarily refused: too many wrong ones {whose} {}",
-                crate::logging::Short(&budget.subject)
+                "approvals are temporarily refused: too many wrong ones {whose} {subject}"
             ));
         }
         Ok(used_up.is_some())
     }
 
     /// The budgets that a wrong approval is charged to, and a right one has to be within.
-    pub(super) fn budgets(&self, demand: &Demand, approvers: &[CountKey]) -> Vec<GuessBudget> {
-        let Budgets { per_name, per_approver, per_client, per_demand, forget_after } = self.rules.budgets;
+    fn budgets(&self, demand: &Demand, aimed: &Aimed) -> Vec<GuessBudget> {
+        let Budgets { per_name, per_approver, per_client, per_demand, forget_after, unnamed: _ } =
+            self.rules.budgets;
         let budget = |kind, subject: String, limit| GuessBudget { kind, subject, limit, forget_after };
         let mut budgets = Vec::new();
         match &demand.asking {
@@ -418,13 +420,26 @@ impl Approvals<'_> {
         if !self.session.client_ip.is_empty() {
             budgets.push(budget(BudgetKind::Client, self.session.client_ip.to_owned(), per_client));
         }
+        let mut realms: Vec<&String> = Vec::new();
+        for realm in &aimed.unnamed {
+            if !realms.contains(&realm) {
+                realms.push(realm);
+                budgets.push(self.unnamed_budget(realm));
+            }
+        }
         let mut known: Vec<&CountKey> = Vec::new();
-        for approver in approvers.iter().filter(|approver| !approver.as_str().is_empty()) {
+        for approver in aimed.approvers.iter().filter(|approver| !approver.as_str().is_empty()) {
             if !known.contains(&approver) {
                 known.push(approver);
                 budgets.push(budget(BudgetKind::Approver, approver.as_str().to_owned(), per_approver));
             }
         }
         budgets
+    }
+
+    /// The budget of codes alone in a realm: each is a guess at the codes of all who have no PIN there.
+    fn unnamed_budget(&self, realm: &str) -> GuessBudget {
+        let Budgets { unnamed: limit, forget_after, .. } = self.rules.budgets;
+        GuessBudget { kind: BudgetKind::Unnamed, subject: fold(realm), limit, forget_after }
     }
 }

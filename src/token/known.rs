@@ -1,4 +1,5 @@
-//! A secret that its owner has already: two tokens of one secret take one code twice.
+//! A secret that somebody in the realm has already: two tokens of one secret take one code twice, and make two people of
+//! one device.
 
 use std::collections::{HashMap, HashSet};
 
@@ -6,13 +7,11 @@ use sha2::{Digest, Sha256};
 
 use super::enroll::EnrollError;
 use crate::logging::Short;
+use crate::names::fold;
 use crate::store::{Sealer, Store, StoreError, Token, TokenType};
 
-/// Whose tokens are compared: realm and user. Tokens without an owner are compared when they are
-/// assigned.
-type Owner<'t> = (&'t str, &'t str);
-
-/// Refuses tokens whose secret another token of the same owner has, among the store's and among themselves.
+/// Refuses tokens whose secret another token of the same realm has, among the store's and among themselves. Tokens
+/// without an owner are compared when they are assigned.
 ///
 /// To be called inside the transaction that writes them, before or after that.
 ///
@@ -20,37 +19,67 @@ type Owner<'t> = (&'t str, &'t str);
 /// [`EnrollError::Known`] with the serial of that token; [`crate::store::StoreError`].
 pub fn refuse<'t>(store: &Store<'_>, tokens: impl IntoIterator<Item = &'t Token>) -> Result<(), EnrollError> {
     let Some(sealer) = store.sealer()? else { return Ok(()) };
-    let mut owners: HashMap<Owner<'t>, Vec<&Token>> = HashMap::new();
+    let mut realms: HashMap<String, Vec<&Token>> = HashMap::new();
     for token in
         tokens.into_iter().filter(|token| by_time(token.token_type).is_some() && !token.user.is_empty())
     {
-        owners.entry((token.realm.as_str(), token.user.as_str())).or_default().push(token);
+        realms.entry(fold(&token.realm)).or_default().push(token);
     }
-    for ((realm, user), tokens) in owners {
+    for (realm, tokens) in realms {
         let serials: HashSet<&str> = tokens.iter().map(|token| token.serial.as_str()).collect();
-        let mut known: HashMap<Fingerprint, String> = HashMap::new();
-        for token in store.tokens(Some(user), Some(realm))? {
-            // One that does not open is passed over; doctor names it.
-            let print = fingerprint(&token, sealer).filter(|_| !serials.contains(token.serial.as_str()));
-            known.extend(print.map(|print| (print, token.serial)));
-        }
+        let mut known = of_realm(store, sealer, &realm, |token| !serials.contains(token.serial.as_str()))?;
         for token in tokens {
-            let before =
-                fingerprint(token, sealer).and_then(|print| known.insert(print, token.serial.clone()));
-            if let Some(serial) = before {
-                let (token, owner) = (Short(&token.serial).to_string(), Short(user).to_string());
-                return Err(EnrollError::Known { token, owner, serial });
+            let Some(print) = fingerprint(token, sealer) else { continue };
+            if let Some(holder) = known.insert(print, Holder::of(token)) {
+                return Err(holder.refusal(&token.serial));
             }
         }
     }
     Ok(())
 }
 
-/// The secrets of the store's tokens, by their owners, for comparing many tokens before they are sealed.
+/// The token that has a secret.
+struct Holder {
+    serial: String,
+    owner: String,
+}
+
+impl Holder {
+    fn of(token: &Token) -> Self {
+        Self { serial: token.serial.clone(), owner: token.user.clone() }
+    }
+
+    fn refusal(&self, token: &str) -> EnrollError {
+        EnrollError::Known {
+            token: if token.is_empty() { "it".to_owned() } else { Short(token).to_string() },
+            owner: Short(&self.owner).to_string(),
+            serial: self.serial.clone(),
+        }
+    }
+}
+
+/// Returns who has which secret in a realm.
+fn of_realm(
+    store: &Store<'_>,
+    sealer: &Sealer,
+    realm: &str,
+    is_compared: impl Fn(&Token) -> bool,
+) -> Result<HashMap<Fingerprint, Holder>, StoreError> {
+    let mut known = HashMap::new();
+    for token in store.tokens(None, Some(realm))? {
+        if !token.user.is_empty() && is_compared(&token) {
+            // One that does not open is passed over; doctor names it.
+            known.extend(fingerprint(&token, sealer).map(|print| (print, Holder::of(&token))));
+        }
+    }
+    Ok(known)
+}
+
+/// The secrets of the store's tokens, by their realms, for comparing many tokens before they are sealed.
 pub struct Secrets<'s> {
     store: &'s Store<'s>,
     sealer: Option<&'s Sealer>,
-    owners: HashMap<(String, String), HashMap<Fingerprint, String>>,
+    realms: HashMap<String, HashMap<Fingerprint, Holder>>,
 }
 
 impl<'s> Secrets<'s> {
@@ -59,10 +88,10 @@ impl<'s> Secrets<'s> {
     /// # Errors
     /// [`StoreError`].
     pub fn new(store: &'s Store<'s>) -> Result<Self, StoreError> {
-        Ok(Self { store, sealer: store.sealer()?, owners: HashMap::new() })
+        Ok(Self { store, sealer: store.sealer()?, realms: HashMap::new() })
     }
 
-    /// Returns the refusal of a token whose secret another token of its owner has.
+    /// Returns the refusal of a token whose secret another token of its realm has.
     ///
     /// # Errors
     /// [`StoreError`].
@@ -71,22 +100,15 @@ impl<'s> Secrets<'s> {
         if token.user.is_empty() {
             return Ok(None);
         }
-        let owner = (token.realm.clone(), token.user.clone());
-        if !self.owners.contains_key(&owner) {
-            let mut secrets = HashMap::new();
-            for stored in self.store.tokens(Some(&token.user), Some(&token.realm))? {
-                let print = fingerprint(&stored, sealer);
-                secrets.extend(print.map(|print| (print, stored.serial)));
-            }
-            self.owners.insert(owner.clone(), secrets);
+        let realm = fold(&token.realm);
+        if !self.realms.contains_key(&realm) {
+            let secrets = of_realm(self.store, sealer, &realm, |_| true)?;
+            self.realms.insert(realm.clone(), secrets);
         }
         let print = (by_time, Sha256::digest(secret).into());
-        let serial = self.owners.get(&owner).and_then(|secrets| secrets.get(&print));
-        Ok(serial.filter(|serial| **serial != token.serial).map(|serial| EnrollError::Known {
-            token: if token.serial.is_empty() { "it".to_owned() } else { Short(&token.serial).to_string() },
-            owner: Short(&token.user).to_string(),
-            serial: serial.clone(),
-        }))
+        let holder = self.realms.get(&realm).and_then(|secrets| secrets.get(&print));
+        let holder = holder.filter(|holder| holder.serial != token.serial);
+        Ok(holder.map(|holder| holder.refusal(&token.serial)))
     }
 }
 

@@ -365,21 +365,38 @@ fn what_decides_besides_the_roads_is_told_too() {
     assert_eq!(
         found["roads"]["authenticate"],
         json!([
-            "connection policies production_*, db_*, and those without a name: approvals of managers:1 required, and whitelists do not apply; authentications are not cached and outages not ignored",
+            "connection policies production_*, db_*, and those without a name: approvals of managers:1 required instead of a factor of the user's own, and whitelists do not apply; authentications are not cached and outages not ignored",
             "users who authenticated with the same provider from the same address under the same connection policy in the last 90 s, any number of times: without a factor, except on production_*, db_*",
             "the second factor is asked about alice as id-1",
             "the second factor is asked about the attribute mail in the directory ad, or about the name itself if there is none or no answer",
             "the second factor is asked about names without an @ with @example.org appended",
             "users who pass local",
-            "on connection policies production_*, db_*, and on those without a name: approvals in addition",
         ])
     );
     assert_eq!(
         found["roads"]["authorize"],
         json!([
-            "all users accepted by authenticate, and sessions without a cookie of this plugin's authenticate"
+            "all users accepted by authenticate, and sessions without a cookie of this plugin's authenticate, except on production_*, db_*"
         ])
     );
+}
+
+#[test]
+fn a_connection_that_is_skipped_and_requires_approvals_is_an_error() {
+    let demand = "[mfa]\nprovider=local\n[four_eyes]\nrealms=ops:1\nconnections=prod_*, db[12]\n[auth]\nskip_connections=";
+    for (skipped, pairs) in [
+        ("prod_x", &[("prod_x", "prod_*")][..]),
+        ("*_x, test", &[("*_x", "prod_*")]),
+        ("db?, prod_*", &[("db?", "db[12]"), ("prod_*", "prod_*")]),
+        ("test_*, db3, pro", &[]),
+    ] {
+        let (found, status) = json_of(&format!("{demand}{skipped}\n"));
+        let errors = pairs.iter().map(|(skipped, demanding)| {
+            format!("[auth] skip_connections = {skipped}: [four_eyes] connections = {demanding} requires approvals there, so those connections are denied; remove them from one of the two")
+        });
+        assert_eq!(found["errors"], json!(errors.collect::<Vec<_>>()), "{skipped}");
+        assert_eq!(status, Some(i32::from(!pairs.is_empty())), "{skipped}");
+    }
 }
 
 #[test]

@@ -19,6 +19,7 @@ fn person(name: &str) -> &'static Person {
 fn access<'a>(groups: &'a [String]) -> Access<'a> {
     Access {
         user: Some(person("alice")),
+        names: &[],
         groups: Some(groups),
         host: Some("db1.example.org"),
         address: Address::parse("10.1.2.3"),
@@ -221,6 +222,7 @@ fn for_random_rules_the_first_match_is_what_a_model_says() {
         let groups: Vec<_> = group.into_iter().map(str::to_owned).collect();
         let access = Access {
             user: Some(person(user)),
+            names: &[],
             groups: Some(&groups),
             host,
             address: address.and_then(|number| Address::parse(ADDRESSES[number])),

@@ -2,8 +2,9 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::names::{CountKey, Person, Requester, fold};
+use crate::names::{Aliases, CountKey, Requester, fold};
 use crate::store::{Token, TokenType};
+use crate::token::Session;
 use crate::token::realms::Realms;
 
 /// Whether the one who asks may, must or must not be among those who approve.
@@ -20,7 +21,7 @@ pub enum RequesterRule {
 /// What is never counted twice.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Distinct {
-    /// A person, by user name, whatever the realm: the owner of the token, and of the device that a forward leads to.
+    /// A person, by user name and its aliases, whatever the realm: the owner of the token, and of the device that a forward leads to.
     Users,
     /// A device.
     Tokens,
@@ -48,6 +49,8 @@ pub struct Budgets {
     pub per_name: u32,
     /// Of one approver who is named, or whose code it was.
     pub per_approver: u32,
+    /// That are codes without a name, in one realm.
+    pub unnamed: u32,
     /// From one client address.
     pub per_client: u32,
     /// For one demand: for the realms of the configuration, or for one four-eyes token.
@@ -100,15 +103,15 @@ impl Vote {
     }
 
     /// Tells whether it is an approval of the one who asks.
-    fn is_by(&self, requester: &Requester) -> bool {
-        let is = |person: &Person| person.permit_key().is_owner(&self.user, &self.realm);
-        is(&requester.gateway) || is(requester.identity())
+    fn is_by(&self, session: Session<'_>) -> bool {
+        let realm = self.realm.split_once('@').map_or(self.realm.as_str(), |(realm, _)| realm);
+        session.requester.is_owner(&self.user, realm, session.people)
     }
 
-    /// Tells whether a person of this approval may be a person of the other one.
-    fn shares_a_person_with(&self, other: &Self) -> bool {
+    /// Tells whether a person of this approval may be a person of the other one, under whatever names.
+    fn shares_a_person_with(&self, other: &Self, aliases: &Aliases) -> bool {
         let others = other.people();
-        self.people().iter().any(|person| others.iter().any(|other| person.may_be(other)))
+        self.people().iter().any(|person| others.iter().any(|other| aliases.may_be(person, other)))
     }
 
     /// Tells whether a server gave it. Only a server's realm has an `@` in its name.
@@ -153,31 +156,32 @@ impl Demand {
 }
 
 impl Rules {
-    /// Says why an approval that is right does not count for `requester` after others.
+    /// Says why an approval that is right does not count in a session after others.
     pub(super) fn objection(
         &self,
         demand: &Demand,
-        requester: &Requester,
+        session: Session<'_>,
         votes: &[Vote],
         vote: &Vote,
     ) -> Option<&'static str> {
+        let shares = |other: &Vote| vote.shares_a_person_with(other, &session.requester.aliases);
         let device = |other: &Vote| {
             // Where the server does not say which device it was, it may have been the same.
             let unknown = other.device == other.without_device() || vote.device == vote.without_device();
             let same = other.device == vote.device || other.serial == vote.serial;
-            (same && !vote.device.is_empty()) || (unknown && vote.shares_a_person_with(other))
+            (same && !vote.device.is_empty()) || (unknown && shares(other))
         };
         if votes.iter().any(device) {
             return Some("its device has approved already");
         }
-        if self.distinct == Distinct::Users && votes.iter().any(|other| vote.shares_a_person_with(other)) {
+        if self.distinct == Distinct::Users && votes.iter().any(shares) {
             return Some("its owner has approved already");
         }
-        if self.requester == RequesterRule::Excluded && vote.may_be_by(requester) {
+        if self.requester == RequesterRule::Excluded && vote.may_be_by(session.requester) {
             return Some("its owner is the one who asks");
         }
         let last = demand.count_missing(votes) == 1;
-        let asked = vote.is_by(requester) || votes.iter().any(|other| other.is_by(requester));
+        let asked = vote.is_by(session) || votes.iter().any(|other| other.is_by(session));
         if self.requester == RequesterRule::Required && last && !asked {
             return Some("the one who asks has to be among those who approve");
         }
@@ -185,11 +189,11 @@ impl Rules {
     }
 
     /// Tells whether the one who asks has approved, has not, or may do either, as the rule wants it.
-    pub(super) fn is_content(&self, requester: &Requester, votes: &[Vote]) -> bool {
+    pub(super) fn is_content(&self, session: Session<'_>, votes: &[Vote]) -> bool {
         match self.requester {
             RequesterRule::Any => true,
-            RequesterRule::Required => votes.iter().any(|vote| vote.is_by(requester)),
-            RequesterRule::Excluded => !votes.iter().any(|vote| vote.may_be_by(requester)),
+            RequesterRule::Required => votes.iter().any(|vote| vote.is_by(session)),
+            RequesterRule::Excluded => !votes.iter().any(|vote| vote.may_be_by(session.requester)),
         }
     }
 }

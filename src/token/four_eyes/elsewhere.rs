@@ -5,7 +5,7 @@
 //! whose approval it is. A name in which a server might see somebody else than this program does is refused.
 
 use super::demand::{Demand, Vote};
-use super::reading::Offer;
+use super::reading::{Aimed, Offer};
 use super::{Approvals, Outcome};
 use crate::names::{CountKey, fold};
 use crate::store::{Challenge, StoreError};
@@ -100,15 +100,14 @@ impl Approvals<'_> {
             // An empty password would ring somebody's phone.
             let objection = if voter.password.is_empty() { Some("there is no PIN or code") } else { None };
             let vote = voter.vote();
-            let requester = self.session.requester;
-            if let Some(why) = objection.or_else(|| self.rules.objection(demand, requester, &counted, &vote))
-            {
+            let session = self.session;
+            if let Some(why) = objection.or_else(|| self.rules.objection(demand, session, &counted, &vote)) {
                 self.log
                     .info(format_args!("the approval of {}@{} does not count: {why}", vote.user, vote.realm));
                 return Ok(None);
             }
             // The server would count a wrong password there, so it is not asked.
-            if self.is_used_up(&self.budgets(demand, &vote.people()))? {
+            if self.is_used_up(&self.budgets(demand, &Aimed::at([&vote])))? {
                 return Ok(None);
             }
             counted.push(vote.clone());
@@ -148,13 +147,12 @@ impl Approvals<'_> {
                 _ => format!("{}:{}", vote.service(), serials.join(",")),
             };
             let vote = Vote { serial: device.clone(), device, ..vote.clone() };
-            let requester = self.session.requester;
-            if let Some(why) = self.rules.objection(&ballot.demand, requester, &counted, &vote) {
+            if let Some(why) = self.rules.objection(&ballot.demand, self.session, &counted, &vote) {
                 self.log.info(format_args!("{} does not count: {why}", vote.serial));
                 return self.refuse(&ballot);
             }
             counted.push(vote.clone());
-            offers.push(Offer { vote, uses: Vec::new() });
+            offers.push(Offer { vote, uses: Vec::new(), unnamed: Vec::new() });
         }
         let Ballot { demand, challenge, votes, offers: mut all, .. } = ballot;
         all.append(&mut offers);
@@ -167,10 +165,10 @@ impl Approvals<'_> {
     /// # Errors
     /// [`StoreError`].
     pub fn refuse(&self, ballot: &Ballot<'_>) -> Result<Outcome, StoreError> {
-        let approvers: Vec<_> = ballot.voters.iter().flat_map(Vote::people).collect();
+        let aimed = Aimed::at(&ballot.voters);
         match &ballot.challenge {
-            Some(challenge) => self.ask_again(&ballot.demand, challenge, &ballot.votes, &approvers),
-            None => self.deny(&ballot.demand, self.budgets(&ballot.demand, &approvers), "no approval"),
+            Some(challenge) => self.ask_again(&ballot.demand, challenge, &ballot.votes, &aimed),
+            None => self.deny(&ballot.demand, self.budgets(&ballot.demand, &aimed), "no approval"),
         }
     }
 

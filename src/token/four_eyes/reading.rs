@@ -14,6 +14,24 @@ use crate::token::held::{Held, find_candidate_code, is_last_code};
 pub(super) struct Offer {
     pub(super) vote: Vote,
     pub(super) uses: Vec<Use>,
+    /// Where it was searched for as a code alone.
+    pub(super) unnamed: Vec<String>,
+}
+
+/// Whose codes a text is a guess at.
+#[derive(Clone, Default)]
+pub(super) struct Aimed {
+    /// The people whom the text names, or whose code it ends in, each by one spelling.
+    pub(super) approvers: Vec<CountKey>,
+    /// The realms in which it was compared, as a code alone, with everybody's codes.
+    pub(super) unnamed: Vec<String>,
+}
+
+impl Aimed {
+    /// At the people of these votes.
+    pub(super) fn at<'v>(votes: impl IntoIterator<Item = &'v Vote>) -> Self {
+        Self { approvers: votes.into_iter().flat_map(Vote::people).collect(), unnamed: Vec::new() }
+    }
 }
 
 /// The tokens that a typed password may be an approval with.
@@ -21,8 +39,8 @@ pub(super) struct Offer {
 pub(super) struct Candidates<'t> {
     /// Each with what would be its PIN and what would be used up.
     pub(super) tokens: Vec<(Held, &'t str, Advance)>,
-    /// Whose approval it is meant to be, each by one spelling: the person whom the text names, or whose code it ends in.
-    pub(super) approvers: Vec<CountKey>,
+    /// Whose approval it is meant to be.
+    pub(super) aimed: Aimed,
 }
 
 /// Who can judge a typed password.
@@ -37,8 +55,8 @@ pub(super) enum Found<'p> {
 pub(super) enum Reading {
     /// It is an approval.
     Offer(Offer),
-    /// It is not an approval; whose it was meant to be, each by one spelling.
-    Wrong(Vec<CountKey>),
+    /// It is not an approval; whose it was meant to be.
+    Wrong(Aimed),
 }
 
 impl Approvals<'_> {
@@ -80,24 +98,24 @@ impl Approvals<'_> {
                 right.push((held, advance));
             }
         }
-        let Some((first, _)) = right.first() else { return Ok(Reading::Wrong(found.approvers)) };
+        let Some((first, _)) = right.first() else { return Ok(Reading::Wrong(found.aimed)) };
         let owner = CountKey::of(&first.token.user);
         if !right.iter().all(|(held, _)| CountKey::of(&held.token.user).may_be(&owner)) {
             self.log
                 .info(format_args!("tokens of several people have this PIN and code; type user:PIN+code"));
-            return Ok(Reading::Wrong(Vec::new()));
+            return Ok(Reading::Wrong(Aimed::default()));
         }
         for (held, advance) in right {
             let vote = self.vote(&held)?;
-            match self.rules.objection(demand, self.session.requester, votes, &vote) {
+            match self.rules.objection(demand, self.session, votes, &vote) {
                 None => {
                     let uses = held.uses(self.store, advance)?;
-                    return Ok(Reading::Offer(Offer { uses, vote }));
+                    return Ok(Reading::Offer(Offer { uses, vote, unnamed: found.aimed.unnamed }));
                 }
                 Some(why) => self.log.info(format_args!("token {} does not count: {why}", vote.serial)),
             }
         }
-        Ok(Reading::Wrong(Vec::new()))
+        Ok(Reading::Wrong(Aimed::default()))
     }
 
     /// Reads `user:pin+otp`; `None` where nobody of that name has a token in the realms that are missing.
@@ -126,7 +144,7 @@ impl Approvals<'_> {
         held.retain(Held::gives_codes);
         let mut found = Candidates::default();
         for one in held {
-            found.approvers.extend([CountKey::of(&one.token.user), CountKey::of(one.holder())]);
+            found.aimed.approvers.extend([CountKey::of(&one.token.user), CountKey::of(one.holder())]);
             let code = match one.is_usable(self.store.now()) {
                 true => one.find_code(self.store, sealer, rest)?,
                 false => None,
@@ -139,7 +157,7 @@ impl Approvals<'_> {
     }
 
     /// Searches the realms that are missing for tokens whose code a text ends in. A token that does not open is passed
-    /// over: it must not stand in the way of all others.
+    /// over: it must not stand in the way of all others. Codes alone are not searched for where too many were wrong.
     fn search<'t>(
         &self,
         sealer: &Sealer,
@@ -147,23 +165,29 @@ impl Approvals<'_> {
         text: &'t str,
     ) -> Result<Candidates<'t>, StoreError> {
         let mut hits: Vec<(String, usize, Advance)> = Vec::new();
+        let mut unnamed = Vec::new();
         for realm in realms {
+            let pinless = self.rules.pinless && !self.is_used_up(&[self.unnamed_budget(realm)])?;
+            let mut compares_alone = false;
             self.store.search::<StoreError>(realm, None, |candidate| {
                 let digits = usize::from(candidate.digits);
                 let Some(part) = code_part(text, digits) else { return Ok(()) };
                 let alone = part.pin(0).is_empty();
-                let could_be = if candidate.has_pin { part.has_more() } else { self.rules.pinless && alone };
+                let could_be = if candidate.has_pin { part.has_more() } else { pinless && alone };
                 if !could_be {
                     return Ok(());
                 }
+                compares_alone |= !candidate.has_pin;
                 let found = find_candidate_code(self.store, sealer, candidate, &part.code);
                 if let Some(advance) = self.unless_damaged(found)?.flatten() {
                     hits.push((candidate.serial.to_owned(), digits, advance));
                 }
                 Ok(())
             })?;
+            unnamed.extend(compares_alone.then(|| realm.clone()));
         }
-        let mut found = Candidates::default();
+        let aimed = Aimed { approvers: Vec::new(), unnamed };
+        let mut found = Candidates { tokens: Vec::new(), aimed };
         for (serial, digits, advance) in hits {
             if let Some(part) = code_part(text, digits)
                 && let Some(token) = self.store.token(&serial)?
@@ -172,7 +196,7 @@ impl Approvals<'_> {
                     .any(|realm| self.session.people.key(realm) == self.session.people.key(&token.realm))
                 && let Some(held) = self.unless_damaged(Held::new(self.store, sealer, token))?
             {
-                found.approvers.extend([CountKey::of(&held.token.user), CountKey::of(held.holder())]);
+                found.aimed.approvers.extend([CountKey::of(&held.token.user), CountKey::of(held.holder())]);
                 let pin = held.pin_of(&part);
                 found.tokens.push((held, pin, advance));
             }

@@ -70,12 +70,12 @@ pub enum EntryError {
     /// Two entries of one serial.
     #[error("the serial {0} stands in the file twice")]
     Twice(String),
-    /// Two entries with one secret for one owner: one code would be taken twice.
-    #[error("the secret is the same as in {place}, and both belong to {owner}")]
+    /// Two entries with one secret in one realm: one code would be taken twice, or one device approve for two people.
+    #[error("the secret is the same as in {place}, which belongs to {owner} in the same realm")]
     SameSecret {
         /// Where the other entry is.
         place: Place,
-        /// Whose both are.
+        /// Whose that one is.
         owner: String,
     },
     /// A token of that serial is in the store.

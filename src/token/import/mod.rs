@@ -28,6 +28,7 @@ pub use self::format::Format;
 use super::enroll::{Draft, EnrollError};
 use super::{Owner, chain, known, naming};
 use crate::logging::Short;
+use crate::names::fold;
 use crate::store::{Algorithm, Store, StoreError, Token, TokenType};
 
 /// The longest file, in bytes.
@@ -125,7 +126,7 @@ struct Entry {
 pub struct Batch {
     entries: Vec<Entry>,
     serials: HashSet<String>,
-    secrets: HashMap<[u8; 32], Place>,
+    secrets: HashMap<[u8; 32], (Place, String)>,
     refused: Vec<Refused>,
     /// What was left out or changed, for the administrator.
     pub notes: Vec<String>,
@@ -194,19 +195,14 @@ impl Batch {
             return Err(EntryError::Twice(Short(serial).to_string()));
         }
         if !user.is_empty() && !secret.is_empty() {
-            // Of one owner and one kind of codes, as the store compares them.
-            let owner = format!(
-                "{}\0{}\0{}\0",
-                realm.to_lowercase(),
-                user.to_lowercase(),
-                *token_type == TokenType::Totp
-            );
-            let digest: [u8; 32] = Sha256::new_with_prefix(owner).chain_update(&**secret).finalize().into();
-            if let Some(other) = self.secrets.get(&digest) {
-                let owner = Short(user).to_string();
-                return Err(EntryError::SameSecret { place: other.clone(), owner });
+            // Of one realm and one kind of codes, as the store compares them.
+            let realm = format!("{}\0{}\0", fold(realm), *token_type == TokenType::Totp);
+            let digest: [u8; 32] = Sha256::new_with_prefix(realm).chain_update(&**secret).finalize().into();
+            if let Some((place, owner)) = self.secrets.get(&digest) {
+                let owner = Short(owner).to_string();
+                return Err(EntryError::SameSecret { place: place.clone(), owner });
             }
-            self.secrets.insert(digest, place.clone());
+            self.secrets.insert(digest, (place.clone(), user.clone()));
         }
         if !serial.is_empty() {
             self.serials.insert(serial.clone());

@@ -156,6 +156,20 @@ fn sessions_of_a_clock_that_was_ahead_are_counted_from_now() {
 }
 
 #[test]
+fn a_lock_of_approvals_by_a_clock_that_was_ahead_ends_in_its_time_from_now() {
+    let site = Site::with("[four_eyes]\nrealms=realm1:1\nconnections=db\n");
+    site.enrol_members();
+    site.wait(AHEAD);
+    for _ in 0..6 {
+        assert_eq!(site.at("s", "db").login("erin", "bob:bpin000000"), Outcome::Denied);
+    }
+    site.wait(-AHEAD);
+    assert_eq!(site.at("s", "db").login("erin", &site.vote("B", 0)), Outcome::Denied);
+    site.wait(900);
+    assert_eq!(site.at("s", "db").login("erin", &site.vote("B", 0)), accepted(&["B"]));
+}
+
+#[test]
 fn an_authentication_and_an_outage_of_a_clock_that_was_ahead_count_for_nothing() {
     let site = Site::new();
     let limits = crate::store::CacheLimits {

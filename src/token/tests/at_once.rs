@@ -38,7 +38,8 @@ fn another_separator_parts_passwords_and_double_ones_count_as_one() {
 // edumfa 5
 #[test]
 fn junk_among_right_passwords_is_a_denial_that_uses_up_nothing() {
-    let site = Site::asking("realm1:2");
+    let mut site = Site::asking("realm1:2");
+    site.config = "[four_eyes]\nmax_fail_per_approver=10\n".to_owned();
     let (a, b) = (site.vote("A", 0), site.vote("B", 0));
     let texts = [
         format!("{a} junk {b}"),
@@ -301,7 +302,8 @@ fn a_token_without_pin_counts_behind_its_owners_name_only_unless_pinless_is_yes(
 
 #[test]
 fn a_name_may_bring_its_realm_and_a_name_of_nobodys_is_part_of_the_pin() {
-    let site = Site::asking("realm1:2,realm2:1");
+    let mut site = Site::asking("realm1:2,realm2:1");
+    site.config = "[four_eyes]\nmax_fail_per_approver=10\n".to_owned();
     site.hotp("X", "xeno", "x:pin");
     site.hotp("D3", "dave@realm3", "dpin");
     let (a, b, d) = (site.vote("A", 0), site.vote("B", 0), site.vote("D", 0));

@@ -159,7 +159,8 @@ fn an_answer_that_is_denied_is_one_computation_and_one_write_whatever_was_wrong(
 #[test]
 fn an_approval_that_is_denied_is_one_computation_for_each_code_that_matched_and_at_least_one() {
     for (crowd, with_pins) in [(0, true), (300, true), (300, false)] {
-        let site = Site::with("[four_eyes]\npinless=yes\n");
+        let site =
+            Site::with("[four_eyes]\npinless=yes\nmax_fail_per_approver=1000\nmax_fail_unnamed=1000\n");
         let pin = if with_pins { "wpin" } else { "" };
         site.crowd(crowd, pin);
         site.four_eyes("4E", "erin", "", "realm1:2");

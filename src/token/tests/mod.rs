@@ -44,7 +44,7 @@ use crate::config::reference::NothingElse;
 use crate::config::settings::Settings;
 use crate::logging::Log;
 use crate::mfa::{self, Answer, MfaError, Subject, Tools};
-use crate::names::{Mapping, MfaIdentity, Person, Requester};
+use crate::names::{Aliases, Mapping, MfaIdentity, Person, Requester};
 use crate::store::{Algorithm, KeySource, Places, Store, StoreError, Token, TokenType};
 
 /// When every test begins.
@@ -376,8 +376,11 @@ impl Place<'_> {
         let rules = crate::names::Rules::from_settings(&settings).unwrap();
         let person = Person::of_identity(&identity, &rules)
             .unwrap_or_else(|_| Person::parse("nobody", &rules).unwrap());
-        let requester =
-            Requester { gateway: person.clone(), mapping: Mapping::Known(person), aliases: Vec::new() };
+        let requester = Requester {
+            gateway: person.clone(),
+            mapping: Mapping::Known(person),
+            aliases: Aliases::default(),
+        };
         let demand = mfa::approvals_of_connection(&settings, self.connection, false)?;
         let subject = Subject {
             requester: &requester,

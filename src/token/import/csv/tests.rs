@@ -89,7 +89,10 @@ fn a_line_that_is_no_token_is_named_without_its_secret() {
         ("用户,S,,,,,,,", "line 2: the serial is missing"),
         ("A,S,,,,,,,\nA,S,,,,,,,", "line 3: the serial A stands in the file twice"),
         ("A,S,,,,,,,,x", "line 2: there are 10 fields, but the first line names 9"),
-        ("A,S,,,,,,a,r\nB,S,,,,,,a,R", "line 3: the secret is the same as in line 2, and both belong to a"),
+        (
+            "A,S,,,,,,a,r\nB,S,,,,,,a,R",
+            "line 3: the secret is the same as in line 2, which belongs to a in the same realm",
+        ),
         ("A,\"S,,,,,,,", "line 2: unterminated quote"),
         ("A,S,,,,,,\"a\"b,", "line 2: text after a closing quote"),
         ("A,S,,,,,,a\"b,", "line 2: quote in an unquoted field"),
