@@ -2,9 +2,8 @@
 
 use std::collections::{HashMap, HashSet};
 
-use sha2::{Digest, Sha256};
-
 use super::enroll::EnrollError;
+use super::oath::KeyId;
 use crate::logging::Short;
 use crate::store::{Sealer, Store, StoreError, Token, TokenType};
 
@@ -80,7 +79,7 @@ impl<'s> Secrets<'s> {
             }
             self.owners.insert(owner.clone(), secrets);
         }
-        let print = (by_time, Sha256::digest(secret).into());
+        let print = (by_time, KeyId::of(token.algorithm, secret));
         let serial = self.owners.get(&owner).and_then(|secrets| secrets.get(&print));
         Ok(serial.filter(|serial| **serial != token.serial).map(|serial| EnrollError::Known {
             token: if token.serial.is_empty() { "it".to_owned() } else { Short(&token.serial).to_string() },
@@ -91,12 +90,12 @@ impl<'s> Secrets<'s> {
 }
 
 /// Tells secrets apart; it is never kept. The same secret gives codes by counter and codes by time, which are not alike.
-type Fingerprint = (bool, [u8; 32]);
+type Fingerprint = (bool, KeyId);
 
 fn fingerprint(token: &Token, sealer: &Sealer) -> Option<Fingerprint> {
     let by_time = by_time(token.token_type)?;
     let secret = token.secret(sealer).ok()?;
-    Some((by_time, Sha256::digest(secret.as_slice()).into()))
+    Some((by_time, KeyId::of(token.algorithm, &secret)))
 }
 
 /// Whether a token's codes are those of time steps, or of the counters that a list has too; `None` without codes.

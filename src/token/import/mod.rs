@@ -26,6 +26,7 @@ use self::entry::Found;
 pub use self::entry::{EntryError, Place, base32, hex};
 pub use self::format::Format;
 use super::enroll::{Draft, EnrollError};
+use super::oath::KeyId;
 use super::{Owner, chain, known, naming};
 use crate::logging::Short;
 use crate::store::{Algorithm, Store, StoreError, Token, TokenType};
@@ -189,7 +190,8 @@ impl Batch {
     }
 
     fn among_the_others(&mut self, place: &Place, found: Found) -> Result<Found, EntryError> {
-        let Draft { token: Token { serial, user, realm, token_type, .. }, secret, .. } = &found.draft;
+        let Draft { token: Token { serial, user, realm, token_type, algorithm, .. }, secret, .. } =
+            &found.draft;
         if self.serials.contains(serial) {
             return Err(EntryError::Twice(Short(serial).to_string()));
         }
@@ -201,7 +203,9 @@ impl Batch {
                 user.to_lowercase(),
                 *token_type == TokenType::Totp
             );
-            let digest: [u8; 32] = Sha256::new_with_prefix(owner).chain_update(&**secret).finalize().into();
+            let key = KeyId::of(*algorithm, secret);
+            let digest: [u8; 32] =
+                Sha256::new_with_prefix(owner).chain_update(key.as_bytes()).finalize().into();
             if let Some(other) = self.secrets.get(&digest) {
                 let owner = Short(user).to_string();
                 return Err(EntryError::SameSecret { place: other.clone(), owner });
