@@ -160,7 +160,7 @@ fn stdin_has_a_line_for_each_secret() {
     desk.refused_with(
         command,
         "hunter2\n\n",
-        "the PIN has to be 1 to 256 characters without control characters",
+        "the PIN has to be 1 to 256 characters, at most 508 bytes, without control characters",
     );
     let ended =
         desk.place.run(&["token", "enroll", "--type", "pw", "--user", "a", "--password-stdin"], b"\xff\n");
