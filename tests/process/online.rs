@@ -158,7 +158,12 @@ fn a_key_that_the_server_takes_is_well_and_another_is_an_error() {
         asked.assert("api_key", "http://127.0.0.1", "ok", "takes it");
         asked.assert("trigger_token", "http://127.0.0.1", "ok", "takes it");
         assert_eq!(asked.servers[0]["section"], provider);
-        asked.assert("POST validate/check user", "http://127.0.0.1", "ok", "rejects a user who does not exist");
+        asked.assert(
+            "POST validate/check user",
+            "http://127.0.0.1",
+            "ok",
+            "rejects a user who does not exist",
+        );
         let mut requests = service.requests();
         let last = requests.pop().unwrap();
         assert!(requests.iter().all(|request| request.line.starts_with("GET /auth/rights ")));
@@ -179,10 +184,11 @@ fn a_key_that_the_server_takes_is_well_and_another_is_an_error() {
 #[test]
 fn a_privacyidea_that_accepts_a_user_who_does_not_exist_is_an_error() {
     for provider in ["edumfa", "privacyidea"] {
-        let service = Service::plain(each(|request| match request.line.starts_with("POST /validate/check ") {
-            true => json_reply(200, &json!({"result": {"status": true, "value": true}, "id": 1})),
-            false => rights(request),
-        }));
+        let service =
+            Service::plain(each(|request| match request.line.starts_with("POST /validate/check ") {
+                true => json_reply(200, &json!({"result": {"status": true, "value": true}, "id": 1})),
+                false => rights(request),
+            }));
         let asked = ask(&format!(
             "[mfa]\nprovider={provider}\n[{provider}]\nserver_url=http://{}\nrealm=test\n",
             service.address

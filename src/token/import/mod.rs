@@ -2,11 +2,11 @@
 //! `token export` wrote. A file is read to its end and every entry that cannot be taken is told.
 
 mod aegis;
-pub mod columns;
 pub mod csv;
 mod entry;
 mod format;
 pub mod json;
+mod kinds;
 mod migration;
 pub mod otpauth;
 mod owners;
@@ -14,7 +14,6 @@ mod protection;
 pub mod pskc;
 mod replace;
 mod serial;
-pub mod text;
 mod xml;
 
 use std::collections::{HashMap, HashSet};
@@ -28,6 +27,7 @@ pub use self::format::Format;
 use super::enroll::{Draft, EnrollError};
 use super::oath::KeyId;
 use super::{Owner, chain, known, naming};
+use crate::intake::text::{TextError, decode};
 use crate::logging::Short;
 use crate::store::{Algorithm, Store, StoreError, Token, TokenType};
 
@@ -50,7 +50,7 @@ pub enum ImportError {
     TooMany,
     /// Bytes that are no text.
     #[error(transparent)]
-    Text(#[from] text::TextError),
+    Text(#[from] TextError),
     /// Nothing to import.
     #[error("there is no token in the file")]
     Empty,
@@ -141,7 +141,7 @@ impl Batch {
         if u64::try_from(bytes.len()).unwrap_or(u64::MAX) > MAX_FILE {
             return Err(ImportError::TooLong);
         }
-        let text = text::decode(bytes)?;
+        let text = decode(bytes, &kinds::FOREIGN)?;
         let text = Zeroizing::new(text.into_owned());
         let mut batch = Self::default();
         match format.unwrap_or_else(|| Format::guess(&text)) {
