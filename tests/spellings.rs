@@ -284,6 +284,7 @@ fn a_pattern_that_can_fit_nothing_is_an_error_that_closes() {
         "hosts=db1 db2",
         "hosts=db1;db2",
         "hosts=*:ssh",
+        "hosts=[2001:db8::1]:22",
         "protocols=sshd",
         "protocols=ssh rdp",
         "users=alice\u{200b}",

@@ -144,7 +144,10 @@ impl HostPattern {
             let pattern = Pattern::new(&host.to_string()).ok()?;
             return Some(Self { pattern, is_address: host.address().is_some() });
         }
-        if !text.contains(GLOB) {
+        // A whole address in brackets with something behind it, such as a port, is no set of characters.
+        let bracketed = text.strip_prefix('[').and_then(|rest| rest.split_once(']'));
+        if !text.contains(GLOB) || bracketed.is_some_and(|(inner, _)| crate::names::address(inner).is_some())
+        {
             return None;
         }
         let text = fold(text).replace('\u{3002}', ".");
