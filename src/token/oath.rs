@@ -191,7 +191,7 @@ mod tests {
             assert_eq!(code(algorithm, &one), code(algorithm, &other));
             assert!(KeyId::of(algorithm, &one) == KeyId::of(algorithm, &other), "{algorithm:?}");
         }
-        let (one, other) = (b"12345678901234567890", b"\012345678901234567890");
+        let (one, other) = (b"12345678901234567890", b"\x0012345678901234567890");
         assert!(KeyId::of(Algorithm::Sha1, one) != KeyId::of(Algorithm::Sha1, other));
     }
 }
