@@ -20,6 +20,7 @@ pub mod config;
 pub mod credentials;
 pub mod directory;
 pub mod finding;
+pub mod intake;
 mod json;
 pub mod ldap;
 pub mod locker;

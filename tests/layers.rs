@@ -20,8 +20,9 @@ use std::collections::BTreeSet;
 use source::{Source, all};
 
 /// Which modules of the crate a module may speak of, besides itself.
-const ARROWS: [(&str, &[&str]); 27] = [
+const ARROWS: [(&str, &[&str]); 28] = [
     ("clock", &[]),
+    ("intake", &[]),
     ("json", &[]),
     ("ownership", &[]),
     ("secret", &[]),
@@ -44,7 +45,7 @@ const ARROWS: [(&str, &[&str]); 27] = [
     ("ldap", &["clock", "config", "finding", "logging", "net", "secret"]),
     // These answer questions. They know no pipeline, no wire and no command line.
     ("directory", &["appliance", "clock", "config", "finding", "ldap", "logging", "names", "ownership"]),
-    ("token", &["clock", "json", "logging", "names", "store"]),
+    ("token", &["clock", "intake", "json", "logging", "names", "store"]),
     (
         "mfa",
         &[
@@ -65,7 +66,7 @@ const ARROWS: [(&str, &[&str]); 27] = [
     ),
     // Decides by the configuration; only the resolver is asked.
     ("access", &["clock", "config", "names"]),
-    ("locker", &["clock", "json", "logging", "names", "private_key", "store", "terms", "token"]),
+    ("locker", &["clock", "intake", "json", "logging", "names", "private_key", "store", "terms", "token"]),
     (
         "credentials",
         &[

@@ -228,10 +228,11 @@ fn every_sentence_that_troubleshooting_explains_is_one_of_the_program() {
 }
 
 /// Where sentences are that need no row, and why. They end with the file or folder, or are the sentence itself.
-const WITHOUT_A_ROW: [(&str, &str); 15] = [
+const WITHOUT_A_ROW: [(&str, &str); 16] = [
     ("src/cli/", "whoever types a command reads it, and it says what to type instead"),
     ("src/token/import/", "the same, about a line of a file"),
     ("src/locker/import/", "the same"),
+    ("src/intake/", "the same"),
     ("src/private_key/", "the same, about a key; in a log it stands behind one that has a row, as its cause"),
     ("src/locker/totp.rs", "the same"),
     ("src/locker/mod.rs", "the same, about an entry"),

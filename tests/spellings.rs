@@ -378,6 +378,7 @@ fn a_pattern_that_can_fit_nothing_is_an_error_that_closes() {
         "hosts=a*!b",
         "hosts=10.1",
         "hosts=010.1.2.3",
+        "hosts=[2001:db8::1]:22",
         "protocols=sshd",
         "protocols=ssh rdp",
         "users=alice\u{200b}",

@@ -160,7 +160,10 @@ impl HostPattern {
             let is_group = (first.len() == 4 && is_hex) || first.starts_with('*');
             text.replace("[!", "").contains('!') || (text.matches(':').count() == 1 && !is_group)
         };
-        if !text.contains(GLOB) || separates(text) {
+        // A whole address in brackets with something behind it, such as a port, is no set of characters.
+        let bracketed = text.strip_prefix('[').and_then(|rest| rest.split_once(']'));
+        let is_bracketed = bracketed.is_some_and(|(inner, _)| crate::names::address(inner).is_some());
+        if !text.contains(GLOB) || is_bracketed || separates(text) {
             return None;
         }
         let text = fold(text).replace('\u{3002}', ".");

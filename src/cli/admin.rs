@@ -92,9 +92,13 @@ pub(super) fn refuse(edge: Edge<'_>, error: &clap::Error) -> Outcome {
     // Then the parser would show the whole help.
     let is_missing = error.kind() == ErrorKind::DisplayHelpOnMissingArgumentOrSubcommand;
     let message = if is_missing { "the command is missing".to_owned() } else { error.to_string() };
-    let first = message.split("\n\n").next().unwrap_or_default();
+    let (first_word, first) = (first.as_str(), message.split("\n\n").next().unwrap_or_default());
     let words: Vec<&str> = first.split_whitespace().skip_while(|word| *word == "error:").collect();
-    Log::new(edge.stderr).error(format_args!("{}; see --help", words.join(" ")));
+    // A file is given as people give it to other programs that check one.
+    let is_file =
+        error.kind() == ErrorKind::UnknownArgument && matches!(first_word, "check-config" | "doctor");
+    let hint = if is_file { "; the configuration file is given with --config" } else { "" };
+    Log::new(edge.stderr).error(format_args!("{}{hint}; see --help", words.join(" ")));
     Outcome { stdout: Zeroizing::default(), status: 2 }
 }
 

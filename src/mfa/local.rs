@@ -25,8 +25,6 @@ const FORWARD_SHARE: Opt = Opt::new("local", "forward_share", "50");
 pub(super) const OPTIONS: &[Opt] =
     &[REALM, CHALLENGE_RESPONSE, CHALLENGE_VALIDITY, FORWARD_FAILCOUNTER, FORWARD_SHARE];
 
-/// The longest password that is looked at, in bytes: all passwords of a four-eyes token at once.
-const MAX_PASSWORD: usize = 4096;
 /// The longest validity of a challenge, in seconds.
 const MAX_VALIDITY: f64 = 86_400.0;
 /// The one reason that a denial has, whatever it was.
@@ -91,9 +89,6 @@ impl<'a> Local<'a> {
         let verifier = Verifier { store, log, hashing: &hashing, rules: self.rules };
         let approvals = Approvals { store, log, hashing: &hashing, rules: self.approvals, session };
         let step = match subject.state {
-            _ if password.len() > MAX_PASSWORD => {
-                Step::Settled(verifier.deny(Blame::default(), "the password is too long")?)
-            }
             None => self.first(subject, &verifier, &approvals, password)?,
             Some(Value::String(id)) => self.answer(subject, &verifier, &approvals, id, password)?,
             Some(_) => {
@@ -309,11 +304,6 @@ impl MfaClient for Local<'_> {
 
     fn ignore_connection_error(&self) -> bool {
         false
-    }
-
-    /// That of a text with several approvals in it.
-    fn longest_answer(&self, _: Subject<'_>) -> usize {
-        MAX_PASSWORD
     }
 
     fn push_authenticate(&self, subject: Subject<'_>) -> Result<Answer, MfaError> {

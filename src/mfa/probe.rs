@@ -82,6 +82,17 @@ impl Visit<'_> {
         self.send(&request).map(|(reply, _)| reply)
     }
 
+    /// As [`Visit::get`], and sends JSON.
+    pub(super) fn post_json(
+        &mut self,
+        path: &str,
+        headers: Vec<(&'static str, SecretString)>,
+        json: &[u8],
+    ) -> Option<Reply> {
+        let request = Request { url: self.url.join(path), headers, body: Body::Json(json) };
+        self.send(&request).map(|(reply, _)| reply)
+    }
+
     fn send(&mut self, request: &Request<'_>) -> Option<(Reply, Option<UnixTime>)> {
         let about = format!("[{}]", self.section);
         match self.client.send_dated(request) {

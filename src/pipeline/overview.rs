@@ -201,11 +201,10 @@ fn demands(context: &Context<'_>, overview: &mut Overview) -> Vec<String> {
 
 fn roads_without_a_factor(context: &Context<'_>, overview: &mut Overview, demands: &[String]) {
     let settings = context.settings;
-    if overview
-        .take(settings.patterns(&bypass::SKIP_CONNECTIONS))
-        .is_some_and(|patterns| !patterns.is_empty())
-    {
-        let names = settings.text(&bypass::SKIP_CONNECTIONS).ok().flatten().unwrap_or_default();
+    let skipped = overview.take(settings.patterns(&bypass::SKIP_CONNECTIONS)).unwrap_or_default();
+    if !skipped.is_empty() {
+        let names: Vec<&str> = skipped.iter().map(glob::Pattern::as_str).collect();
+        let names = names.join(", ");
         overview.authenticate.push(format!("connection policies {names}: left alone, without any factor"));
         let skipped = settings.list(&bypass::SKIP_CONNECTIONS).unwrap_or_default();
         for (skipped, demanding) in overlap::overlaps(&skipped, demands) {

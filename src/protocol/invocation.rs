@@ -14,7 +14,7 @@ use serde::de::IgnoredAny;
 use serde_json::{Map, Value};
 
 pub use self::unusable::{InvocationError, Unusable};
-use self::unusable::{cookies, describe};
+use self::unusable::{cookies, describe, empty};
 use crate::appliance::Appliance;
 use crate::json;
 
@@ -163,6 +163,9 @@ impl Invocation {
     pub fn read(bytes: &[u8], named: Option<Hook>) -> Result<Self, Unusable> {
         if bytes.len() > MAX_INVOCATION {
             return Err(Unusable::of_command(InvocationError::TooLong, named));
+        }
+        if bytes.trim_ascii().is_empty() {
+            return Err(Unusable::of_command(empty(), named));
         }
         let bare = named.is_some() && is_bare(bytes);
         let read = if bare {

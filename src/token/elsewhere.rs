@@ -20,12 +20,15 @@ pub struct Target {
 }
 
 impl Target {
-    /// Reads such a text; `None` for one without a colon, which is a serial of the store, and for one that is neither.
+    /// Reads such a text; `None` for one without a colon, which is a serial of the store, and for one that is neither. A name
+    /// whose user or realm is empty, such as `@`, is one that a server takes for anybody or for its default.
     pub fn parse(text: &str) -> Option<Self> {
         let (service, name) = text.split_once(':')?;
         let is_name = !name.is_empty()
             && text.len() <= MAX_NAME
             && !name.chars().any(char::is_control)
+            && !name.starts_with('@')
+            && !name.ends_with('@')
             && name == name.trim();
         (is_service(service) && is_name).then(|| Self { service: service.to_owned(), name: name.to_owned() })
     }
@@ -111,6 +114,9 @@ mod tests {
             "a b:A",
             "edumfa:A\n",
             "edumfa: A",
+            "edumfa:@",
+            "privacyidea:@realm1",
+            "linotp:alice@",
             &long,
         ] {
             assert_eq!(Target::parse(text), None, "{text}");

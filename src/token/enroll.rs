@@ -13,6 +13,8 @@ use crate::store::{Algorithm, MAX_WINDOW, Store, StoreError, Token, TokenType};
 
 /// The longest PIN and the longest password, in characters.
 pub const MAX_TEXT: usize = 256;
+/// The same in bytes: an answer with a PIN, and a password or a code behind it, has at most 1,024.
+const MAX_TEXT_BYTES: usize = 508;
 /// The shortest and the longest secret of one-time codes, in bytes. RFC 4226 section 4 asks for 16 and more; 10 is
 /// what many apps still make.
 pub const SECRET_BYTES: std::ops::RangeInclusive<usize> = 10..=128;
@@ -359,8 +361,12 @@ fn password_verifiers(
 }
 
 fn check_text(what: &'static str, text: &str) -> Result<(), EnrollError> {
-    let fits = !text.is_empty() && text.chars().count() <= MAX_TEXT && !text.chars().any(char::is_control);
-    if fits { Ok(()) } else { Err(range(what, "1 to 256 characters without control characters")) }
+    let fits = !text.is_empty()
+        && text.chars().count() <= MAX_TEXT
+        && text.len() <= MAX_TEXT_BYTES
+        && !text.chars().any(char::is_control);
+    let expected = "1 to 256 characters, at most 508 bytes, without control characters";
+    if fits { Ok(()) } else { Err(range(what, expected)) }
 }
 
 fn window(kind: TokenType, wanted: Option<u32>) -> Result<u32, EnrollError> {

@@ -7,7 +7,7 @@ use zeroize::Zeroizing;
 
 use super::code::{CodePart, code_part};
 use super::elsewhere::Target;
-use super::oath::{self, CodeMaker};
+use super::oath::{self, CodeMaker, KeyId};
 use super::pin::{KEPT, Purpose, Stretched, kept_length};
 use crate::clock::UnixTime;
 use crate::store::{Advance, Candidate, MAX_WINDOW, Sealer, Store, StoreError, Token, TokenType, Use};
@@ -279,7 +279,8 @@ impl Held {
     pub(super) fn device_mark(&self, store: &Store<'_>) -> Result<String, StoreError> {
         match (self.device(), store.sealer()?) {
             (Some(device), Some(sealer)) => {
-                Ok(sealer.name(&[b"the secret of a device", device.secret(sealer)?.as_slice()]))
+                let key = KeyId::of(device.algorithm, &device.secret(sealer)?);
+                Ok(sealer.name(&[b"the secret of a device", key.as_bytes()]))
             }
             (None, _) | (_, None) => Ok(self.token.serial.clone()),
         }
@@ -295,10 +296,10 @@ fn twins(store: &Store<'_>, device: &Token) -> Result<Vec<String>, StoreError> {
             && other.algorithm == device.algorithm
             && other.period == device.period
     };
-    let secret = device.secret(sealer)?;
+    let key = KeyId::of(device.algorithm, &device.secret(sealer)?);
     let mut twins = Vec::new();
     for other in store.tokens_of(&device.user, &device.realm)?.into_iter().filter(same_codes) {
-        if bool::from(other.secret(sealer)?.as_slice().ct_eq(secret.as_slice())) {
+        if KeyId::of(other.algorithm, &other.secret(sealer)?) == key {
             twins.push(other.serial);
         }
     }

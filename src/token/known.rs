@@ -3,9 +3,8 @@
 
 use std::collections::{HashMap, HashSet};
 
-use sha2::{Digest, Sha256};
-
 use super::enroll::EnrollError;
+use super::oath::KeyId;
 use crate::logging::Short;
 use crate::names::fold;
 use crate::store::{Sealer, Store, StoreError, Token, TokenType};
@@ -105,7 +104,7 @@ impl<'s> Secrets<'s> {
             let secrets = of_realm(self.store, sealer, &realm, |_| true)?;
             self.realms.insert(realm.clone(), secrets);
         }
-        let print = (by_time, Sha256::digest(secret).into());
+        let print = (by_time, KeyId::of(token.algorithm, secret));
         let holder = self.realms.get(&realm).and_then(|secrets| secrets.get(&print));
         let holder = holder.filter(|holder| holder.serial != token.serial);
         Ok(holder.map(|holder| holder.refusal(&token.serial)))
@@ -113,12 +112,12 @@ impl<'s> Secrets<'s> {
 }
 
 /// Tells secrets apart; it is never kept. The same secret gives codes by counter and codes by time, which are not alike.
-type Fingerprint = (bool, [u8; 32]);
+type Fingerprint = (bool, KeyId);
 
 fn fingerprint(token: &Token, sealer: &Sealer) -> Option<Fingerprint> {
     let by_time = by_time(token.token_type)?;
     let secret = token.secret(sealer).ok()?;
-    Some((by_time, Sha256::digest(secret.as_slice()).into()))
+    Some((by_time, KeyId::of(token.algorithm, &secret)))
 }
 
 /// Whether a token's codes are those of time steps, or of the counters that a list has too; `None` without codes.

@@ -1,7 +1,9 @@
 //! One-time codes: HOTP (RFC 4226) and TOTP (RFC 6238). Pure: a secret and a number in, a code out.
 
 use hmac::{Hmac, KeyInit, Mac};
+use sha2::{Digest, Sha256};
 use subtle::ConstantTimeEq;
+use zeroize::Zeroizing;
 
 use crate::store::Algorithm;
 
@@ -57,6 +59,32 @@ impl CodeMaker {
     /// Each comparison takes the same time; which of the numbers matched is not a secret.
     pub fn find(&self, code: u32, range: std::ops::Range<u64>) -> Option<u64> {
         range.into_iter().find(|counter| bool::from(self.number(*counter).ct_eq(&code)))
+    }
+}
+
+/// Tells secrets apart by the codes that they give. HMAC hashes a key that is longer than a block of its hash, and fills a
+/// shorter one with zeros (RFC 2104 section 2), so that secrets of different bytes may give the same codes.
+#[derive(Clone, Copy, PartialEq, Eq, Hash)]
+pub struct KeyId([u8; 32]);
+
+impl KeyId {
+    /// Returns the mark of a secret, which is never kept without a key over it.
+    pub fn of(algorithm: Algorithm, secret: &[u8]) -> Self {
+        let hashed = match algorithm {
+            Algorithm::Sha1 if secret.len() > 64 => Some(sha1::Sha1::digest(secret).to_vec()),
+            Algorithm::Sha256 if secret.len() > 64 => Some(Sha256::digest(secret).to_vec()),
+            Algorithm::Sha512 if secret.len() > 128 => Some(sha2::Sha512::digest(secret).to_vec()),
+            Algorithm::Sha1 | Algorithm::Sha256 | Algorithm::Sha512 => None,
+        };
+        let hashed = hashed.map(Zeroizing::new);
+        let key = hashed.as_ref().map_or(secret, |hashed| hashed.as_slice());
+        let end = key.iter().rposition(|byte| *byte != 0).map_or(0, |last| last.saturating_add(1));
+        Self(Sha256::digest(key.get(..end).unwrap_or_default()).into())
+    }
+
+    /// Returns the mark's bytes.
+    pub fn as_bytes(&self) -> &[u8; 32] {
+        &self.0
     }
 }
 
@@ -147,5 +175,23 @@ mod tests {
     #[test]
     fn a_time_before_1970_has_step_zero() {
         assert_eq!((time_step(-1, 30), time_step(59, 30), time_step(59, 0)), (0, 1, 0));
+    }
+
+    #[test]
+    fn secrets_that_give_the_same_codes_have_one_mark() {
+        let code = |algorithm, secret: &[u8]| CodeMaker::new(algorithm, secret, 8).unwrap().code(1);
+        let long = b"1234567890".repeat(13);
+        let filled = |secret: &[u8]| [secret, &[0, 0]].concat();
+        for (algorithm, one, other) in [
+            (Algorithm::Sha1, b"12345678901234567890".to_vec(), filled(b"12345678901234567890")),
+            (Algorithm::Sha1, long.clone(), sha1::Sha1::digest(&long).to_vec()),
+            (Algorithm::Sha256, long.clone(), filled(&Sha256::digest(&long))),
+            (Algorithm::Sha512, long.clone(), sha2::Sha512::digest(&long).to_vec()),
+        ] {
+            assert_eq!(code(algorithm, &one), code(algorithm, &other));
+            assert!(KeyId::of(algorithm, &one) == KeyId::of(algorithm, &other), "{algorithm:?}");
+        }
+        let (one, other) = (b"12345678901234567890", b"\x0012345678901234567890");
+        assert!(KeyId::of(Algorithm::Sha1, one) != KeyId::of(Algorithm::Sha1, other));
     }
 }

@@ -127,7 +127,7 @@ fn a_database_of_keepass_is_named_with_the_command_that_exports_it() {
     let desk = Desk::new();
     let file = desk.place.path("passwords.kdbx");
     fs::write(&file, b"\x03\xd9\xa2\x9a\x67\xfb\x4b\xb5\x01\0\x04\0").unwrap();
-    let sentence = "this is a KeePass database; export it first: in KeePass or KeePassXC as XML, or \
+    let sentence = "the file is a KeePass database; export it first: in KeePass or KeePassXC as XML, or \
                     keepassxc-cli export -f xml FILE > NEW";
     desk.refused(&format!("import {}", file.display()), "", sentence, 2);
 }

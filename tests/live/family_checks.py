@@ -367,7 +367,7 @@ def servers_are_asked(site: Site) -> None:
     key = next(word for word in out.split() if word.count(".") == 2 and len(word) > 100)
     trigger = {"trigger": "on_empty", "trigger_token": site.api.token}
     asked = ask_servers(site.configure(api_key=key, **trigger), key)
-    asked.well("GET auth/rights", "api_key", "trigger_token")
+    asked.well("GET auth/rights", "api_key", "trigger_token", "POST validate/check user")
     head, _, signature = key.rpartition(".")
     forged = f"{head}.{signature[::-1]}"
     asked = ask_servers(site.configure(api_key=forged, **trigger), forged)

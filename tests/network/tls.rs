@@ -37,6 +37,21 @@ fn a_certificate_of_the_configured_authority_is_believed() {
 }
 
 #[test]
+fn an_authoritys_certificate_as_a_servers_own_is_refused_with_a_plain_sentence() {
+    let ca = Ca::new("own");
+    let identity = ca.issue_as_authority("127.0.0.1");
+    let service = accepting(&identity, None);
+    for trusted in [ca.pem(), identity.certificate_pem.clone()] {
+        let ended = ask(&service, &format!("[tls]\nca_cert={}\n", as_value(&trusted)));
+        ended.assert_denied(COMMUNICATION_ERROR, 0);
+        ended.assert_logged(&[
+            "presents a CA certificate (CA:TRUE) as its own",
+            "issued for the server with CA:FALSE",
+        ]);
+    }
+}
+
+#[test]
 fn several_authorities_and_a_name_instead_of_an_address_will_do() {
     let (one, two) = (Ca::new("one"), Ca::new("two"));
     let service = accepting(&two.issue("localhost"), None);

@@ -400,6 +400,25 @@ fn a_connection_that_is_skipped_and_requires_approvals_is_an_error() {
 }
 
 #[test]
+fn a_list_of_several_lines_is_one_line_of_the_overview() {
+    let (found, status) = json_of("[auth]\nskip_connections=a*\n  b*\n[mfa]\nprovider=local\n");
+    assert_eq!(status, Some(0), "{found}");
+    assert_eq!(
+        found["roads"]["authenticate"][0],
+        "connection policies a*, b*: left alone, without any factor"
+    );
+}
+
+#[test]
+fn a_file_without_its_option_is_refused_with_a_hint() {
+    let ended = Place::new().run(&["check-config", "plugin.ini"], String::new());
+    assert_eq!(ended.status, Some(2));
+    ended.assert_logged(&[
+        "unexpected argument 'plugin.ini' found; the configuration file is given with --config",
+    ]);
+}
+
+#[test]
 fn a_rule_behind_one_without_a_condition_is_never_reached() {
     let (found, status) = json_of(
         "[mfa]\nprovider=local\n[access]\nprovider=rules\n[rule a]\nusers=alice\n  bob\nhosts=db*\naction=accept\n\

@@ -114,8 +114,13 @@ fn token(role: &str) -> String {
     format!("e30.{payload}.{MARK}-{role}")
 }
 
-/// Does what eduMFA and privacyIDEA do with `GET /auth/rights`; it repeats what it was shown.
+/// Does what eduMFA and privacyIDEA do with `GET /auth/rights`, where it repeats what it was shown, and with a user who
+/// does not exist.
 fn rights(request: &Request) -> Vec<u8> {
+    if request.line.starts_with("POST /validate/check ") {
+        let error = json!({"code": 904, "message": "the user does not exist"});
+        return json_reply(400, &json!({"id": 1, "result": {"status": false, "error": error}}));
+    }
     if !request.line.starts_with("GET /auth/rights ") {
         return reply(404, "text/html", "<html>not found</html>");
     }
@@ -153,7 +158,16 @@ fn a_key_that_the_server_takes_is_well_and_another_is_an_error() {
         asked.assert("api_key", "http://127.0.0.1", "ok", "takes it");
         asked.assert("trigger_token", "http://127.0.0.1", "ok", "takes it");
         assert_eq!(asked.servers[0]["section"], provider);
-        assert!(service.requests().iter().all(|request| request.line.starts_with("GET /auth/rights ")));
+        asked.assert(
+            "POST validate/check user",
+            "http://127.0.0.1",
+            "ok",
+            "rejects a user who does not exist",
+        );
+        let mut requests = service.requests();
+        let last = requests.pop().unwrap();
+        assert!(requests.iter().all(|request| request.line.starts_with("GET /auth/rights ")));
+        assert_eq!(last.header("authorization"), Some(token("validate").as_str()));
 
         ask(&section(&token("other"), "")).assert_only("error", "api_key", "none that this server made");
         ask(&section("expired", "")).assert_only("error", "api_key", "its time is over");
@@ -164,6 +178,26 @@ fn a_key_that_the_server_takes_is_well_and_another_is_an_error() {
             "trigger_token",
             "no administrator",
         );
+    }
+}
+
+#[test]
+fn a_privacyidea_that_accepts_a_user_who_does_not_exist_is_an_error() {
+    for provider in ["edumfa", "privacyidea"] {
+        let service =
+            Service::plain(each(|request| match request.line.starts_with("POST /validate/check ") {
+                true => json_reply(200, &json!({"result": {"status": true, "value": true}, "id": 1})),
+                false => rights(request),
+            }));
+        let asked = ask(&format!(
+            "[mfa]\nprovider={provider}\n[{provider}]\nserver_url=http://{}\nrealm=test\n",
+            service.address
+        ));
+        assert_eq!(asked.status, Some(1), "{}", asked.text);
+        asked.assert("POST validate/check user", "", "error", "accepts a user who does not exist");
+        let body: Value = serde_json::from_slice(&service.requests().pop().unwrap().body).unwrap();
+        assert_eq!(body["realm"], "test");
+        assert_eq!(body["user"].as_str().map(str::len), Some(24));
     }
 }
 
@@ -314,7 +348,7 @@ fn a_certificate_that_is_not_believed_is_told_as_such() {
     for service in [&http, &directory] {
         asked.assert("TLS", &service.address.to_string(), "error", "certificate");
     }
-    assert_eq!(http.requests().len(), 1, "the one of before");
+    assert_eq!(http.requests().len(), 2, "those of before");
     // A client certificate that is demanded and not there.
     let demanding = Service::tls(server(&ca.issue("127.0.0.1"), Some(&ca)), each(rights));
     let section = |more: &str| {

@@ -69,6 +69,15 @@ fn a_mebibyte_of_nesting_is_refused_where_it_is_read_and_ignored_where_it_is_not
 }
 
 #[test]
+fn an_empty_stdin_is_refused_with_a_hint() {
+    for text in ["", "\n", " \r\n\t"] {
+        let ended = Place::new().run(&[], text);
+        ended.assert_denied(INVALID, 2);
+        ended.assert_logged(&["error", "stdin is empty", "sps-plugin --help"]);
+    }
+}
+
+#[test]
 fn every_beginning_of_an_invocation_is_refused_and_the_whole_is_not() {
     let text =
         r#"{"hook":"authenticate","configuration":"[mfa]\nprovider=none","arguments":{"gateway_user":"a"}}"#;

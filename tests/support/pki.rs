@@ -46,6 +46,13 @@ impl Ca {
         self.sign(params)
     }
 
+    /// Issues a certificate that may issue others (CA:TRUE), as those have that servers make for themselves.
+    pub(crate) fn issue_as_authority(&self, name: &str) -> Identity {
+        let mut params = CertificateParams::new(vec![name.to_owned()]).unwrap();
+        params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
+        self.sign(params)
+    }
+
     fn sign(&self, params: CertificateParams) -> Identity {
         let key = KeyPair::generate().unwrap();
         let certificate = params.signed_by(&key, &self.issuer).unwrap();

@@ -63,7 +63,7 @@ fn a_pin_is_set_changed_and_taken_away() {
     desk.refused("set-pin H1", "say --pin-stdin, --pin or --none");
     desk.refused(
         "set-pin H1 --pin a\u{7f}",
-        "the PIN has to be 1 to 256 characters without control characters",
+        "the PIN has to be 1 to 256 characters, at most 508 bytes, without control characters",
     );
     desk.refused_with("set-pin H1 --pin 1 --password-stdin", "x\n", "a hotp token has no password");
     desk.ok("enroll --type spass --user bob --serial S1 --pin 1");

@@ -5,8 +5,8 @@ use std::borrow::Cow;
 use zeroize::Zeroizing;
 
 use super::keepass::{self, Source};
-use super::records::Records;
 use super::{Batch, Defaults, EntryFault, ImportError, Raw};
+use crate::intake::records::{Fields, RecordError, Records, Separator, Style, hinted};
 use crate::locker::Totp;
 
 /// The columns that there may be.
@@ -40,14 +40,20 @@ const SEPARATORS: [char; 4] = [',', ';', '\t', '|'];
 
 /// Reads the lines of a file.
 pub(super) fn read(text: &str, defaults: &Defaults<'_>, batch: &mut Batch) -> Result<(), ImportError> {
+    let ((first, text), separators) = match hinted(text) {
+        Some((separator, rest)) => ((2, rest), vec![separator]),
+        None => ((1, text), SEPARATORS.to_vec()),
+    };
+    let records =
+        |separator| Records::new(text, Separator::Character(separator), Style::Exact).from_line(first);
     let header = |separator| {
-        let (_, fields) = Records::new(text, separator).next()?;
+        let (_, fields) = records(separator).next()?;
         let names: Vec<String> = fields.ok()?.iter().map(|name| name.trim().to_ascii_lowercase()).collect();
         let is_known = |name: &String| name == "account" || name == "asset" || name == "username";
         names.iter().any(is_known).then_some((separator, names))
     };
-    let (separator, names) = SEPARATORS.into_iter().find_map(header).unwrap_or_else(|| {
-        let fields = Records::new(text, ',').next().and_then(|(_, fields)| fields.ok()).unwrap_or_default();
+    let (separator, names) = separators.into_iter().find_map(header).unwrap_or_else(|| {
+        let fields = records(',').next().and_then(|(_, fields)| fields.ok()).unwrap_or_default();
         (',', fields.iter().map(|name| name.trim().to_ascii_lowercase()).collect())
     });
     if names.iter().any(|name| name == "login name") {
@@ -55,7 +61,7 @@ pub(super) fn read(text: &str, defaults: &Defaults<'_>, batch: &mut Batch) -> Re
             "this is the CSV of KeePass 1, which writes backslashes and quotes in its own way; export XML instead",
         ));
     }
-    let rows = Records::new(text, separator).skip(1);
+    let rows = records(separator).skip(1);
     if names.iter().any(|name| name == "username") && names.iter().any(|name| name == "title") {
         return keepassxc(&names, rows, defaults, batch);
     }
@@ -115,7 +121,7 @@ fn row(
 
 fn keepassxc<'t>(
     names: &[String],
-    rows: impl Iterator<Item = (u64, Result<Vec<Cow<'t, str>>, super::RecordError>)>,
+    rows: impl Iterator<Item = (u64, Result<Fields<'t>, RecordError>)>,
     defaults: &Defaults<'_>,
     batch: &mut Batch,
 ) -> Result<(), ImportError> {

@@ -3,8 +3,7 @@
 
 mod csv;
 mod keepass;
-mod records;
-mod text;
+mod kinds;
 
 use std::collections::HashMap;
 
@@ -14,10 +13,10 @@ use zeroize::Zeroizing;
 use super::totp::{Totp, TotpError};
 use super::{Checkout, Entry, PlaceError};
 use crate::clock::UnixTime;
+use crate::intake::records::RecordError;
+use crate::intake::text::{TextError, decode};
 use crate::private_key::{KeyError, PrivateKey};
 use crate::store::{CredentialName, Store, StoreError};
-
-pub use self::records::RecordError;
 
 /// The longest file, in bytes.
 pub const MAX_FILE: u64 = 256 * 1024 * 1024;
@@ -35,9 +34,9 @@ pub enum ImportError {
     /// Longer than [`MAX_FILE`].
     #[error("the file is longer than 256 MiB")]
     TooLong,
-    /// Other bytes than text.
-    #[error("the file is neither UTF-8 nor UTF-16")]
-    NotUtf8,
+    /// Bytes that are not text, or a file of another kind.
+    #[error(transparent)]
+    Text(#[from] TextError),
     /// A file of another kind, and what to do with it.
     #[error("{0}")]
     Foreign(&'static str),
@@ -238,7 +237,7 @@ impl Batch {
         if u64::try_from(bytes.len()).unwrap_or(u64::MAX) > MAX_FILE {
             return Err(ImportError::TooLong);
         }
-        let text = Zeroizing::new(text::decode(bytes)?.into_owned());
+        let text = Zeroizing::new(decode(bytes, &kinds::FOREIGN)?.into_owned());
         let mut batch = Self::default();
         match format.unwrap_or_else(|| Format::guess(&text)) {
             Format::Csv => csv::read(&text, defaults, &mut batch)?,
@@ -347,6 +346,13 @@ impl Batch {
     }
 }
 
+/// Tells whether a text is one block of PEM from its first line to its last. What is longer may be the lines behind it.
+fn is_pem(text: &str) -> bool {
+    let text = text.trim_end();
+    let last = text.lines().next_back().unwrap_or_default();
+    text.starts_with("-----BEGIN ") && last.starts_with("-----END ") && last.ends_with("-----")
+}
+
 impl Raw<'_> {
     fn entry(self, defaults: &Defaults<'_>) -> Result<(CredentialName, Entry), EntryFault> {
         let name = super::new_place(self.store.unwrap_or(defaults.store), self.account, self.asset)?;
@@ -363,7 +369,7 @@ impl Raw<'_> {
             if password.len() > MAX_PASSWORD {
                 return Err(EntryFault::TooLong);
             }
-            if password.contains(['\n', '\r']) && !password.starts_with("-----BEGIN ") {
+            if password.contains(['\n', '\r']) && !is_pem(password) {
                 return Err(EntryFault::LineEnd);
             }
             entry.passwords.push(SecretString::from(password));

@@ -130,6 +130,26 @@ fn csv_that_rfc_4180_forbids_is_refused_with_its_line() {
 }
 
 #[test]
+fn a_password_of_several_lines_is_one_block_of_pem_or_refused() {
+    let told = |password: &str| {
+        refused(&import(&format!("account,asset,password\nroot,db1,\"{password}\"\n")).unwrap())
+    };
+    let sentence = "line 2: the password contains a line end, which only PEM may";
+    assert!(told("-----BEGIN X-----\nQUJD\n-----END X-----").is_empty());
+    assert!(told("-----BEGIN X-----\r\nQUJD\r\n-----END X-----\r\n").is_empty());
+    // A quote that was closed lines later.
+    assert_eq!(told("-----BEGIN X-----\nroot,db2,secret"), [sentence]);
+    assert_eq!(told("-----BEGIN X-----\nQUJD\n-----END X-----\nroot,db2,secret"), [sentence]);
+}
+
+#[test]
+fn what_spreadsheets_add_to_a_table_is_left_out_and_lines_are_counted_with_it() {
+    let batch = import("sep=;\r\naccount;asset;password\r\nroot;db1;a,b\r\n;;\r\nroot;;c\r\n").unwrap();
+    assert_eq!(entries(&batch).len(), 1);
+    assert_eq!(refused(&batch), ["line 5: the asset must not be empty"]);
+}
+
+#[test]
 fn a_header_that_is_wrong_is_refused_without_being_repeated() {
     for (text, sentence) in [
         ("", "the first line has to name the columns: account is missing"),

@@ -1,19 +1,25 @@
 //! What changes nothing at eduMFA and privacyIDEA: `GET /auth/rights`, which asks for a token, looks at its signature
 //! first and at its role then, and only reads. The API key has the role `validate`, which this is not for; that this is what
-//! is wrong with it proves that the server made it.
+//! is wrong with it proves that the server made it. Then `POST /validate/check` about a user who does not exist: there is no
+//! token that a failure could be counted for.
 
 use data_encoding::BASE64URL_NOPAD;
 use secrecy::{ExposeSecret, SecretString};
 use serde::Deserialize;
 
-use super::{PrivacyIdea, authorization};
+use super::{PrivacyIdea, Query, authorization, wire};
 use crate::finding::{Finding, Grade};
 use crate::json;
+use crate::mfa::dialogue::{User, Verdict};
 use crate::mfa::envelope;
 use crate::mfa::probe::{self, Nothing, Visit};
 use crate::net::Reply;
+use crate::token::naming::random_text;
 
 pub(super) const PATH: &str = "auth/rights";
+
+/// How long a made-up name is, in characters.
+const NAME_LENGTH: usize = 24;
 
 /// The servers' numbers for what is wrong with a token.
 const NO_HEADER: i64 = 4033;
@@ -47,18 +53,48 @@ impl PrivacyIdea<'_> {
                     return visit.note("GET auth/rights", Grade::Error, &what);
                 }
             }
-            if let Some(key) = &self.api_key {
-                token(visit, "api_key", key, Role::Validate);
-            }
+            let is_taken =
+                self.api_key.as_ref().is_none_or(|key| token(visit, "api_key", key, Role::Validate));
             if let Some(key) = &self.trigger {
                 token(visit, "trigger_token", key, Role::Admin);
             }
+            if is_taken {
+                self.ask_about_nobody(visit);
+            }
         })
+    }
+
+    /// Asks about a user who does not exist, and must not be accepted.
+    fn ask_about_nobody(&self, visit: &mut Visit<'_>) {
+        let (Ok(name), Ok(pass)) = (random_text(NAME_LENGTH), random_text(NAME_LENGTH)) else { return };
+        let user = User { name: &name, realm: self.realm.as_deref(), is_serial: false };
+        let Ok(body) = serde_json::to_vec(&Query::about(user, Some(&pass), None)) else { return };
+        let headers = self.api_key.iter().map(authorization).collect();
+        let Some(reply) = visit.post_json("validate/check", headers, &body) else { return };
+        let (grade, detail) = match wire::verdict(&reply) {
+            Ok((Verdict::Accepted(_), _)) => (
+                Grade::Error,
+                "the server accepts a user who does not exist; look for the policies passOnNoUser, passOnNoToken and passthru"
+                    .to_owned(),
+            ),
+            Ok((Verdict::Rejected(_) | Verdict::Challenge(_), _)) => {
+                (Grade::Ok, "the server rejects a user who does not exist".to_owned())
+            }
+            Err(error) => (
+                Grade::Warning,
+                format!(
+                    "not known whether the server rejects a user who does not exist: {}",
+                    envelope::elsewhere(&error, &reply)
+                ),
+            ),
+        };
+        visit.note("POST validate/check user", grade, &detail);
     }
 }
 
-fn token(visit: &mut Visit<'_>, question: &'static str, token: &SecretString, wanted: Role) {
-    let Some(reply) = visit.get(PATH, vec![authorization(token)]) else { return };
+/// Asks with a token, and tells whether the server takes it as such a one.
+fn token(visit: &mut Visit<'_>, question: &'static str, token: &SecretString, wanted: Role) -> bool {
+    let Some(reply) = visit.get(PATH, vec![authorization(token)]) else { return false };
     let role = role(token);
     let role = role.as_deref();
     let (grade, detail) = match (said(&reply), wanted, role) {
@@ -88,7 +124,9 @@ fn token(visit: &mut Visit<'_>, question: &'static str, token: &SecretString, wa
         }
         (Said::Unclear(what), _, _) => (Grade::Warning, format!("not known whether the server takes it: {what}")),
     };
+    let is_taken = grade == Grade::Ok;
     visit.note(question, grade, &detail);
+    is_taken
 }
 
 fn said(reply: &Reply) -> Said {

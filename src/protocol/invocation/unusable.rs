@@ -88,6 +88,12 @@ pub(super) fn cookies(bytes: &[u8], is_bare: bool) -> Box<Cookies> {
     Box::new(Cookies { cookie: object(cookie), session_cookie: object(session_cookie) })
 }
 
+/// Says that there is nothing on stdin, or only white space, as where the program is started by hand.
+pub(super) fn empty() -> InvocationError {
+    let expected = "unexpected end: stdin is empty; 'sps-plugin --help' shows the commands";
+    InvocationError::Json { line: 1, column: 0, expected }
+}
+
 /// Tells what kind of fault serde found, without a value of the text.
 pub(super) fn describe(error: &serde_json::Error) -> InvocationError {
     // serde's own message may quote a value, so only the kind of fault is told.

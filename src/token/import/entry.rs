@@ -5,8 +5,8 @@ use std::fmt;
 use data_encoding::HEXLOWER_PERMISSIVE;
 use zeroize::Zeroizing;
 
-use super::csv::RecordError;
 use super::protection::ProtectionError;
+use crate::intake::records::RecordError;
 use crate::logging::Short;
 use crate::store::{Algorithm, TokenType};
 use crate::token::enroll::{Draft, EnrollError};

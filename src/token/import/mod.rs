@@ -2,11 +2,11 @@
 //! `token export` wrote. A file is read to its end and every entry that cannot be taken is told.
 
 mod aegis;
-pub mod columns;
 pub mod csv;
 mod entry;
 mod format;
 pub mod json;
+mod kinds;
 mod migration;
 pub mod otpauth;
 mod owners;
@@ -14,7 +14,6 @@ mod protection;
 pub mod pskc;
 mod replace;
 mod serial;
-pub mod text;
 mod xml;
 
 use std::collections::{HashMap, HashSet};
@@ -26,7 +25,9 @@ use self::entry::Found;
 pub use self::entry::{EntryError, Place, base32, hex};
 pub use self::format::Format;
 use super::enroll::{Draft, EnrollError};
+use super::oath::KeyId;
 use super::{Owner, chain, known, naming};
+use crate::intake::text::{TextError, decode};
 use crate::logging::Short;
 use crate::names::fold;
 use crate::store::{Algorithm, Store, StoreError, Token, TokenType};
@@ -50,7 +51,7 @@ pub enum ImportError {
     TooMany,
     /// Bytes that are no text.
     #[error(transparent)]
-    Text(#[from] text::TextError),
+    Text(#[from] TextError),
     /// Nothing to import.
     #[error("there is no token in the file")]
     Empty,
@@ -141,7 +142,7 @@ impl Batch {
         if u64::try_from(bytes.len()).unwrap_or(u64::MAX) > MAX_FILE {
             return Err(ImportError::TooLong);
         }
-        let text = text::decode(bytes)?;
+        let text = decode(bytes, &kinds::FOREIGN)?;
         let text = Zeroizing::new(text.into_owned());
         let mut batch = Self::default();
         match format.unwrap_or_else(|| Format::guess(&text)) {
@@ -190,14 +191,17 @@ impl Batch {
     }
 
     fn among_the_others(&mut self, place: &Place, found: Found) -> Result<Found, EntryError> {
-        let Draft { token: Token { serial, user, realm, token_type, .. }, secret, .. } = &found.draft;
+        let Draft { token: Token { serial, user, realm, token_type, algorithm, .. }, secret, .. } =
+            &found.draft;
         if self.serials.contains(serial) {
             return Err(EntryError::Twice(Short(serial).to_string()));
         }
         if !user.is_empty() && !secret.is_empty() {
             // Of one realm and one kind of codes, as the store compares them.
             let realm = format!("{}\0{}\0", fold(realm), *token_type == TokenType::Totp);
-            let digest: [u8; 32] = Sha256::new_with_prefix(realm).chain_update(&**secret).finalize().into();
+            let key = KeyId::of(*algorithm, secret);
+            let digest: [u8; 32] =
+                Sha256::new_with_prefix(realm).chain_update(key.as_bytes()).finalize().into();
             if let Some((place, owner)) = self.secrets.get(&digest) {
                 let owner = Short(owner).to_string();
                 return Err(EntryError::SameSecret { place: place.clone(), owner });

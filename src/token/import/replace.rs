@@ -1,5 +1,6 @@
 //! A token of a file in the place of one in the store.
 
+use super::super::oath::KeyId;
 use crate::store::{Sealer, StoreError, Token, TokenType};
 
 /// Tells whether a token may be replaced: the device is another one, or programmed anew, and the person stays.
@@ -29,7 +30,8 @@ pub(super) fn merge(new: &Token, stored: &Token, sealer: &Sealer) -> Result<Toke
     token.sealed_pin.clone_from(&stored.sealed_pin);
     (token.max_fail, token.unlock_after) = (stored.max_fail, stored.unlock_after);
     (token.fail_counter, token.failed_at) = (stored.fail_counter, stored.failed_at);
-    if token.token_type == stored.token_type && *new.secret(sealer)? == *stored.secret(sealer)? {
+    let key = |token: &Token| Ok::<_, StoreError>(KeyId::of(token.algorithm, &token.secret(sealer)?));
+    if token.token_type == stored.token_type && key(new)? == key(stored)? {
         // Steps of another length have other numbers.
         if token.period == stored.period {
             token.counter = token.counter.max(stored.counter);

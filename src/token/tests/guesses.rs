@@ -246,3 +246,21 @@ fn one_seed_under_two_serials_gives_each_code_once_and_approves_as_one_device() 
     let both = format!("alice:{} alice:{}", code(4), code(5));
     assert_eq!(site.at("s", "db").login("erin", &both), Outcome::Denied);
 }
+
+#[test]
+fn secrets_of_different_bytes_that_give_the_same_codes_are_one_seed() {
+    let site = Site::with("[four_eyes]\nrealms=realm1:2\nconnections=db\ndistinct=tokens\n");
+    let seed = b"12345678901234567890";
+    let filled = [seed.as_slice(), &[0, 0]].concat();
+    for (serial, secret) in [("X", seed.as_slice()), ("Y", &filled)] {
+        let mut token = Site::blank(TokenType::Hotp, serial, "alice");
+        token.window = 10;
+        site.add(token, "", secret);
+    }
+    let code = |counter| CodeMaker::new(Algorithm::Sha1, seed, 6).unwrap().code(counter);
+    assert_eq!(site.login("alice", &code(3)), accepted(&["X"]));
+    assert_eq!(site.login("alice", &code(3)), Outcome::Denied, "HMAC fills a key with zeros");
+    assert_eq!((site.counter("X"), site.counter("Y")), (4, 4));
+    let both = format!("alice:{} alice:{}", code(4), code(5));
+    assert_eq!(site.at("s", "db").login("erin", &both), Outcome::Denied);
+}

@@ -3,7 +3,6 @@
 
 mod header;
 mod layout;
-mod records;
 mod row;
 mod secret;
 
@@ -11,12 +10,11 @@ use std::borrow::Cow;
 
 use self::header::{Column, Header};
 use self::layout::Layout;
-pub use self::records::RecordError;
-use self::records::{Fields, Records, Separator};
 use self::row::{Kind, Row};
 use self::secret::Shown;
 use super::entry::{EntryError, Found, Place};
 use super::{Batch, Defaults, ImportError};
+use crate::intake::records::{Fields, RecordError, Records, Separator, Style, hinted};
 use crate::store::TokenType;
 
 /// Says why a whole table cannot be read.
@@ -47,20 +45,21 @@ type Line<'t> = (u64, Result<Fields<'t>, RecordError>);
 /// Reads the lines of a file.
 pub(super) fn read(text: &str, defaults: &Defaults<'_>, batch: &mut Batch) -> Result<(), ImportError> {
     let (first, separators) = match hinted(text) {
-        Some((separator, rest)) => ((2, rest), vec![separator]),
+        Some((separator, rest)) => ((2, rest), vec![Separator::Character(separator)]),
         None => ((1, text), Separator::ALL.to_vec()),
     };
-    let ((offset, text), owned) = (first, is_second_version(text));
-    let begin = |separator| Records::new(text, separator).next();
+    let ((line, text), owned) = (first, is_second_version(text));
+    let records = |separator| {
+        let all = Records::new(text, separator, Style::Loose).from_line(line);
+        all.filter(|(_, fields)| !is_mark(fields))
+    };
+    let begin = |separator| records(separator).next();
     if begin(Separator::Blanks).is_none() {
         return Ok(());
     }
     let (separator, table) = recognize(&separators, begin, owned)?;
     let headers = usize::from(matches!(table, Table::Headed(_)));
-    let mut lines: Vec<Line<'_>> = Records::new(text, separator).skip(headers).collect();
-    for (line, _) in &mut lines {
-        *line = line.saturating_add(offset).saturating_sub(1);
-    }
+    let lines: Vec<Line<'_>> = records(separator).skip(headers).collect();
     if let Table::Headed(header) = &table {
         batch.notes.extend(header.notes.iter().cloned());
     }
@@ -82,17 +81,10 @@ pub(super) fn read(text: &str, defaults: &Defaults<'_>, batch: &mut Batch) -> Re
     Ok(())
 }
 
-/// Reads the line `sep=;` that spreadsheets understand; returns the separator and what follows.
-fn hinted(text: &str) -> Option<(Separator, &str)> {
-    let (begin, rest) = text.split_at_checked("sep=".len())?;
-    if !begin.eq_ignore_ascii_case("sep=") {
-        return None;
-    }
-    let mut characters = rest.chars();
-    let separator = characters.next()?;
-    let rest = characters.as_str();
-    let rest = rest.strip_prefix("\r\n").or_else(|| rest.strip_prefix('\n'))?;
-    Some((Separator::Character(separator), rest))
+/// Tells whether a line is the one with which the YubiKey personalization tool begins to log: `LOGGING START` and a time.
+fn is_mark(fields: &Result<Fields<'_>, RecordError>) -> bool {
+    let first = fields.as_ref().ok().and_then(|fields| fields.first());
+    first.is_some_and(|first| first.eq_ignore_ascii_case("LOGGING START"))
 }
 
 /// Tells whether the first line is `# version: 2`, as privacyIDEA's and eduMFA's OATH files with owners begin.

@@ -45,7 +45,7 @@ impl Row<'_> {
         defaults: &Defaults<'_>,
     ) -> Result<Found, EntryError> {
         let token_type = match (self.token_type, defaults.token_type) {
-            (Kind::Written(word), _) => otpauth::token_type(word)?,
+            (Kind::Written(word), _) => token_type(word)?,
             (Kind::Else(_) | Kind::Unknown, Some(token_type)) | (Kind::Else(token_type), None) => token_type,
             (Kind::Unknown, None) => {
                 return Err(EntryError::Missing("the type (hotp or totp, see --type)"));
@@ -70,6 +70,9 @@ impl Row<'_> {
         };
         let mut notes = self.notes.clone();
         let serial = self.serial.ok_or(EntryError::Missing("the serial"))?;
+        if is_rounded(serial) {
+            return Err(entry::expected("the serial", "written out; a spreadsheet has rounded it"));
+        }
         // Tables have a column for both types, with a 0 where it means nothing.
         let of_type = |kind: TokenType, text: Option<&str>| {
             text.filter(|text| token_type == kind || *text != "0").map(str::to_owned)
@@ -95,4 +98,22 @@ impl Row<'_> {
         };
         Ok(Found { draft: wanted.draft()?, notes })
     }
+}
+
+/// Reads a type as tables name it: LinOTP calls hotp `hmac`, and vendors say what moves the device on.
+fn token_type(word: &str) -> Result<TokenType, EntryError> {
+    let plain = word.trim().to_ascii_lowercase().replace(['-', '_', ' '], "");
+    match plain.as_str() {
+        "hmac" | "oathhotp" | "event" | "eventbased" => Ok(TokenType::Hotp),
+        "oathtotp" | "time" | "timebased" => Ok(TokenType::Totp),
+        _ => otpauth::token_type(word),
+    }
+}
+
+/// Tells whether a spreadsheet has taken a serial for a number and written `1.23457E+11`.
+fn is_rounded(serial: &str) -> bool {
+    let upper = serial.to_ascii_uppercase();
+    let Some((number, exponent)) = upper.split_once("E+") else { return false };
+    let is_number = |text: &str| !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit());
+    is_number(exponent) && number.split(['.', ',']).all(is_number)
 }

@@ -304,3 +304,42 @@ fn the_first_line_has_to_name_the_columns_or_to_be_a_token() {
         "{neither}"
     );
 }
+
+#[test]
+fn a_log_of_the_personalization_tool_begins_with_a_mark() {
+    let text = format!(
+        "LOGGING START,01.05.2014 12:00\nOATH-HOTP,01.05.2014 12:01,1,cccccccb,,{SECRET},,,0,0,0,8,0,0,0,0,0,0\n\
+         LOGGING START,02.05.2014 12:00\n"
+    );
+    assert_eq!(short(&text), ["UBOM00000001_1 hotp 8 0 0 sha1"]);
+}
+
+#[test]
+fn types_are_read_as_tables_name_them() {
+    for (word, line) in [
+        ("hmac", "A hotp 6 0 0 sha1"),
+        ("OATH-HOTP", "A hotp 6 0 0 sha1"),
+        ("Event", "A hotp 6 0 0 sha1"),
+        ("Event-based", "A hotp 6 0 0 sha1"),
+        ("Time-based", "A totp 6 30 0 sha1"),
+        ("OATH TOTP", "A totp 6 30 0 sha1"),
+    ] {
+        assert_eq!(short(&format!("serial,secret,type\nA,{SECRET},{word}\n")), [line], "{word}");
+    }
+    assert_eq!(
+        refused(&format!("serial,secret,type\nA,{SECRET},challenge\n")),
+        ["line 2: the type has to be hotp or totp"]
+    );
+}
+
+#[test]
+fn a_serial_that_a_spreadsheet_has_rounded_is_refused() {
+    for serial in ["1.23457E+11", "\"1,23457E+11\"", "2e+9"] {
+        assert_eq!(
+            refused(&format!("serial,secret\n{serial},{SECRET}\n")),
+            ["line 2: the serial has to be written out; a spreadsheet has rounded it"],
+            "{serial}"
+        );
+    }
+    assert_eq!(short(&format!("serial,secret\n1E11,{SECRET}\n")), ["1E11 hotp 6 0 0 sha1"]);
+}

@@ -24,37 +24,35 @@ pub enum TextError {
     NotUtf16,
 }
 
-/// The first bytes of files that are mistaken for token files, what they are, and what to do with them.
-const FOREIGN: [(&[u8], &str, &str); 12] = [
-    (b"\x03\xd9\xa2\x9a", "a KeePass database (.kdbx)", KEEPASS),
+/// The first bytes of files of another kind, what they are, and what to do with them.
+pub type Foreign = (&'static [u8], &'static str, &'static str);
+
+/// What a KeePass database begins with, of version 1 or 2.
+pub const KEEPASS: &[u8] = b"\x03\xd9\xa2\x9a";
+/// Files that hold no table, whatever is imported.
+const FOREIGN: [Foreign; 6] = [
     (b"PK\x03\x04", "a spreadsheet or a ZIP archive", "save the sheet as CSV, or unpack the archive"),
     (b"\xd0\xcf\x11\xe0", "an old spreadsheet (.xls)", "save the sheet as CSV"),
     (b"\x1f\x8b", "compressed with gzip", "unpack it with gunzip"),
     (b"-----BEGIN PGP", "encrypted or signed with OpenPGP", "decrypt it with gpg --decrypt"),
     (b"-----BEGIN PKCS7", "encrypted with S/MIME", "decrypt it with openssl cms -decrypt"),
     (b"SQLite format 3\0", "an SQLite database", "let the program that wrote it export its tokens"),
-    (b"%PDF-", "a PDF document", "ask the vendor for PSKC or CSV"),
-    (b"\x89PNG", "a picture", QR_CODE),
-    (b"\xff\xd8\xff", "a picture", QR_CODE),
-    (b"GIF8", "a picture", QR_CODE),
-    (b"\0\0\0\x14ftyp", "a picture or a film", QR_CODE),
 ];
-const KEEPASS: &str =
-    "export it from KeePass or KeePassXC as XML for `credential import`, or one-time codes as otpauth URIs";
-const QR_CODE: &str = "read its QR code, for instance with zbarimg --raw, and import the URI";
 
-/// Reads the text of a file without its byte order mark.
+/// Reads the text of a file without its byte order mark. `foreign` are the kinds of files, beside those that hold no table at
+/// all, that the importer names.
 ///
 /// # Errors
 /// [`TextError`].
-pub fn decode(bytes: &[u8]) -> Result<Cow<'_, str>, TextError> {
-    if let Some((_, what, instead)) = FOREIGN.iter().find(|(begin, _, _)| bytes.starts_with(begin)) {
+pub fn decode<'b>(bytes: &'b [u8], foreign: &[Foreign]) -> Result<Cow<'b, str>, TextError> {
+    let mut kinds = foreign.iter().chain(&FOREIGN);
+    if let Some((_, what, instead)) = kinds.find(|(begin, _, _)| bytes.starts_with(begin)) {
         return Err(TextError::Foreign { what, instead });
     }
     match bytes {
         [0xff, 0xfe, rest @ ..] => utf16(rest, u16::from_le_bytes),
         [0xfe, 0xff, rest @ ..] => utf16(rest, u16::from_be_bytes),
-        // Without a mark: every file of tokens begins with an ASCII character.
+        // Without a mark: every table begins with an ASCII character.
         [first, 0, ..] if *first != 0 => utf16(bytes, u16::from_le_bytes),
         [0, second, ..] if *second != 0 => utf16(bytes, u16::from_be_bytes),
         _ => {
@@ -96,28 +94,26 @@ mod tests {
             [b"\xfe\xff", big.as_slice()].concat(),
         ];
         for file in files {
-            assert_eq!(decode(&file).unwrap(), text);
+            assert_eq!(decode(&file, &[]).unwrap(), text);
         }
-        assert_eq!(decode(b"").unwrap(), "");
+        assert_eq!(decode(b"", &[]).unwrap(), "");
     }
 
     #[test]
     fn bytes_that_are_not_text_are_refused_with_their_line() {
-        assert_eq!(decode(b"a,b\nM\xfcller,1\n"), Err(TextError::NotUtf8 { line: 2 }));
-        assert_eq!(decode(b"\xff\xfea\0b"), Err(TextError::NotUtf16));
-        assert_eq!(decode(b"\xff\xfe\0\xd8"), Err(TextError::NotUtf16));
+        assert_eq!(decode(b"a,b\nM\xfcller,1\n", &[]), Err(TextError::NotUtf8 { line: 2 }));
+        assert_eq!(decode(b"\xff\xfea\0b", &[]), Err(TextError::NotUtf16));
+        assert_eq!(decode(b"\xff\xfe\0\xd8", &[]), Err(TextError::NotUtf16));
     }
 
     #[test]
     fn a_file_of_another_kind_is_named_with_what_to_do() {
-        let kdbx = decode(b"\x03\xd9\xa2\x9a\x67\xfb\x4b\xb5\x01\0\x04\0").unwrap_err().to_string();
-        assert!(kdbx.starts_with("the file is a KeePass database (.kdbx); export it"), "{kdbx}");
-        let xlsx = decode(b"PK\x03\x04\x14\0").unwrap_err().to_string();
+        let xlsx = decode(b"PK\x03\x04\x14\0", &[]).unwrap_err().to_string();
         assert_eq!(
             xlsx,
             "the file is a spreadsheet or a ZIP archive; save the sheet as CSV, or unpack the archive"
         );
-        let picture = decode(b"\x89PNG\r\n\x1a\n").unwrap_err().to_string();
-        assert!(picture.contains("zbarimg"), "{picture}");
+        let json: Foreign = (b"{", "JSON", "export CSV");
+        assert_eq!(decode(b"{}", &[json]).unwrap_err().to_string(), "the file is JSON; export CSV");
     }
 }

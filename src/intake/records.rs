@@ -1,10 +1,11 @@
-//! The lines of a table: fields between separators, quoted as in RFC 4180, with blank lines and `#` lines left out.
+//! The lines of a table: fields between separators, quoted as in RFC 4180. What the RFC forbids is refused with its line, and
+//! reading goes on with the next one. The csv crate reads such lines leniently, and so a password with the lines behind it.
 
 use std::borrow::Cow;
 
 /// What stands between two fields.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Separator {
+pub enum Separator {
     /// One character, with blanks around it or not.
     Character(char),
     /// Blanks and tabs, any number of them.
@@ -13,7 +14,7 @@ pub(super) enum Separator {
 
 impl Separator {
     /// Those that files have, in the order in which they are tried.
-    pub(super) const ALL: [Self; 5] = [
+    pub const ALL: [Self; 5] = [
         Self::Character(','),
         Self::Character(';'),
         Self::Character('\t'),
@@ -21,17 +22,22 @@ impl Separator {
         Self::Blanks,
     ];
 
+    /// Tells whether a character separates.
     fn is(self, c: char) -> bool {
         match self {
             Self::Character(separator) => c == separator,
             Self::Blanks => c == ' ' || c == '\t',
         }
     }
+}
 
-    /// Tells whether a character may stand around a field and mean nothing.
-    fn is_padding(self, c: char) -> bool {
-        (c == ' ' || c == '\t' || c == '\u{a0}') && (self == Self::Blanks || !self.is(c))
-    }
+/// What blanks around a field and lines with a `#` mean.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Style {
+    /// Blanks are padding, and a line with a `#` is a comment.
+    Loose,
+    /// Every character counts: a blank may be part of a password.
+    Exact,
 }
 
 /// Says why a line has no fields.
@@ -48,19 +54,52 @@ pub enum RecordError {
     Inside,
 }
 
-/// A line's fields, without blanks around them.
-pub(super) type Fields<'t> = Vec<Cow<'t, str>>;
+/// A line's fields.
+pub type Fields<'t> = Vec<Cow<'t, str>>;
 
 /// Reads line by line; behind one that is damaged, with the next.
-pub(super) struct Records<'t> {
+pub struct Records<'t> {
     rest: &'t str,
     line: u64,
     separator: Separator,
+    style: Style,
+}
+
+/// Reads the line `sep=;` that spreadsheets understand; returns the separator and what follows.
+pub fn hinted(text: &str) -> Option<(char, &str)> {
+    let (begin, rest) = text.split_at_checked("sep=".len())?;
+    if !begin.eq_ignore_ascii_case("sep=") {
+        return None;
+    }
+    let mut characters = rest.chars();
+    let separator = characters.next()?;
+    let rest = characters.as_str();
+    let rest = rest.strip_prefix("\r\n").or_else(|| rest.strip_prefix('\n'))?;
+    Some((separator, rest))
 }
 
 impl<'t> Records<'t> {
-    pub(super) fn new(text: &'t str, separator: Separator) -> Self {
-        Self { rest: text, line: 1, separator }
+    /// Begins with the first line of a text.
+    pub fn new(text: &'t str, separator: Separator, style: Style) -> Self {
+        Self { rest: text, line: 1, separator, style }
+    }
+
+    /// Counts the lines from another number than 1.
+    pub fn from_line(self, line: u64) -> Self {
+        Self { line, ..self }
+    }
+
+    fn is_padding(&self, c: char) -> bool {
+        self.style == Style::Loose
+            && (c == ' ' || c == '\t' || c == '\u{a0}')
+            && (self.separator == Separator::Blanks || !self.separator.is(c))
+    }
+
+    fn is_left_out(&self, line: &str) -> bool {
+        match self.style {
+            Style::Loose => line.trim().is_empty() || line.trim_start().starts_with('#'),
+            Style::Exact => line.is_empty(),
+        }
     }
 
     fn skip_line(&mut self) {
@@ -75,14 +114,14 @@ impl<'t> Records<'t> {
         let mut rest = self.rest;
         let mut line_ends = 0_u64;
         loop {
-            rest = rest.trim_start_matches(|c| self.separator.is_padding(c));
+            rest = rest.trim_start_matches(|c| self.is_padding(c));
             let field = match rest.strip_prefix('"') {
                 Some(quoted) => {
                     let (field, after) = unquote(quoted).ok_or(RecordError::Unclosed)?;
                     let inside = quoted.len().saturating_sub(after.len());
                     let inside = quoted.get(..inside).unwrap_or_default();
                     line_ends = line_ends.saturating_add(count_line_ends(inside));
-                    rest = after.trim_start_matches(|c| self.separator.is_padding(c));
+                    rest = after.trim_start_matches(|c| self.is_padding(c));
                     if !rest.is_empty() && !rest.starts_with(|c| is_line_end(c) || self.separator.is(c)) {
                         let was_blank = self.separator == Separator::Blanks && rest.len() < after.len();
                         if !was_blank {
@@ -101,7 +140,7 @@ impl<'t> Records<'t> {
                     Cow::Borrowed(field)
                 }
             };
-            fields.push(trimmed(field));
+            fields.push(if self.style == Style::Loose { trimmed(field) } else { field });
             let mut after = rest.chars();
             match after.next() {
                 Some(c) if self.separator.is(c) => rest = after.as_str(),
@@ -125,7 +164,7 @@ impl<'t> Iterator for Records<'t> {
     fn next(&mut self) -> Option<Self::Item> {
         while !self.rest.is_empty() {
             let (text, _) = split_line(self.rest);
-            if text.trim().is_empty() || text.trim_start().starts_with('#') {
+            if self.is_left_out(text) {
                 self.skip_line();
                 continue;
             }
@@ -195,7 +234,7 @@ mod tests {
 
     fn read(text: &str, separator: Separator) -> Vec<(u64, Result<Vec<String>, RecordError>)> {
         let owned = |fields: Fields<'_>| fields.into_iter().map(Cow::into_owned).collect();
-        Records::new(text, separator).map(|(line, fields)| (line, fields.map(owned))).collect()
+        Records::new(text, separator, Style::Loose).map(|(line, fields)| (line, fields.map(owned))).collect()
     }
 
     fn ok(line: u64, fields: &[&str]) -> (u64, Result<Vec<String>, RecordError>) {
@@ -219,8 +258,24 @@ mod tests {
     }
 
     #[test]
+    fn blanks_are_left_where_every_character_counts() {
+        let text = "a, b ,\"c,\"\"d\"\"\"\r\n\r\n#x,\n,,\"\"\n\"e\r\nf\",g\rh";
+        let records = Records::new(text, Separator::Character(','), Style::Exact);
+        let owned = |fields: Fields<'_>| fields.into_iter().map(Cow::into_owned).collect();
+        let read: Vec<_> = records.map(|(line, fields)| (line, fields.map(owned))).collect();
+        assert_eq!(
+            read,
+            [ok(1, &["a", " b ", "c,\"d\""]), ok(3, &["#x", ""]), ok(5, &["e\r\nf", "g"]), ok(7, &["h"])]
+        );
+        let mut padded = Records::new("a, \"b\"", Separator::Character(','), Style::Exact);
+        assert_eq!(padded.next(), Some((1, Err(RecordError::Inside))));
+    }
+
+    #[test]
     fn a_million_empty_rows_are_no_recursion() {
-        assert!(Records::new(&",,\n".repeat(1_000_000), Separator::Character(',')).next().is_none());
+        assert!(
+            Records::new(&",,\n".repeat(1_000_000), Separator::Character(','), Style::Exact).next().is_none()
+        );
     }
 
     #[test]

@@ -1,0 +1,15 @@
+//! Files that are mistaken for files of credentials.
+
+use crate::intake::text::{Foreign, KEEPASS};
+
+/// How they begin, what they are, and what to do with them.
+pub(super) const FOREIGN: [Foreign; 4] = [
+    (
+        KEEPASS,
+        "a KeePass database",
+        "export it first: in KeePass or KeePassXC as XML, or keepassxc-cli export -f xml FILE > NEW",
+    ),
+    (b"%PDF-", "a PDF document", "CSV or KeePass XML is needed"),
+    (b"-----BEGIN ", "PEM", "a private key is stored with credential set --key-file"),
+    (b"{", "JSON", "CSV or KeePass XML is needed"),
+];
