@@ -18,6 +18,7 @@ use crate::config::settings::{Opt, SettingError, Settings};
 use crate::config::unknown;
 use crate::finding::Finding;
 use crate::logging::{Chain, Log};
+use crate::members::SessionCookie;
 use crate::pipeline::checkout::{self, CheckoutProgress};
 use crate::pipeline::online::{self, Plugins};
 use crate::pipeline::overview::{self, Overview};
@@ -25,7 +26,6 @@ use crate::pipeline::{AaProgress, Context, Fault, Stop, authenticate, authorize,
 use crate::policies::Policies;
 use crate::protocol::cookie::{Cookie, Progress};
 use crate::protocol::invocation::{Arguments, Hook, Invocation, PluginType};
-use crate::protocol::members::SessionCookie;
 use crate::protocol::response::{Cookies, Fault as Closed, GatewayUser, Metadata, Response, Verdict};
 use crate::store::{Environment, KeySource, Places, Store};
 

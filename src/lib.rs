@@ -25,6 +25,7 @@ mod json;
 pub mod ldap;
 pub mod locker;
 pub mod logging;
+pub mod members;
 pub mod mfa;
 pub mod names;
 pub mod net;

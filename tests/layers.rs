@@ -20,10 +20,11 @@ use std::collections::BTreeSet;
 use source::{Source, all};
 
 /// Which modules of the crate a module may speak of, besides itself.
-const ARROWS: [(&str, &[&str]); 28] = [
+const ARROWS: [(&str, &[&str]); 29] = [
     ("clock", &[]),
     ("intake", &[]),
     ("json", &[]),
+    ("members", &[]),
     ("ownership", &[]),
     ("secret", &[]),
     ("terms", &[]),
@@ -37,7 +38,7 @@ const ARROWS: [(&str, &[&str]); 28] = [
     // Reads which domains are the site's own.
     ("names", &["config"]),
     ("logging", &["config", "terms"]),
-    ("protocol", &["appliance", "json", "private_key", "terms"]),
+    ("protocol", &["appliance", "json", "members", "private_key", "terms"]),
     ("net", &["appliance", "clock", "config", "logging"]),
     // The store knows nobody above it.
     ("store", &["clock", "config", "finding", "logging", "names", "ownership", "secret"]),
@@ -56,6 +57,7 @@ const ARROWS: [(&str, &[&str]); 28] = [
             "json",
             "ldap",
             "logging",
+            "members",
             "names",
             "net",
             "secret",
@@ -96,6 +98,7 @@ const ARROWS: [(&str, &[&str]); 28] = [
             "directory",
             "finding",
             "logging",
+            "members",
             "mfa",
             "names",
             "protocol",
@@ -113,6 +116,7 @@ const ARROWS: [(&str, &[&str]); 28] = [
             "config",
             "finding",
             "logging",
+            "members",
             "ownership",
             "pipeline",
             "policies",

@@ -228,7 +228,7 @@ fn every_sentence_that_troubleshooting_explains_is_one_of_the_program() {
 }
 
 /// Where sentences are that need no row, and why. They end with the file or folder, or are the sentence itself.
-const WITHOUT_A_ROW: [(&str, &str); 16] = [
+const WITHOUT_A_ROW: [(&str, &str); 17] = [
     ("src/cli/", "whoever types a command reads it, and it says what to type instead"),
     ("src/token/import/", "the same, about a line of a file"),
     ("src/locker/import/", "the same"),
@@ -243,6 +243,7 @@ const WITHOUT_A_ROW: [(&str, &str); 16] = [
     ("src/token/realms.rs", "the same; in a configuration it stands behind 'expected'"),
     ("src/token/resync.rs", "the same"),
     ("src/clock.rs", "the same"),
+    ("src/names/host.rs", "stands behind 'no local credential is looked for', as its cause"),
     ("src/ldap/ber.rs", "stands behind 'no usable LDAP message', as its cause"),
     ("src/ldap/filter.rs", "stands behind 'expected'"),
 ];

@@ -7,8 +7,8 @@ use serde::Deserialize;
 use serde_json::{Map, Value};
 
 use super::{MfaError, Reason, garbled};
+use crate::members::reserved;
 use crate::names::MfaIdentity;
-use crate::protocol::members::reserved;
 use crate::secret;
 
 /// How many groups a user may have, and how many members the metadata may add.

@@ -251,8 +251,7 @@ impl<'a> Health<'a> {
             Life::Up => ServerFinding::Answers,
             Life::Refused | Life::Silent => {
                 self.tools.log.warning(format_args!(
-                    "{server} answers logins, but not the harmless question that shows whether it is down; \
-                     an outage is only recognised if connections are refused; see docs/outages.md"
+                    "{server} answers logins, but not the harmless question; an outage of it is not recognised"
                 ));
                 ServerFinding::Mute
             }
@@ -281,9 +280,7 @@ impl<'a> Health<'a> {
         if !self.is_needed {
             ("the server was down a moment ago, and still is".to_owned(), false)
         } else if !health.is_proven {
-            let reason = "the server does not answer, and has not answered the harmless question before, which could \
-                          confirm an outage";
-            (reason.to_owned(), false)
+            ("the server does not answer, and never answered the harmless question before".to_owned(), false)
         } else if health.lasted < after {
             (format!("no answer for {lasted} s; this counts as an outage after {after} s"), false)
         } else {

@@ -10,11 +10,11 @@ use super::progress::{AaProgress, Stage};
 use super::{Context, Fault, Stop, bypass, gateway, identity, questions};
 use crate::access;
 use crate::config::settings::Opt;
+use crate::members::{Member, SessionCookie};
 use crate::mfa;
 use crate::names::Person;
 use crate::protocol::cookie::Cookie;
 use crate::protocol::invocation::Arguments;
-use crate::protocol::members::{Member, SessionCookie};
 use crate::protocol::response::GatewayUser;
 use crate::terms::Question;
 

@@ -15,11 +15,11 @@ use crate::access::{self, Access, Requirement, Ruling, SystemResolver};
 use crate::config::settings::Opt;
 use crate::directory::ldap::LdapError;
 use crate::logging::Chain;
+use crate::members::Member;
 use crate::mfa;
 use crate::names::{Address, Person, Requester};
 use crate::protocol::cookie::Cookie;
 use crate::protocol::invocation::Arguments;
-use crate::protocol::members::Member;
 
 const GROUPS: Opt = Opt::new("access", "groups", "gateway");
 pub(super) const OPTIONS: &[Opt] = &[GROUPS];

@@ -9,10 +9,10 @@ use super::{Context, Fault, Stop};
 use crate::config::settings::{At, Opt};
 use crate::credentials::{self, CredentialError, CredentialProvider, Provider, Providers, Session, Tools};
 use crate::logging::Chain;
+use crate::members::{Member, SessionCookie};
 use crate::names::{Account, Asset, Host};
 use crate::protocol::cookie::{Cookie, Progress};
 use crate::protocol::invocation::{Arguments, PluginType};
-use crate::protocol::members::{Member, SessionCookie};
 use crate::protocol::response::RemoteApp;
 use crate::terms::TotpCode;
 

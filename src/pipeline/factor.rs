@@ -8,11 +8,11 @@ use super::evidence::Evidence;
 use super::progress::{AaProgress, Told};
 use super::{Context, Denial, Fault, Stop};
 use crate::logging::Chain;
+use crate::members::Member;
 use crate::mfa::{Answer, Approvals, Carried, MfaClient, MfaError, Naming, Reason, Subject, Tools};
 use crate::names::{MfaIdentity, Requester};
 use crate::protocol::cookie::Cookie;
 use crate::protocol::invocation::Arguments;
-use crate::protocol::members::Member;
 use crate::secret;
 
 /// Under these keys a name is typed.

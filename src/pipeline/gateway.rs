@@ -8,10 +8,10 @@ use super::{Context, Stop, authenticate};
 use crate::config::settings::Opt;
 use crate::directory::ldap::LdapError;
 use crate::logging::Chain;
+use crate::members::{Member, SessionCookie};
 use crate::names::Person;
 use crate::protocol::cookie::Cookie;
 use crate::protocol::invocation::Arguments;
-use crate::protocol::members::{Member, SessionCookie};
 use crate::protocol::response::GatewayUser;
 use crate::terms::Question;
 

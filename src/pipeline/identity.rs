@@ -7,10 +7,10 @@ use super::{Context, Stop};
 use crate::config::settings::{At, Opt};
 use crate::directory::ldap::LdapError;
 use crate::logging::Chain;
+use crate::members::Member;
 use crate::names::{self, Aliases, CountKey, Mapping, MfaIdentity, NameError, Person, Requester};
 use crate::protocol::cookie::{Cookie, CookieError, Progress};
 use crate::protocol::invocation::Arguments;
-use crate::protocol::members::Member;
 
 const IGNORE_UPN: Opt = Opt::new("ignore_upn_suffix_for_rdp", "ignore", "true");
 const EXPLICIT_SECTION: &str = "usermapping source=explicit";

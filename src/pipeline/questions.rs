@@ -7,9 +7,9 @@ use super::progress::AaProgress;
 use super::{Context, Fault, Stop};
 use crate::config::ini::Ini;
 use crate::config::settings::Opt;
+use crate::members::{Member, SessionCookie};
 use crate::protocol::cookie::Cookie;
 use crate::protocol::invocation::Arguments;
-use crate::protocol::members::{Member, SessionCookie};
 use crate::terms::Question;
 
 const PROMPT: Opt = Opt::new("question_<n>", "prompt", "");

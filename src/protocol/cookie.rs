@@ -10,8 +10,8 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
 use super::invocation::PluginType;
-use super::members::{self, Member};
 use crate::json::Object;
+use crate::members::{self, Member};
 
 /// The member that holds what is ours alone.
 pub const MEMBER: &str = "__sps_plugin";

@@ -2,5 +2,4 @@
 
 pub mod cookie;
 pub mod invocation;
-pub mod members;
 pub mod response;

@@ -21,14 +21,13 @@ pub struct Target {
 
 impl Target {
     /// Reads such a text; `None` for one without a colon, which is a serial of the store, and for one that is neither. A name
-    /// whose user or realm is empty, such as `@`, is one that a server takes for anybody or for its default.
+    /// without a user, such as `@realm1`, is one that a server may take for anybody; `alice@` is a user of the default realm.
     pub fn parse(text: &str) -> Option<Self> {
         let (service, name) = text.split_once(':')?;
         let is_name = !name.is_empty()
             && text.len() <= MAX_NAME
             && !name.chars().any(char::is_control)
             && !name.starts_with('@')
-            && !name.ends_with('@')
             && name == name.trim();
         (is_service(service) && is_name).then(|| Self { service: service.to_owned(), name: name.to_owned() })
     }
@@ -116,7 +115,6 @@ mod tests {
             "edumfa: A",
             "edumfa:@",
             "privacyidea:@realm1",
-            "linotp:alice@",
             &long,
         ] {
             assert_eq!(Target::parse(text), None, "{text}");
