@@ -172,9 +172,11 @@ impl Directory for FromAppliance<'_> {
         let member = |group: &String| {
             self.found.groups.get(group).is_some_and(|all| all.iter().any(|name| name == user))
         };
-        // A list of groups that keeps people out must not name one that is not there.
+        // A list of groups that keeps people out must not name one that is not there. An empty name is no group (SDK).
         match groups.iter().any(member) {
-            false if groups.iter().any(|group| !self.found.groups.contains_key(group)) => {
+            false
+                if groups.iter().any(|group| !group.is_empty() && !self.found.groups.contains_key(group)) =>
+            {
                 Err(self.failed("the caller has passed no group of a name that is configured"))
             }
             is_member => Ok(is_member),

@@ -59,7 +59,7 @@ def never(site: Site, proxy: str, path: str, shown: str) -> None:
 
 
 def unproven(site: Site, proxy: str, path: str) -> None:
-    """Expect that a silence that may have been there always is no outage, and costs one login of two servers."""
+    """Expect that a silence from the start is no outage, and costs one login of two servers."""
     ignored, fallback, two = each(site, proxy, path)
     for settings in (ignored, fallback):
         for clock in (1000, 1061, 2000):
@@ -130,14 +130,14 @@ def no_backend_for_codes(site: Site) -> None:
 
 @checks.check
 def rejected(site: Site) -> None:
-    """What haproxy closes is a reason for another server only if it closes the second question too."""
+    """What haproxy closes is a reason for a second server only if the question is closed too."""
     unproven(site, "haproxy", "closed/")
     never(site, "haproxy", "closed-to-codes/", UNREACHABLE)
 
 
 @checks.check
 def slow(site: Site) -> None:
-    """A 504 of nginx is a reason for another server only if the second question gets one too."""
+    """A 504 of nginx is a reason for a second server only if the question gets one too."""
     unproven(site, "nginx", "slow/")
     never(site, "nginx", "slow-with-codes/", UNREACHABLE)
 
