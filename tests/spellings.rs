@@ -512,12 +512,23 @@ fn an_exact_entry_for_either_name_of_the_machine_goes_before_every_pattern() {
 fn a_credential_entry_that_fits_no_host_is_not_made() {
     let place = Place::new();
     for asset in
-        ["10.1", "010.0.0.1", "db1:22", "fe80::1%eth0", "db1..lan", "*..lan", "ssh://*", "db 1", "*/x", ".*"]
+        ["10.1", "010.0.0.1", "db1:22", "fe80::1%eth0", "db1..lan", "*..lan", "ssh://*", "db  1", "*/x", ".*"]
     {
         let words = ["credential", "set", "--account", "root", "--asset", asset, "--password-stdin"];
         let set = place.run(&words, "x\n");
         assert_eq!(set.status, Some(2), "{asset}: {set:?}");
         assert!(set.stderr.contains("is not a host name, an address or a pattern of them"), "{set:?}");
+    }
+}
+
+#[test]
+fn an_asset_that_the_configuration_names_may_be_words_and_reaches_its_own_entry_only() {
+    let place = with_entries(&["*", "Mapped Asset"]);
+    for (mapped, wanted) in [("Mapped Asset", json!("Mapped Asset")), ("Other Asset", json!(null))] {
+        let configuration =
+            format!("[assets]\ngenerator=domain_asset_mapping\n[domain_asset_mapping]\ncorp={mapped}\n");
+        let (got, _) = passwords(&place, &configuration, json!({"server_domain": "corp"}));
+        assert_eq!(got, wanted, "{mapped}");
     }
 }
 

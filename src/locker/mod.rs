@@ -133,18 +133,19 @@ pub fn find_reference(
 /// own, or is not clearly a host, no pattern is looked at.
 ///
 /// # Errors
-/// [`LockerError::Unclear`] for an asset that is not clearly a host: its spelling may evade the entry for that host.
+/// [`LockerError::Unclear`] for an asset that is not clearly a host, and has no entry of its own under this very name: its
+/// spelling may evade the entry for that host.
 pub fn find_target(
     store: &Store<'_>,
     account: &Account,
     asset: &Asset,
     names: &[Asset],
 ) -> Result<Option<Found>, LockerError> {
-    if let Err(why) = Host::parse(asset.as_str()) {
-        return Err(LockerError::Unclear { asset: asset.as_str().to_owned(), why });
-    }
     if let Some(found) = exact(store, TARGETS, account, asset)? {
         return Found::open(found).map(Some);
+    }
+    if let Err(why) = Host::parse(asset.as_str()) {
+        return Err(LockerError::Unclear { asset: asset.as_str().to_owned(), why });
     }
     for name in names {
         if Host::parse(name.as_str()).is_err() || exact(store, TARGETS, account, name)?.is_some() {

@@ -23,18 +23,27 @@ pub(super) fn exact(asset: &str) -> Vec<String> {
     names
 }
 
-/// Checks the asset of a new entry for targets: a host, or a pattern that may fit one.
+/// Checks the asset of a new entry for targets: a host, a pattern that may fit one, or words with blanks between them,
+/// which `[domain_asset_mapping]` may lead to.
 ///
 /// # Errors
 /// [`HostError`] for what fits no host.
 pub(super) fn check_new(asset: &str) -> Result<(), HostError> {
     if !is_pattern(asset) {
-        return Host::parse(asset).map(drop);
+        return match Host::parse(asset) {
+            Err(HostError::Characters) if is_words(asset) => Ok(()),
+            parsed => parsed.map(drop),
+        };
     }
     let allowed = |c: char| c.is_ascii_alphanumeric() || "-_.:*?".contains(c);
     let form = folded(asset);
     let is_clear = form.chars().all(allowed) && !form.starts_with('.') && !form.contains("..");
     if is_clear { Ok(()) } else { Err(HostError::Form) }
+}
+
+fn is_words(text: &str) -> bool {
+    text.split(' ')
+        .all(|word| !word.is_empty() && word.chars().all(|c| c.is_alphanumeric() || "-_.".contains(c)))
 }
 
 /// Tells whether an asset that somebody types is a pattern.
