@@ -30,6 +30,8 @@ impl WithFallback<'_> {
                 .map(wrap);
         }
         match ask(self.service.as_ref(), subject) {
+            // The service's dialogue is the service's to the end.
+            Err(error) if subject.has_begun => Err(error.not_ignored()),
             Err(MfaError::Outage(confirmed)) => self.fall_back(&confirmed, subject, ask),
             result => result,
         }

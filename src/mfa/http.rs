@@ -88,7 +88,7 @@ impl<'a> Http<'a> {
             body: Body::Json(&body),
         });
         // The service asked something, so it was there and may have begun something.
-        let reply = if subject.state.is_some() { reply.map_err(MfaError::not_ignored) } else { reply };
+        let reply = if subject.has_begun { reply.map_err(MfaError::not_ignored) } else { reply };
         self.read(&reply?, path)
     }
 

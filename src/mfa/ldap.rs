@@ -68,7 +68,8 @@ impl<'a> Ldap<'a> {
 
     /// Binds as the user; `None`: there is no such user.
     fn bind_as(&self, user: &str, password: &SecretString) -> Result<Option<(String, Outcome)>, Missed> {
-        let missed = |may_be_taken| move |error| Missed { error: sort(error), may_be_taken };
+        let missed =
+            |may_be_taken| move |error| Missed { error: sort(error), may_be_taken, may_be_busy: true };
         let dn = match self.name_of(user) {
             Ok(dn) => dn,
             Err(error @ (ServerError::UserNotFound | ServerError::SeveralUsers)) => {
@@ -88,7 +89,7 @@ impl<'a> Ldap<'a> {
         if outcome.code.is_outage() {
             let reason = format!("the directory answered a bind with {outcome}");
             let error = MfaError::ServiceUnreachable { reason, source: None };
-            return Err(Missed { error, may_be_taken: true });
+            return Err(Missed { error, may_be_taken: true, may_be_busy: true });
         }
         Ok(Some((dn, outcome)))
     }

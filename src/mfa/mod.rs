@@ -123,6 +123,8 @@ pub struct Subject<'a> {
     pub requester: &'a Requester,
     /// What the provider's last NEEDINFO left in the cookie.
     pub state: Option<&'a Value>,
+    /// Whether the provider has asked something in this session: no outage is ignored any more.
+    pub has_begun: bool,
     /// The session.
     pub session_id: Option<&'a str>,
     /// The connection policy.

@@ -14,6 +14,7 @@
 use std::fmt;
 use std::time::Duration;
 
+use super::turns::Missed;
 use super::{MfaError, Tools};
 use crate::clock::Budget;
 use crate::config::settings::{Opt, SettingError};
@@ -179,16 +180,22 @@ impl<'a> Health<'a> {
     }
 
     /// Asks a server that may be down again, before it gets a code that would be lost. `None`: it is not known to be
-    /// down. Where another hook asked a moment ago, what that found counts.
+    /// down. Where another hook asks at the same time, its finding is waited for.
+    ///
+    /// A server that never answered the question is not asked in vain, but gets the code: nothing else can show that it is
+    /// back.
     pub(super) fn ask_again(
         &self,
         server: &str,
         known: ServerHealth,
         life: impl FnOnce() -> Life,
     ) -> Result<Option<Down>, MfaError> {
+        if known.finding == ServerFinding::Silent && !known.is_proven {
+            return Ok(None);
+        }
         let store = self.tools.store;
         if !store.claim_server_question(server, PAUSE)? {
-            return Ok(Some(self.down_for_a_while(&known)));
+            return self.finding_of_another(server);
         }
         let life = life();
         let Some(doubt) = life.doubt() else {
@@ -199,7 +206,24 @@ impl<'a> Health<'a> {
         };
         store.note_server(server, doubt)?;
         let now = store.server_health(server)?.unwrap_or(known);
-        Ok(Some(self.down_for_a_while(&now)))
+        self.down_for_a_while(server, &now).map(Some)
+    }
+
+    /// Waits for what the question of another hook finds. An old finding is none: the server may be back.
+    fn finding_of_another(&self, server: &str) -> Result<Option<Down>, MfaError> {
+        let (time, steps) = (second(self.tools.budget, LONGEST), 60_u32);
+        for _ in 0..steps {
+            match self.doubt(server)? {
+                None => return Ok(None),
+                Some(known) if known.asked <= PAUSE => {
+                    return self.down_for_a_while(server, &known).map(Some);
+                }
+                Some(_) if time.remaining().is_zero() => break,
+                Some(_) => std::thread::sleep(LONGEST.checked_div(steps).unwrap_or_default()),
+            }
+        }
+        let reason = "the server is being asked whether it is back".to_owned();
+        Ok(Some(Down { reason, source: None, is_outage: false }))
     }
 
     /// Confirms by the second question that a server is down that did not answer a request, or gives the error back. An
@@ -220,17 +244,14 @@ impl<'a> Health<'a> {
         let Some(doubt) = life().doubt() else { return Err(MfaError::ServiceUnreachable { reason, source }) };
         let store = self.tools.store;
         self.unless_stateless(store.note_server(server, doubt), ())?;
-        self.note_request(server)?;
         // A server that was silent once may be busy with this very request.
-        Ok(Down { reason, source, is_outage: doubt == ServerFinding::Refused })
+        let is_outage = doubt == ServerFinding::Refused && !self.is_busy(server)?;
+        Ok(Down { reason, source, is_outage })
     }
 
     /// Finds out, at a server that has just answered a login, whether it answers the second question: if it does not,
     /// that shows no outage later. Asked once a day.
     pub(super) fn prove(&self, server: &str, life: impl FnOnce() -> Life) {
-        if !self.is_needed {
-            return;
-        }
         if let Err(error) = self.try_prove(server, life) {
             // The login was answered, so this is no reason to deny it.
             self.tools.log.warning(format_args!("{}", Chain(&error)));
@@ -259,20 +280,48 @@ impl<'a> Health<'a> {
         store.note_server(server, finding)
     }
 
-    /// Remembers that a server which may be down was sent more than a harmless question.
-    pub(super) fn note_request(&self, server: &str) -> Result<(), MfaError> {
+    /// Sends a user's request, and remembers it while the server may be working on it.
+    pub(super) fn note<T>(
+        &self,
+        server: &str,
+        longest: Duration,
+        send: impl FnOnce() -> Result<T, Missed>,
+    ) -> Result<Result<T, Missed>, MfaError> {
         if !self.is_needed {
-            return Ok(());
+            return Ok(send());
         }
-        self.unless_stateless(self.tools.store.note_server_request(server), ())
+        let store = self.tools.store;
+        let begun = store.begin_request(server, longest.as_secs_f64()).map(Some);
+        let request = self.unless_stateless(begun, None)?;
+        let sent = send();
+        if let Some(request) = request {
+            let is_over = match &sent {
+                Ok(_) => true,
+                Err(missed) => !missed.may_be_busy,
+            };
+            store.end_request(request, is_over)?;
+        }
+        Ok(sent)
     }
 
-    fn down_for_a_while(&self, health: &ServerHealth) -> Down {
+    /// Whether the server may still work on another user's request: a refusal may then be a limit of connections.
+    fn is_busy(&self, server: &str) -> Result<bool, MfaError> {
+        if !self.is_needed {
+            return Ok(false);
+        }
+        self.unless_stateless(self.tools.store.is_server_busy(server), false)
+    }
+
+    fn down_for_a_while(&self, server: &str, health: &ServerHealth) -> Result<Down, MfaError> {
         let (reason, is_outage) = match health.finding {
-            ServerFinding::Refused => ("the server was down a moment ago, and still is".to_owned(), true),
-            ServerFinding::Answers | ServerFinding::Mute | ServerFinding::Silent => self.silence(health),
+            ServerFinding::Refused if !self.is_busy(server)? => {
+                ("the server was down a moment ago, and still is".to_owned(), true)
+            }
+            ServerFinding::Refused | ServerFinding::Answers | ServerFinding::Mute | ServerFinding::Silent => {
+                self.silence(health)
+            }
         };
-        Down { reason, source: None, is_outage }
+        Ok(Down { reason, source: None, is_outage })
     }
 
     fn silence(&self, health: &ServerHealth) -> (String, bool) {

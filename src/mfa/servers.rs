@@ -92,7 +92,8 @@ impl<'a> Servers<'a> {
             };
             let missed = |error, progress| {
                 let may_be_taken = repeat == Repeat::Never && progress != Progress::NothingSent;
-                Err(Missed { error, may_be_taken })
+                let may_be_busy = progress != Progress::NothingSent;
+                Err(Missed { error, may_be_taken, may_be_busy })
             };
             match client.send_within(&request(url), longest) {
                 Ok(reply) if net::is_outage(reply.status) => {

@@ -12,7 +12,7 @@ use super::outage::{ConfirmedOutage, Health, Life};
 use super::{MfaError, Tools};
 use crate::config::settings::{Opt, SettingError};
 use crate::logging::Chain;
-use crate::store::ServerHealth;
+use crate::store::{ServerFinding, ServerHealth};
 
 pub(super) const RETRY_AFTER: Opt = Opt::new("mfa", "retry_after", "30");
 const MAX_RETRY_AFTER: f64 = 86_400.0;
@@ -34,6 +34,8 @@ pub(super) struct Missed {
     pub(super) error: MfaError,
     /// Whether the server may have taken a code, or started a push: then no other is asked.
     pub(super) may_be_taken: bool,
+    /// Whether it may be working on the request still.
+    pub(super) may_be_busy: bool,
 }
 
 /// The order in which servers are asked.
@@ -93,12 +95,11 @@ impl<'a> Turns<'a> {
                 down.push(still);
                 continue;
             }
-            let asked = ask(server);
+            let asked = self.note(name(server), || ask(server))?;
             if !is_confirming {
-                self.health.note_request(name(server))?;
                 return asked.map_err(|missed| missed.error);
             }
-            let Missed { error, may_be_taken } = match asked {
+            let Missed { error, may_be_taken, may_be_busy: _ } = match asked {
                 Ok(answer) => {
                     self.answered.replace(Some(name(server).to_owned()));
                     return Ok(answer);
@@ -124,9 +125,13 @@ impl<'a> Turns<'a> {
         }
     }
 
-    /// Notes that a server was sent a request outside of its turn.
-    pub(super) fn note_request(&self, server: &str) -> Result<(), MfaError> {
-        self.health.note_request(server)
+    /// Sends a user's request, and remembers it while the server may be working on it.
+    pub(super) fn note<T>(
+        &self,
+        server: &str,
+        send: impl FnOnce() -> Result<T, Missed>,
+    ) -> Result<Result<T, Missed>, MfaError> {
+        self.health.note(server, self.tools.budget.remaining(), send)
     }
 
     /// The servers in their order with what is known of those that may be down; one of several that was down a moment
@@ -142,12 +147,14 @@ impl<'a> Turns<'a> {
             let doubt = if is_confirming { self.health.doubt(name(server))? } else { None };
             found.push((server, doubt));
         }
-        found.sort_by_key(|(_, doubt)| doubt.is_some_and(|doubt| self.rests(doubt)));
+        found.sort_by_key(|(_, doubt)| doubt.is_some_and(|doubt| self.is_last(doubt)));
         Ok(found)
     }
 
-    /// A server that was down for long is asked more seldom, where another answers.
-    fn rests(&self, doubt: ServerHealth) -> bool {
-        doubt.asked < self.retry_after.max(doubt.lasted.min(MAX_REST))
+    /// A server that was down for long is asked more seldom, where another answers; so is one that cannot be asked whether
+    /// it is back without a user's code.
+    fn is_last(&self, doubt: ServerHealth) -> bool {
+        let rests = doubt.asked < self.retry_after.max(doubt.lasted.min(MAX_REST));
+        rests || (doubt.finding == ServerFinding::Silent && !doubt.is_proven)
     }
 }

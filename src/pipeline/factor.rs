@@ -74,6 +74,7 @@ pub(super) fn ask(
         identity,
         requester,
         state: state.as_ref(),
+        has_begun: state.is_some() || cookie.progress.has_begun,
         session_id: arguments.session_id.as_deref(),
         connection_name: arguments.connection_name.as_deref(),
         client_ip: arguments.client_ip.as_deref(),
@@ -124,8 +125,9 @@ pub(super) fn ask(
             for secret in typed(arguments).chain([password]) {
                 question.prompt = secret::masked(&question.prompt, secret);
             }
-            if let Some(state) = state {
-                cookie.set_value(Member::State, state);
+            match state {
+                Some(state) => cookie.set_value(Member::State, state),
+                None => cookie.progress.has_begun = true,
             }
             Err(Stop::Ask(question))
         }

@@ -19,6 +19,9 @@ pub struct AaProgress {
     /// The key under which the second factor's answer comes, where it is not `otp`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(super) answer_key: Option<String>,
+    /// Whether the provider asked something without a state of its own.
+    #[serde(default, skip_serializing_if = "is_false")]
+    pub(super) has_begun: bool,
     /// Why the user could not be mapped to an identity, where that is so.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(super) mapping_failed: Option<String>,

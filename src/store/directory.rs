@@ -147,9 +147,9 @@ fn secure(path: &Path) -> Result<(), StoreError> {
 pub(super) fn judge(path: &Path) -> Result<(), StoreError> {
     let failed = |source| StoreError::Directory { path: path.to_owned(), source };
     let refused = |reason: String| Err(StoreError::Unsafe { path: path.to_owned(), reason });
-    // symlink_metadata: a link that somebody else put there is not followed.
+    // symlink_metadata: a link that somebody else but root put there is not followed.
     let metadata = fs::symlink_metadata(path).map_err(failed)?;
-    let metadata = if metadata.is_symlink() && metadata.uid() == uid() {
+    let metadata = if metadata.is_symlink() && [uid(), 0].contains(&metadata.uid()) {
         fs::metadata(path).map_err(failed)?
     } else {
         metadata

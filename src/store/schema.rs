@@ -181,5 +181,12 @@ pub(super) const CONNECTIONS: &[&str] = &[
         since   INTEGER NOT NULL,
         proven  INTEGER NOT NULL
     ) STRICT, WITHOUT ROWID;
+    -- Requests of users that a server may be working on, each until its time-out.
+    CREATE TABLE requests (
+        id     INTEGER PRIMARY KEY,
+        server TEXT    NOT NULL,
+        ends   INTEGER NOT NULL
+    ) STRICT;
+    CREATE INDEX requests_server ON requests (server, ends);
 ",
 ];

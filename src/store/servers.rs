@@ -10,6 +10,9 @@ use crate::clock::UnixTime;
 /// How long failed questions belong to one outage, in seconds: a longer gap between two says nothing of the time between.
 const LONGEST_GAP: f64 = 3600.0;
 
+/// In how many seconds every request ends; one that ends later is of a clock that was ahead.
+const LONGEST_REQUEST: f64 = 900.0;
+
 /// What a harmless question to a server showed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum ServerFinding {
@@ -101,31 +104,68 @@ impl Store<'_> {
         database.connection.execute(sql, values).map(|_| ()).map_err(database.failed())
     }
 
-    /// Remembers that a server that may be down was sent more than a harmless question: what was not answered until now
-    /// shows no outage, because the request may be why.
+    /// Begins a user's request to a server, which ends within `longest` seconds.
     ///
     /// # Errors
     /// [`StoreError`].
-    pub fn note_server_request(&self, server: &str) -> Result<(), StoreError> {
+    pub fn begin_request(&self, server: &str, longest: f64) -> Result<ServerRequest, StoreError> {
         let database = self.ephemeral()?;
-        let is_doubt = read(&database.connection, server, self.now())
-            .map_err(database.failed())?
-            .is_some_and(|health| health.finding.is_doubt());
-        if !is_doubt {
-            return Ok(());
-        }
-        let sql = "UPDATE servers SET since = ?2 WHERE server = ?1";
-        let noted = database.connection.execute(sql, params![server, self.now().as_micros()]);
-        noted.map(|_| ()).map_err(database.failed())
+        let now = self.now();
+        let forgotten = now.plus_seconds(-LONGEST_GAP).as_micros();
+        let ahead = now.plus_seconds(LONGEST_REQUEST).as_micros();
+        let delete = "DELETE FROM requests WHERE ends < ?1 OR ends > ?2";
+        database.connection.execute(delete, [forgotten, ahead]).map_err(database.failed())?;
+        let insert = "INSERT INTO requests (server, ends) VALUES (?1, ?2)";
+        let ends = now.plus_seconds(longest).as_micros();
+        database.connection.execute(insert, params![server, ends]).map_err(database.failed())?;
+        Ok(ServerRequest(database.connection.last_insert_rowid()))
+    }
+
+    /// Ends a request. Of one that was not answered it is kept that it was there until now, because the server may be busy
+    /// with it.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    pub fn end_request(&self, request: ServerRequest, is_answered: bool) -> Result<(), StoreError> {
+        let database = self.ephemeral()?;
+        let (id, now) = (request.0, self.now().as_micros());
+        let done = if is_answered {
+            database.connection.execute("DELETE FROM requests WHERE id = ?1", [id])
+        } else {
+            database.connection.execute("UPDATE requests SET ends = ?2 WHERE id = ?1", [id, now])
+        };
+        done.map(|_| ()).map_err(database.failed())
+    }
+
+    /// Tells whether a server may still work on a user's request.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    pub fn is_server_busy(&self, server: &str) -> Result<bool, StoreError> {
+        let database = self.ephemeral()?;
+        let sql = "SELECT EXISTS (SELECT 1 FROM requests WHERE server = ?1 AND ends > ?2 AND ends <= ?3)";
+        let now = self.now();
+        let values = params![server, now.as_micros(), now.plus_seconds(LONGEST_REQUEST).as_micros()];
+        let busy = database.connection.query_row(sql, values, |row| row.get(0));
+        busy.map_err(database.failed())
     }
 }
 
+/// A user's request that is on its way.
+#[derive(Debug)]
+pub struct ServerRequest(i64);
+
 fn read(connection: &Connection, server: &str, now: UnixTime) -> rusqlite::Result<Option<ServerHealth>> {
-    let sql = "SELECT finding, asked, since, proven FROM servers WHERE server = ?1 AND asked <= ?2";
+    let sql = "SELECT finding, asked, since, proven, (SELECT max(ends) FROM requests WHERE server = ?1 AND ends <= ?3)
+        FROM servers WHERE server = ?1 AND asked <= ?2";
+    let values = params![server, now.as_micros(), now.plus_seconds(LONGEST_REQUEST).as_micros()];
     connection
-        .query_row(sql, params![server, now.as_micros()], |row| {
+        .query_row(sql, values, |row| {
             let name: String = row.get(0)?;
-            let (asked, since) = (UnixTime::from_micros(row.get(1)?), UnixTime::from_micros(row.get(2)?));
+            let (asked, since) = (UnixTime::from_micros(row.get(1)?), row.get(2)?);
+            // What was not answered while there was a request shows no outage, because the request may be why.
+            let since =
+                UnixTime::from_micros(row.get::<_, Option<i64>>(4)?.map_or(since, |ends| ends.max(since)));
             let finding = ServerFinding::ALL.into_iter().find(|finding| finding.name() == name);
             // What is not known is no doubt, and proves nothing.
             let finding = finding.unwrap_or(ServerFinding::Mute);

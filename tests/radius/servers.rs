@@ -48,7 +48,8 @@ fn a_code_that_a_silent_server_may_have_used_up_goes_to_no_other_and_the_next_at
     assert_eq!(good.asked().len(), 0);
     session.cookie = json!({});
     assert_accepted(&session.otp("123457"), "radius otp");
-    assert_eq!((silent.asked().len(), good.asked().len()), (asked, 1));
+    let codes = good.asked().iter().filter(|asked| asked.value(1) == Some(b"alice".as_slice())).count();
+    assert_eq!((silent.asked().len(), codes), (asked, 1));
 }
 
 #[test]

@@ -11,13 +11,13 @@ use crate::support::service::{NOBODY, Service, reply};
 use crate::{Site, UNREACHABLE, by, codes};
 
 /// A service that takes a code, and answers nothing but 503 while it is busy; `looks` is its answer to a harmless question.
-struct Busy {
-    service: Service,
+pub(crate) struct Busy {
+    pub(crate) service: Service,
     is_busy: Arc<AtomicBool>,
 }
 
 impl Busy {
-    fn new(looks: u16) -> Self {
+    pub(crate) fn new(looks: u16) -> Self {
         let is_busy = Arc::new(AtomicBool::new(false));
         let busy = Arc::clone(&is_busy);
         let service = Service::plain(move |connection| {
@@ -36,7 +36,7 @@ impl Busy {
         Self { service, is_busy }
     }
 
-    fn set(&self, is_busy: bool) {
+    pub(crate) fn set(&self, is_busy: bool) {
         self.is_busy.store(is_busy, Ordering::SeqCst);
     }
 
@@ -115,12 +115,106 @@ fn a_server_that_never_answered_the_harmless_question_is_never_known_to_be_down(
         assert!(!site.say_at("1001", "123456").stderr.contains("harmless question"));
         assert_eq!(busy.looks(), looks);
         busy.set(true);
-        site.say_at("2000", "local").assert_denied(UNREACHABLE, 0);
-        for clock in ["2100", "3000", "9000", "90000"] {
-            let ended = site.say_at(clock, "local");
-            ended.assert_denied(UNREACHABLE, 0);
-            assert!(ended.stderr.contains("never answered the harmless question before"), "{ended:?}");
+        for clock in ["2000", "2100", "3000", "9000", "90000"] {
+            site.say_at(clock, "local").assert_denied(UNREACHABLE, 0);
         }
+        // Nothing but a login can show that it is back, so a login is sent.
+        busy.set(false);
+        assert_eq!(by(&site.say_at("90001", "123456")), "http otp");
+    }
+}
+
+#[test]
+fn two_servers_that_never_answer_the_harmless_question_are_not_left_out_for_ever() {
+    let all = [Busy::new(503), Busy::new(503)];
+    let urls: Vec<_> = all.iter().map(|busy| format!("http://{}", busy.service.address)).collect();
+    let site = Site::new(&format!("[mfa]\nprovider=http\n[http]\nserver_url={}\n", urls.join(", ")));
+    all.iter().for_each(|busy| busy.set(true));
+    for clock in ["1000", "1001", "1002"] {
+        site.say_at(clock, "123456").assert_denied(UNREACHABLE, 0);
+    }
+    all.iter().for_each(|busy| busy.set(false));
+    assert_eq!(by(&site.say_at("1003", "123456")), "http otp");
+}
+
+#[test]
+fn of_two_logins_at_once_at_a_server_that_was_down_yesterday_none_is_let_in_without_it() {
+    for is_refused in [true, false] {
+        let busy = Busy::new(404);
+        let [(mut site, _), _] = busy.sites();
+        assert_eq!(by(&site.say_at("1000", "123456")), "http otp");
+        let there = site.configuration.clone();
+        if is_refused {
+            site.configuration = there.replace(&busy.service.address.to_string(), NOBODY);
+        } else {
+            busy.set(true);
+            site.say_at("2000", "123456").assert_denied(UNREACHABLE, 0);
+        }
+        let later = if is_refused { "2000" } else { "2060" };
+        assert_eq!(by(&site.say_at(later, "123456")), "ignore_connection_error");
+        // The same server is there again, and slow: as many ask at once as find an old doubt.
+        site.configuration = there;
+        busy.set(false);
+        if is_refused {
+            rename_server(&site, &format!("http://{NOBODY}"), &format!("http://{}", busy.service.address));
+        }
+        let logins: Vec<_> = std::thread::scope(|scope| {
+            let all: Vec<_> = (0..6).map(|_| scope.spawn(|| site.say_at("90000", "000000"))).collect();
+            all.into_iter().map(|login| login.join().unwrap()).collect()
+        });
+        for login in logins {
+            assert_eq!(login.verdict(), "DENY", "{login:?}");
+        }
+    }
+}
+
+/// Gives what is remembered of one address to another.
+fn rename_server(site: &Site, from: &str, to: &str) {
+    let path = site.place.ephemeral().join("connections.sqlite3");
+    let database = rusqlite::Connection::open(path).unwrap();
+    database.execute("DELETE FROM servers WHERE server = ?1", [to]).unwrap();
+    assert_eq!(database.execute("UPDATE servers SET server = ?2 WHERE server = ?1", [from, to]).unwrap(), 1);
+}
+
+#[test]
+fn a_request_that_is_open_elsewhere_is_why_a_server_refuses_or_is_silent() {
+    let busy = Busy::new(404);
+    let [(mut site, _), _] = busy.sites();
+    assert_eq!(by(&site.say_at("1000", "123456")), "http otp");
+    let open = |server: &str, ends: i64| {
+        let path = site.place.ephemeral().join("connections.sqlite3");
+        let database = rusqlite::Connection::open(path).unwrap();
+        let sql = "INSERT INTO requests (server, ends) VALUES (?1, ?2)";
+        database.execute(sql, rusqlite::params![server, ends * 1_000_000]).unwrap();
+    };
+    // A push that waits until 2090, and a server that is silent meanwhile.
+    open(&format!("http://{}", busy.service.address), 2090);
+    busy.set(true);
+    for clock in ["2000", "2060", "2089", "2149"] {
+        site.say_at(clock, "123456").assert_denied(UNREACHABLE, 0);
+    }
+    assert_eq!(by(&site.say_at("2152", "123456")), "ignore_connection_error");
+    // And one that refuses more connections.
+    open(&format!("http://{NOBODY}"), 3090);
+    site.configuration = site.configuration.replace(&busy.service.address.to_string(), NOBODY);
+    site.say_at("3000", "123456").assert_denied(UNREACHABLE, 0);
+    assert_eq!(by(&site.say_at("3091", "123456")), "ignore_connection_error");
+}
+
+#[test]
+fn an_outage_after_a_question_of_the_service_is_a_denial_also_if_it_kept_no_state() {
+    let service = Service::answering(&json!({"result": "NEEDINFO", "question": "code?"}));
+    let there = service.address.to_string();
+    for way in ["ignore_connection_error=yes\n", ""] {
+        let mfa = if way.is_empty() { "fallback=local\n" } else { "" };
+        let mut site =
+            Site::new(&format!("[mfa]\nprovider=http\n{mfa}[http]\nserver_url=http://{there}\n{way}"));
+        site.token("enroll --type spass --serial S1 --user alice --pin local");
+        let asked = site.say("alice", "123456");
+        assert_eq!(asked.verdict(), "NEEDINFO", "{asked:?}");
+        site.configuration = site.configuration.replace(&there, NOBODY);
+        let ended = site.go_on("alice", "local", &asked.response()["cookie"], "1001");
+        ended.assert_denied(UNREACHABLE, 0);
     }
 }
 

@@ -2,6 +2,7 @@
 
 use serde_json::json;
 
+use crate::busy::Busy;
 use crate::support::service::{NOBODY, Service, reply};
 use crate::{Site, UNREACHABLE, by, codes, hangs_up, service};
 
@@ -53,15 +54,17 @@ fn a_code_that_a_server_may_have_used_up_is_sent_to_no_other_and_to_none_again()
 #[test]
 fn a_server_that_was_down_is_asked_a_harmless_question_before_it_gets_a_code_again() {
     for (option, last, next) in [("", "1029.999999", "1030"), ("retry_after=5\n", "1004.999999", "1005")] {
-        let (first, second) = (hangs_up(), service("123456"));
-        let site = site(option, &[&address(&first), &address(&second)], "");
+        let (first, second) = (Busy::new(404), service("123456"));
+        let site = site(option, &[&address(&first.service), &address(&second)], "");
+        assert_eq!(site.say_at("900", "123456").verdict(), "ACCEPT");
+        first.set(true);
         site.say_at("1000", "123456").assert_denied(UNREACHABLE, 0);
         assert_eq!(site.say_at(last, "123456").verdict(), "ACCEPT");
-        let asked = first.requests().len();
-        assert_eq!(codes(&first), 1, "{option}");
+        let asked = first.service.requests().len();
+        assert_eq!(codes(&first.service), 2, "{option}");
         assert_eq!(site.say_at(next, "123456").verdict(), "ACCEPT");
-        assert_eq!((codes(&first), codes(&second)), (1, 2), "{option}");
-        assert_eq!(first.requests().len(), asked + 1, "{option}");
+        assert_eq!((codes(&first.service), codes(&second)), (2, 2), "{option}");
+        assert_eq!(first.service.requests().len(), asked + 1, "{option}");
     }
 }
 
@@ -76,11 +79,17 @@ fn a_server_whose_failure_lies_in_the_future_is_asked() {
 
 #[test]
 fn where_all_servers_were_down_a_moment_ago_no_code_is_sent_until_one_answers() {
-    let (first, second) = (hangs_up(), hangs_up());
-    let site = site("", &[&address(&first), &address(&second)], "");
-    for (clock, asked) in [("1000", (1, 0)), ("1001", (1, 1)), ("1002", (1, 1))] {
+    let (first, second) = (Busy::new(404), Busy::new(404));
+    let mut site = site("", &[&address(&second.service), &address(&first.service)], "");
+    assert_eq!(site.say_at("800", "123456").verdict(), "ACCEPT");
+    site.configuration =
+        self::site("", &[&address(&first.service), &address(&second.service)], "").configuration;
+    assert_eq!(site.say_at("900", "123456").verdict(), "ACCEPT");
+    first.set(true);
+    second.set(true);
+    for (clock, asked) in [("1000", (2, 1)), ("1001", (2, 2)), ("1002", (2, 2))] {
         site.say_at(clock, "123456").assert_denied(UNREACHABLE, 0);
-        assert_eq!((codes(&first), codes(&second)), asked, "{clock}");
+        assert_eq!((codes(&first.service), codes(&second.service)), asked, "{clock}");
     }
 }
 

@@ -203,5 +203,5 @@ fn missed(lost: Lost) -> Missed {
     } else {
         MfaError::ServiceUnreachable { reason, source }
     };
-    Missed { error, may_be_taken }
+    Missed { error, may_be_taken, may_be_busy: may_be_taken }
 }

@@ -189,8 +189,7 @@ impl<'a> Radius<'a> {
         };
         match self.peers.iter().find(|peer| peer.name() == open.server) {
             Some(peer) => {
-                let asked = ask(peer);
-                self.turns.note_request(peer.name())?;
+                let asked = self.turns.note(peer.name(), || ask(peer))?;
                 asked.map_err(|missed| missed.error.not_ignored())
             }
             None => Err(garbled("the server of this challenge is no longer configured")),

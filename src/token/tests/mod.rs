@@ -388,6 +388,7 @@ impl Place<'_> {
             approvals: demand.as_ref(),
             identity: &identity,
             state,
+            has_begun: false,
             session_id: Some(self.session),
             connection_name: self.connection,
             client_ip: self.client_ip,
