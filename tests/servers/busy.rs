@@ -57,7 +57,7 @@ impl Busy {
 
     /// Counts the questions without a code.
     fn looks(&self) -> usize {
-        self.service.requests().len() - codes(&self.service)
+        self.service.requests().iter().filter(|request| !request.line.starts_with("POST")).count()
     }
 }
 
