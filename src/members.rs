@@ -1,5 +1,5 @@
-//! The members of the cookie and the session cookie that this program reads. Only through [`Member`] can they be read, and each
-//! of them is reserved: no service that answers a hook can set one.
+//! The members of the cookie and the session cookie that this program reads. They can be read only through [`Member`], and each
+//! of them is reserved: a service that answers a hook cannot set it.
 
 use serde_json::{Map, Value};
 
@@ -21,9 +21,9 @@ macro_rules! members {
 }
 
 members! {
-    /// Whom the gateway knows (cookie, SDK).
+    /// The gateway user (cookie, SDK).
     Username = "username",
-    /// Whom the provider knows (cookie, SDK).
+    /// The identity at the provider (cookie, SDK).
     MfaIdentity = "mfa_identity",
     /// What the provider remembers (cookie).
     State = "state",
@@ -39,7 +39,7 @@ members! {
     Questions = "questions",
 }
 
-/// Says what a member is that no service may set: one that this program reads, or whose name begins with `_`.
+/// Returns a description if a service must not set this member: this program reads it, or its name begins with `_`.
 pub fn reserved(name: &str) -> Option<&'static str> {
     if name.starts_with('_') {
         return Some("a name that begins with _");
@@ -47,7 +47,7 @@ pub fn reserved(name: &str) -> Option<&'static str> {
     Member::ALL.iter().map(|member| member.name()).find(|known| *known == name)
 }
 
-/// Lays what a service wrote over members. Those that are reserved stay as they are.
+/// Merges members from a service into these. Reserved members are not changed.
 pub(super) fn lay_over(members: &mut Map<String, Value>, written: Map<String, Value>) {
     members.extend(written.into_iter().filter(|(name, _)| reserved(name).is_none()));
 }
@@ -67,22 +67,22 @@ impl SessionCookie {
         self.0.get(member.name())
     }
 
-    /// Returns a member that is an object, and makes it where it is missing; `None` for another type.
+    /// Returns a member that is an object, and creates it if it is missing; `None` for another type.
     pub fn object(&mut self, member: Member) -> Option<&mut Map<String, Value>> {
         self.0.entry(member.name()).or_insert_with(|| Value::Object(Map::new())).as_object_mut()
     }
 
-    /// Lays what a service wrote over the members. Those that this program reads stay as they are.
+    /// Merges members from a service into these. Reserved members are not changed.
     pub fn lay_over(&mut self, written: Map<String, Value>) {
         lay_over(&mut self.0, written);
     }
 
-    /// Sets a member that this program does not read, unless it is there.
+    /// Sets a member that this program does not read, unless it exists.
     pub fn set_missing(&mut self, name: &str, value: Value) {
         self.0.entry(name).or_insert(value);
     }
 
-    /// Closes the cookie for the way back.
+    /// Returns the members for the response.
     pub fn close(self) -> Map<String, Value> {
         self.0
     }

@@ -215,8 +215,8 @@ impl<'a> HttpClient<'a> {
         Ok((read(response).map_err(|error| self.sort(error, limit))?, date))
     }
 
-    /// Tells whether each address of the server, or of the proxy that leads there, refuses connections. The client says
-    /// only what the last one did.
+    /// Tells whether each address of the server, or of its proxy, refuses connections. The client reports only the last
+    /// address.
     pub fn is_refused_everywhere(&self, time: Budget<'_>) -> bool {
         let port = if self.is_tls { 443 } else { 80 };
         let peer = match &self.proxy {

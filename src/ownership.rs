@@ -1,7 +1,6 @@
 //! Who may change a file or directory. What this program reads for decisions, or keeps, has to belong to its user or to root,
-//! and must not be writable by others; and so for each directory on the way to it, because who may write there can put another
-//! file in its place. In a directory with the sticky bit, such as `/tmp`, only the owner of an entry can do that. One rule for
-//! all of them.
+//! and must not be writable by others. The same applies to each directory on the way to it, because others who may write there
+//! could replace the file. In a directory with the sticky bit, such as `/tmp`, only the owner of an entry can replace it.
 
 use std::ffi::OsString;
 use std::fmt;
@@ -10,7 +9,7 @@ use std::io;
 use std::os::unix::fs::MetadataExt;
 use std::path::{Component, Path, PathBuf};
 
-/// How many links are followed, as Linux does (`path_resolution(7)`).
+/// The number of links that are followed, as in Linux (`path_resolution(7)`).
 const MAX_LINKS: usize = 40;
 const STICKY: u32 = 0o1000;
 
@@ -31,7 +30,7 @@ pub(crate) fn distrust(metadata: &Metadata) -> Option<Distrust> {
     (metadata.mode() & 0o022 != 0).then(|| Distrust::Mode(metadata.mode() & 0o7777))
 }
 
-/// Why somebody else may put another file in the place of one.
+/// Why another user could replace a file.
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) struct DistrustedWay {
     /// The directory or link on the way to it.
@@ -39,11 +38,11 @@ pub(crate) struct DistrustedWay {
     distrust: Distrust,
 }
 
-/// Judges each directory and each link on the way to a path, from the root. What the path leads to is not judged. Nothing
-/// leads away from where the kernel shows a process its open files (`/proc`).
+/// Checks each directory and each link on the way to a path, from the root, but not the file itself. Links in `/proc`, by
+/// which the kernel shows a process its open files, are not followed.
 ///
 /// # Errors
-/// What the system said of a place on the way.
+/// The system's error for a directory or link on the way.
 pub(crate) fn distrusted_way(path: &Path) -> io::Result<Option<DistrustedWay>> {
     let mut ahead = Vec::new();
     put_ahead(&std::path::absolute(path)?, &mut ahead);
@@ -57,7 +56,7 @@ pub(crate) fn distrusted_way(path: &Path) -> io::Result<Option<DistrustedWay>> {
             Some(distrust) => return Ok(Some(DistrustedWay { place: here, distrust })),
             None => {}
         }
-        // The next entry that is a directory, or what the path leads to.
+        // Go on to the next directory, or return at the end of the path.
         loop {
             let Some(name) = ahead.pop() else { return Ok(None) };
             if name == ".." {
@@ -94,7 +93,7 @@ pub(crate) fn distrusted_way(path: &Path) -> io::Result<Option<DistrustedWay>> {
     }
 }
 
-/// Puts the names of a path before those that are still to go, the next one last.
+/// Pushes the components of a path onto the stack of those that are left; the next one is on top.
 fn put_ahead(path: &Path, ahead: &mut Vec<OsString>) {
     let names = path.components().filter_map(|part| match part {
         Component::Normal(name) => Some(name.to_owned()),
@@ -104,7 +103,7 @@ fn put_ahead(path: &Path, ahead: &mut Vec<OsString>) {
     ahead.extend(names.collect::<Vec<_>>().into_iter().rev());
 }
 
-/// Judges a file that was opened, and the way to it; says why it is not to be trusted.
+/// Checks an opened file and the way to it; returns why it is not trusted.
 pub(crate) fn distrust_file(path: &Path, metadata: &Metadata) -> Option<String> {
     if let Some(distrust) = distrust(metadata) {
         return Some(distrust.to_string());

@@ -31,7 +31,7 @@ pub fn shown_on_a_line(text: &str) -> Cow<'_, str> {
 
 fn escaped(text: &str, stays: impl Fn(char) -> bool) -> Cow<'_, str> {
     let is_escaped = |c: char| (steers(c) || hides(c)) && !stays(c);
-    // Printable ASCII, which most texts are, neither steers nor hides.
+    // Most texts are printable ASCII, which has no control or invisible characters.
     if text.bytes().all(|byte| matches!(byte, b' '..=b'~')) || !text.chars().any(is_escaped) {
         return Cow::Borrowed(text);
     }

@@ -39,18 +39,18 @@ impl Network {
         (length <= width && bits & !network.mask() == 0).then_some(network)
     }
 
-    /// Tells whether an address lies in it, in its one form.
+    /// Tells whether the canonical form of an address is in this network.
     pub(super) fn contains(&self, address: &Address) -> bool {
         self.has(address.canonical())
     }
 
-    /// Tells whether an address, or an IPv4 address that it contains, lies in it or in the IPv4 network that it contains.
+    /// Tells whether an address, or an IPv4 address embedded in it, is in this network or in the IPv4 network embedded in it.
     pub(super) fn may_contain(&self, address: &Address) -> bool {
         let embedded = self.embedded();
         address.readings().any(|one| self.has(one) || embedded.is_some_and(|network| network.has(one)))
     }
 
-    /// Returns the IPv4 network whose addresses this IPv6 network contains; `None` for the whole of such a layout.
+    /// Returns the IPv4 network whose addresses this IPv6 network embeds; `None` if it covers the whole prefix of a layout.
     fn embedded(&self) -> Option<Self> {
         let (shift, prefix) = match Ipv6Addr::from_bits(self.bits).segments() {
             _ if self.is_v4 => return None,

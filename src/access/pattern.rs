@@ -96,7 +96,7 @@ impl Scoped {
 }
 
 /// Tells whether one of the patterns matches a person. A rule that denies also looks at each part of a name with a separator
-/// of other systems in it, such as `DOMAIN/alice`; of a name that may be read in two ways, it is not known.
+/// of other systems in it, such as `DOMAIN/alice`; `None` for an ambiguous name that matches none.
 pub(super) fn user(patterns: &[Name], person: &Person, reading: Reading) -> Option<bool> {
     let (lower, permit) = (fold(person.as_str()), fold(person.permit_key().as_str()));
     let bare = person.count_key().as_str();
@@ -153,14 +153,14 @@ impl HostPattern {
             let pattern = Pattern::new(&host.to_string()).ok()?;
             return Some(Self { pattern, is_address: host.address().is_some() });
         }
-        // A '!' that negates nothing, and one colon that is not in an address, separate two hosts.
+        // A '!' that does not negate a class, or a single colon outside of an address, was meant to separate two hosts.
         let separates = |text: &str| {
             let first = text.split(':').next().unwrap_or_default();
             let is_hex = first.chars().all(|c| c.is_ascii_hexdigit());
             let is_group = (first.len() == 4 && is_hex) || first.starts_with('*');
             text.replace("[!", "").contains('!') || (text.matches(':').count() == 1 && !is_group)
         };
-        // A whole address in brackets with something behind it, such as a port, is no set of characters.
+        // Brackets around a whole address, with a port after them for example, are not a character class.
         let bracketed = text.strip_prefix('[').and_then(|rest| rest.split_once(']'));
         let is_bracketed = bracketed.is_some_and(|(inner, _)| crate::names::address(inner).is_some());
         if !text.contains(GLOB) || is_bracketed || separates(text) {

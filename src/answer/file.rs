@@ -26,7 +26,7 @@ pub(super) fn open(path: &Path, clock: &dyn Clock) -> io::Result<impl Read + use
     let mut file = OpenOptions::new().read(true).custom_flags(nonblock).open(path)?;
     let metadata = file.metadata()?;
     let file_type = metadata.file_type();
-    // Only a file has a place in which another one can be put.
+    // Only a regular file can be replaced by another one.
     let distrust = if file_type.is_file() {
         distrust_file(path, &metadata)
     } else if file_type.is_char_device() {

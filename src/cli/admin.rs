@@ -94,7 +94,7 @@ pub(super) fn refuse(edge: Edge<'_>, error: &clap::Error) -> Outcome {
     let message = if is_missing { "the command is missing".to_owned() } else { error.to_string() };
     let (first_word, first) = (first.as_str(), message.split("\n\n").next().unwrap_or_default());
     let words: Vec<&str> = first.split_whitespace().skip_while(|word| *word == "error:").collect();
-    // A file is given as people give it to other programs that check one.
+    // Other checkers take the file without an option, so users try that.
     let is_file =
         error.kind() == ErrorKind::UnknownArgument && matches!(first_word, "check-config" | "doctor");
     let hint = if is_file { "; the configuration file is given with --config" } else { "" };

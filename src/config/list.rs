@@ -7,20 +7,20 @@
 /// Says what the entries of a list are, and with it which characters an entry may have.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Entries {
-    /// Words of a fixed set, domains, identifiers: letters, digits, `.`, `_` and `-`.
+    /// Keywords, domains and identifiers: letters, digits, `.`, `_` and `-`.
     #[default]
     Words,
-    /// What a parser of its own reads strictly, such as hosts and networks: no blank.
+    /// Entries that another parser checks strictly, such as hosts and networks: no blanks.
     Parsed,
-    /// Names of users, which are compared exactly: no blank, and no character that separates names elsewhere.
+    /// User names, which are compared exactly: no blanks, and no character that separates names elsewhere.
     Users,
-    /// Shell patterns of names of users, accounts and connection policies: no blank, no separator.
+    /// Shell patterns of users, accounts and connection policies: no blanks, no separators.
     Patterns,
-    /// Shell patterns of names of groups: blanks, no separator.
+    /// Shell patterns of groups: blanks are allowed, separators are not.
     GroupPatterns,
-    /// Names that have blanks in them and whose spelling is checked elsewhere, such as groups that a directory is asked for.
+    /// Names that may contain blanks and are checked elsewhere, such as groups that are looked up in a directory.
     Phrases,
-    /// As [`Entries::Parsed`], and blanks separate entries too. The tables of One Identity's FQDN plugin are written so.
+    /// Like [`Entries::Parsed`], but blanks separate entries too, as in the tables of One Identity's FQDN plugin.
     Spaced,
 }
 
@@ -81,7 +81,7 @@ fn lines(text: &str) -> impl Iterator<Item = &str> {
     text.split(['\n', '\r']).map(trim).filter(|line| !line.is_empty())
 }
 
-/// Says which line of a file is not one name, and why.
+/// A line of a file that is not exactly one name.
 #[derive(Debug, PartialEq, Eq)]
 pub struct BadLine {
     /// The number of the line, from 1.
@@ -90,18 +90,18 @@ pub struct BadLine {
     pub bad: BadEntry,
 }
 
-/// Reads a file with the names of users, one a line. Lines end with LF or CR LF; empty lines and lines that begin with `#`
-/// mean nothing. A name may have blanks in it, other than in a list.
+/// Reads a file with user names, one per line. Lines end with LF or CR LF; empty lines and lines that begin with `#` are
+/// ignored. Unlike in a list, a name may contain blanks.
 ///
 /// # Errors
-/// [`BadLine`] for the first line that is not one name, or shows that the file was meant otherwise.
+/// [`BadLine`] for the first line that is not exactly one name, or that looks like another file format.
 pub fn names_of_file(text: &str) -> Result<Vec<&str>, BadLine> {
     let text = text.strip_prefix('\u{feff}').unwrap_or(text);
     let mut names = Vec::new();
     for (number, line) in (1..).zip(text.split('\n')) {
         let line = line.strip_suffix('\r').unwrap_or(line);
         let name = line.trim_matches([' ', '\t']);
-        // Before comments: behind an unusual line end, a comment would hide the names that follow.
+        // Checked before comments: after an unusual line end, a comment would hide the names that follow.
         let why = match () {
             () if name.chars().any(is_other_line_end) => Some("contains a line end other than LF"),
             () if name.is_empty() || name.starts_with('#') => continue,
@@ -175,7 +175,7 @@ fn fault(entry: &str, kind: Entries) -> Option<&'static str> {
     }
 }
 
-/// Tells whether a name has a character that it should not have. The `+` of a mail address is no separator.
+/// Tells whether a name contains a character that is not allowed. The `+` in a mail address is not a separator.
 fn has_strange(name: &str, is_strange: impl Fn(char) -> bool) -> bool {
     match name.split_once('+').filter(|(local, rest)| !local.is_empty() && rest.contains('@')) {
         Some((local, rest)) => local.chars().chain(rest.chars()).any(is_strange),
@@ -184,7 +184,7 @@ fn has_strange(name: &str, is_strange: impl Fn(char) -> bool) -> bool {
 }
 
 fn is_odd_group(name: &str) -> bool {
-    // "C++ people" and "R&D" are names, "dba+ops" is not clearly one.
+    // "C++ people" and "R&D" are names; "dba+ops" may be two.
     let mut parts = name.split('+').map(str::trim).peekable();
     let mut joins = false;
     while let Some(part) = parts.next() {
@@ -194,7 +194,7 @@ fn is_odd_group(name: &str) -> bool {
     joins || name.chars().any(|c| !is_of_name(c) && !matches!(c, ' ' | '&' | '#' | '+'))
 }
 
-/// A domain stands before a name, and there is one.
+/// Returns an error unless a backslash is between exactly one domain and one name.
 fn domain_fault(name: &str) -> Option<&'static str> {
     let is_one =
         |(domain, name): (&str, &str)| !domain.is_empty() && !name.is_empty() && !name.contains('\\');
@@ -202,7 +202,7 @@ fn domain_fault(name: &str) -> Option<&'static str> {
     (!is_clear).then_some(LONELY_BACKSLASH)
 }
 
-/// Takes out what makes a shell pattern.
+/// Removes the special characters of a shell pattern.
 fn without_glob(pattern: &str) -> String {
     pattern.replace("[!", "").replace(['*', '?', '[', ']'], "")
 }
@@ -211,7 +211,7 @@ fn is_of_user(c: char) -> bool {
     is_of_name(c) && !matches!(c, '(' | ')')
 }
 
-/// Tells whether a name may have a character that does not separate names, or a name from something else, anywhere.
+/// Tells whether a character may be part of a name, because no system uses it as a separator.
 fn is_of_name(c: char) -> bool {
     let is_other_punctuation = matches!(
         c,
@@ -232,8 +232,8 @@ fn is_blank(c: char) -> bool {
     c.is_whitespace() || ('\u{1c}'..='\u{1f}').contains(&c)
 }
 
-/// Line ends of old systems, of Unicode and of terminals. Editors show them as line ends; `[\n\r]` are read as such in
-/// lists.
+/// Tells whether a character is a line end other than LF: those of old systems, Unicode and terminals, which editors show as
+/// line ends. In lists, CR separates entries too.
 fn is_other_line_end(c: char) -> bool {
     matches!(c, '\r' | '\u{b}' | '\u{c}' | '\u{1c}'..='\u{1e}' | '\u{85}' | '\u{2028}' | '\u{2029}')
 }

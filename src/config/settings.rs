@@ -59,7 +59,7 @@ impl Opt {
 
 /// Tells whether a name fits a pattern with at most one `<…>`, which stands for one character or more.
 fn fits(pattern: &str, name: &str) -> bool {
-    // Every start compares hundreds of names, nearly all of which differ in the first letter already.
+    // Every start compares hundreds of names, and nearly all differ in the first letter.
     let (first, wanted) = (name.bytes().next(), pattern.bytes().next());
     if first != wanted && wanted != Some(b'<') {
         return false;
@@ -320,7 +320,7 @@ impl<'a> Settings<'a> {
         Ok(entries)
     }
 
-    /// Returns the entries of a list that has to have some, each of them `what`, which the caller reads.
+    /// Returns the entries of a list that must not be empty. `what` is what each entry is, for errors; the caller parses them.
     ///
     /// # Errors
     /// As [`Settings::required_list`]; the error says what they have to be.

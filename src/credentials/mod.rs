@@ -54,7 +54,7 @@ pub struct Session<'a> {
     pub password: Option<&'a SecretString>,
     /// The target's address.
     pub server_ip: Option<&'a str>,
-    /// The assets that name the machine: its host name and its address.
+    /// The assets that name the target: its host name and its address.
     pub assets: &'a [Asset],
     /// The path of the secret, as the user typed it.
     pub typed_path: Option<&'a str>,

@@ -172,7 +172,7 @@ impl Directory for FromAppliance<'_> {
         let member = |group: &String| {
             self.found.groups.get(group).is_some_and(|all| all.iter().any(|name| name == user))
         };
-        // A list of groups that keeps people out must not name one that is not there. An empty name is no group (SDK).
+        // With allow=all_users, a group that does not exist would keep out no one. Empty names are ignored (SDK).
         match groups.iter().any(member) {
             false
                 if groups.iter().any(|group| !group.is_empty() && !self.found.groups.contains_key(group)) =>

@@ -80,7 +80,7 @@ pub fn find(
 
 /// Tells whether a user matches the named list: an exception of a list that allows nobody, or no exception of one
 /// that allows everybody. Names that let in are compared exactly (SDK: `UserList.check_user`); names that keep out mean
-/// every spelling and every alias of the person, and may be meant by a name that can be read in two ways.
+/// every spelling and every alias of the person, and an ambiguous name may mean them too.
 ///
 /// # Errors
 /// [`UserListError`].

@@ -1,4 +1,4 @@
-//! Files that administrators import, tokens or credentials: their bytes as text, and the lines of their tables.
+//! What the importers of tokens and of credentials share: decoding a file as text, and reading the lines of a table.
 
 pub mod records;
 pub mod text;

@@ -1,5 +1,6 @@
-//! The lines of a table: fields between separators, quoted as in RFC 4180. What the RFC forbids is refused with its line, and
-//! reading goes on with the next one. The csv crate reads such lines leniently, and so a password with the lines behind it.
+//! The lines of a table: fields between separators, quoted as in RFC 4180. A line that violates the RFC is rejected
+//! with its number, and reading continues with the next one. The csv crate is lenient: it would append the following lines to a
+//! password.
 
 use std::borrow::Cow;
 
@@ -31,7 +32,7 @@ impl Separator {
     }
 }
 
-/// What blanks around a field and lines with a `#` mean.
+/// Whether blanks around a field and lines with a `#` are part of the data.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Style {
     /// Blanks are padding, and a line with a `#` is a comment.
@@ -65,7 +66,7 @@ pub struct Records<'t> {
     style: Style,
 }
 
-/// Reads the line `sep=;` that spreadsheets understand; returns the separator and what follows.
+/// Reads the line `sep=;` that spreadsheets write; returns the separator and the rest of the text.
 pub fn hinted(text: &str) -> Option<(char, &str)> {
     let (begin, rest) = text.split_at_checked("sep=".len())?;
     if !begin.eq_ignore_ascii_case("sep=") {
@@ -79,12 +80,12 @@ pub fn hinted(text: &str) -> Option<(char, &str)> {
 }
 
 impl<'t> Records<'t> {
-    /// Begins with the first line of a text.
+    /// Starts at the first line of a text.
     pub fn new(text: &'t str, separator: Separator, style: Style) -> Self {
         Self { rest: text, line: 1, separator, style }
     }
 
-    /// Counts the lines from another number than 1.
+    /// Sets the number of the first line, if it is not 1.
     pub fn from_line(self, line: u64) -> Self {
         Self { line, ..self }
     }

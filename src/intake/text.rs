@@ -29,7 +29,7 @@ pub type Foreign = (&'static [u8], &'static str, &'static str);
 
 /// What a KeePass database begins with, of version 1 or 2.
 pub const KEEPASS: &[u8] = b"\x03\xd9\xa2\x9a";
-/// Files that hold no table, whatever is imported.
+/// Files that never contain a table, for both importers.
 const FOREIGN: [Foreign; 6] = [
     (b"PK\x03\x04", "a spreadsheet or a ZIP archive", "save the sheet as CSV, or unpack the archive"),
     (b"\xd0\xcf\x11\xe0", "an old spreadsheet (.xls)", "save the sheet as CSV"),
@@ -39,8 +39,8 @@ const FOREIGN: [Foreign; 6] = [
     (b"SQLite format 3\0", "an SQLite database", "let the program that wrote it export its tokens"),
 ];
 
-/// Reads the text of a file without its byte order mark. `foreign` are the kinds of files, beside those that hold no table at
-/// all, that the importer names.
+/// Decodes a file, without its byte order mark. `foreign` are further kinds of files that this importer recognizes and rejects,
+/// in addition to those that never contain a table.
 ///
 /// # Errors
 /// [`TextError`].
@@ -52,7 +52,7 @@ pub fn decode<'b>(bytes: &'b [u8], foreign: &[Foreign]) -> Result<Cow<'b, str>, 
     match bytes {
         [0xff, 0xfe, rest @ ..] => utf16(rest, u16::from_le_bytes),
         [0xfe, 0xff, rest @ ..] => utf16(rest, u16::from_be_bytes),
-        // Without a mark: every table begins with an ASCII character.
+        // Without a byte order mark: every table begins with an ASCII character.
         [first, 0, ..] if *first != 0 => utf16(bytes, u16::from_le_bytes),
         [0, second, ..] if *second != 0 => utf16(bytes, u16::from_be_bytes),
         _ => {

@@ -88,7 +88,7 @@ pub enum ServerError {
 }
 
 impl ServerError {
-    /// Whether there was no connection because it was refused, or because there is no route.
+    /// Whether the connection was refused, or there is no route.
     pub fn is_refusal(&self) -> bool {
         matches!(self, Self::Unreachable { source, .. } if net::is_refused(source))
     }

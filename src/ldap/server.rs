@@ -153,8 +153,8 @@ impl<'a> Server<'a> {
         &self.section
     }
 
-    /// Asks each server of the directory a question that contains nothing of a user: for its root DSE, after a login as
-    /// `bind_dn` where there is one.
+    /// Asks each server of the directory a question that contains no user input: reads its root DSE, after a login as
+    /// `bind_dn` if it is set.
     pub fn knock(&self, time: Budget<'_>) -> impl Iterator<Item = Result<(), ServerError>> {
         self.endpoints.iter().map(move |endpoint| {
             let way = Way { endpoint, tls: self.tls.as_ref(), timeout: self.timeout };

@@ -52,7 +52,7 @@ pub enum PlaceError {
     /// Too long, or with control characters.
     #[error(transparent)]
     Name(#[from] NameError),
-    /// An asset that fits no host.
+    /// An asset that cannot match any host.
     #[error("the asset '{asset}' is not a host name, an address or a pattern of them: {why}")]
     Host {
         /// The asset.
@@ -88,7 +88,7 @@ pub fn place(store: &str, account: &str, asset: &str) -> Result<CredentialName, 
     })
 }
 
-/// Makes the name of a new entry. In [`TARGETS`], an asset that fits no host is an error, because no session has it.
+/// Makes the name of a new entry. In [`TARGETS`], an asset that cannot match a host is an error: no session has it.
 ///
 /// # Errors
 /// [`PlaceError`].
@@ -111,7 +111,7 @@ pub struct Found {
     pub entry: Entry,
 }
 
-/// Finds the entry of a named store, for a reference of the configuration.
+/// Finds the entry of a named store, for a reference in the configuration.
 ///
 /// # Errors
 /// [`LockerError`].

@@ -23,11 +23,11 @@ pub(super) fn exact(asset: &str) -> Vec<String> {
     names
 }
 
-/// Checks the asset of a new entry for targets: a host, a pattern that may fit one, or words with blanks between them,
-/// which `[domain_asset_mapping]` may lead to.
+/// Checks the asset of a new entry for targets: a host, a pattern that can match one, or words separated by blanks, which
+/// `[domain_asset_mapping]` may map to.
 ///
 /// # Errors
-/// [`HostError`] for what fits no host.
+/// [`HostError`] for an asset that cannot match any host.
 pub(super) fn check_new(asset: &str) -> Result<(), HostError> {
     if !is_pattern(asset) {
         return match Host::parse(asset) {

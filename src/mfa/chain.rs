@@ -36,7 +36,7 @@ struct Progress {
     held: Vec<String>,
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     serials: Vec<String>,
-    /// The realms of approvals of others, where a link was accepted by such.
+    /// The realms of the approvals of others by which links were accepted.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     approvals: Vec<String>,
     /// What the provider of the next link keeps.
@@ -69,7 +69,7 @@ impl Chain<'_> {
                 }
                 let Some(next) = rest.first() else {
                     let Progress { held, serials, approvals, .. } = progress;
-                    // A chain is the user's own if every link is.
+                    // A chain is the user's own proof only if each link is.
                     let by = if approvals.is_empty() { ProvedBy::User } else { ProvedBy::Others(approvals) };
                     return Ok(Answer::Accepted(Factor { name: held.join(" + "), serials, code, by }));
                 };

@@ -1,23 +1,23 @@
-//! Why a provider gave no answer.
+//! Errors of providers.
 
 use super::{ConfirmedOutage, Reason};
 use crate::config::settings::SettingError;
 use crate::store::StoreError;
 
-/// Says why a provider found out nothing.
+/// Why a provider has no verdict.
 #[derive(Debug, thiserror::Error)]
 pub enum MfaError {
-    /// Somebody answered what makes no sense (SDK: `MFACommunicationError`).
+    /// The answer is invalid (SDK: `MFACommunicationError`).
     #[error("communication error: {reason}")]
     CommunicationError {
-        /// What makes no sense.
+        /// What is invalid.
         reason: Reason,
         /// What led to it.
         #[source]
         source: Option<Box<dyn std::error::Error>>,
     },
-    /// A request was not answered (SDK: `MFAServiceUnreachable`). That the service is down is not known, or a server may
-    /// have taken what the user typed, so it is a denial whatever the configuration says.
+    /// A request was not answered (SDK: `MFAServiceUnreachable`). Either it is not certain that the service is down, or a server
+    /// may have used what the user typed. Always a denial, whatever the configuration says.
     #[error("service unreachable: {reason}")]
     ServiceUnreachable {
         /// Who did not answer.
@@ -26,8 +26,8 @@ pub enum MfaError {
         #[source]
         source: Option<Box<dyn std::error::Error>>,
     },
-    /// The service is down, a second question confirmed it, and no server can have taken what the user typed. Only this
-    /// is what `ignore_connection_error` and `[mfa] fallback` are about.
+    /// The service is down, a second question confirmed it, and no server can have used what the user typed.
+    /// `ignore_connection_error` and `[mfa] fallback` apply only to this.
     #[error(transparent)]
     Outage(ConfirmedOutage),
     /// The store of the local tokens cannot be used.
@@ -51,7 +51,7 @@ impl MfaError {
     }
 }
 
-/// Makes the error for an answer that makes no sense.
+/// Makes the error for an invalid answer.
 pub(super) fn garbled(reason: impl Into<Reason>) -> MfaError {
     MfaError::CommunicationError { reason: reason.into(), source: None }
 }

@@ -1,4 +1,4 @@
-//! What a provider accepted, and whose proof that is.
+//! What a provider accepted, and who proved it.
 
 use crate::token::elsewhere::CodeKind;
 
@@ -14,19 +14,19 @@ pub struct Factor {
     pub by: ProvedBy,
 }
 
-/// Whose proof an acceptance is. Approvals of others never stand in for a factor of the user's own.
+/// Who proved it. Approvals of others never replace a factor of the user's own.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum ProvedBy {
     /// The user, with a factor of their own.
     User,
-    /// The user, with a local token in the place of a service that cannot be reached.
+    /// The user, with a local token instead of a service that cannot be reached.
     UserByFallback,
     /// Others: the realms of the approvals that were given, each as often as it gave one.
     Others(Vec<String>),
 }
 
 impl Factor {
-    /// Makes a factor of the user's own. There is no default of `code`: each provider says what it knows.
+    /// Makes a factor of the user's own. `code` has no default: each provider has to pass what it knows.
     pub(super) fn new(name: impl Into<String>, serials: Vec<String>, code: CodeKind) -> Self {
         Self { name: name.into(), serials, code, by: ProvedBy::User }
     }

@@ -2,12 +2,12 @@
 
 use super::text::{fold, is_mark, readable};
 
-/// Characters that accounts have, beside letters and digits, in the databases of Linux and Windows that are usual. What a target
-/// does with others is not known: some cut the name off there.
+/// Characters that account names contain on Linux and Windows, besides letters and digits. Targets treat others differently:
+/// some cut the name off there.
 const IN_ACCOUNTS: [char; 6] = ['.', '_', '-', '$', '\'', ' '];
-/// Characters after which a name or a domain follows.
+/// Characters that are followed by a name.
 const BEFORE_NAME: [char; 2] = ['\\', '/'];
-/// Characters after which a domain, an instance or a tag follows; winbind and Samba have a domain before some of them.
+/// Characters that are followed by a domain, an instance or a tag; in winbind and Samba some follow a domain.
 const BEHIND_NAME: [char; 3] = ['@', '%', '+'];
 
 /// The names that an account text may stand for: as it is written, and without its domain or machine.
@@ -34,7 +34,7 @@ impl AccountNames {
         }
         let name = written.rsplit_once('\\').map_or(written.as_str(), |(_, name)| name);
         let name = name.split('@').next().unwrap_or_default();
-        // Which of these parts is the name, systems see differently.
+        // Systems disagree on which of these parts is the name.
         let parts = std::iter::once(name).chain(name.split(['/', '%', '+']));
         let mut bare: Vec<_> = parts.map(|part| part.trim_end_matches('.').trim().to_owned()).collect();
         // What is only a domain may be any account of it.

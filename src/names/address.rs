@@ -1,4 +1,4 @@
-//! Addresses, in the one form in which they are compared, and the IPv4 addresses that an IPv6 address contains.
+//! Addresses in the canonical form in which they are compared, and the IPv4 addresses embedded in an IPv6 address.
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
@@ -36,7 +36,7 @@ impl From<IpAddr> for Address {
     fn from(address: IpAddr) -> Self {
         let canonical = canonical(address);
         let mut readings = vec![canonical];
-        // One that is mapped is only another way to write an IPv4 address.
+        // An IPv4-mapped address is only another spelling of an IPv4 address.
         if let IpAddr::V6(written) = address.to_canonical() {
             readings.push(written.into());
             readings.extend(embedded(written).into_iter().map(IpAddr::from));
@@ -62,7 +62,7 @@ pub fn canonical(address: IpAddr) -> IpAddr {
     }
 }
 
-/// Returns the IPv4 addresses in an IPv6 address, in every layout that is known without the site's own prefixes.
+/// Returns the IPv4 addresses embedded in an IPv6 address, in every standard layout; prefixes of the site are not known here.
 fn embedded(address: Ipv6Addr) -> Vec<Ipv4Addr> {
     let [_, _, _, _, _, _, o6, o7, _, o9, o10, o11, o12, o13, o14, o15] = address.octets();
     let last = Ipv4Addr::new(o12, o13, o14, o15);

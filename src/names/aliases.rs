@@ -2,13 +2,13 @@
 
 use super::CountKey;
 
-/// Which names belong to one person: a name and the name that it is mapped to, and all that are linked by them. For what
-/// forbids or counts; an alias permits nothing.
+/// Which names belong to one person: a name and the name that it is mapped to, and all names linked to these. Used to
+/// forbid and to count, never to permit.
 #[derive(Clone, Debug, Default)]
 pub struct Aliases(Vec<Vec<CountKey>>);
 
 impl Aliases {
-    /// Takes pairs of names of one person each. The empty name belongs to nobody.
+    /// Takes pairs of names, each of one person. Empty names are ignored.
     pub fn of(pairs: impl IntoIterator<Item = [CountKey; 2]>) -> Self {
         let mut groups: Vec<Vec<CountKey>> = Vec::new();
         for pair in pairs {
@@ -32,7 +32,7 @@ impl Aliases {
         one.may_be(other) || self.names_of(one).contains(other)
     }
 
-    /// Returns all names of a person, the given one among them; nothing where it is the only one.
+    /// Returns all names of a person, including the given one; an empty list if it is the only one.
     pub fn names_of(&self, name: &CountKey) -> &[CountKey] {
         self.0.iter().find(|group| group.contains(name)).map_or(&[], Vec::as_slice)
     }

@@ -31,7 +31,7 @@ pub enum HostError {
     /// A label that has no form in DNS, a port, a zone, or brackets without an address in them.
     #[error("it contains an empty label, a port, a zone or a character that host names do not have")]
     Form,
-    /// Numbers that `inet_aton` reads as another address than they show, such as `10.1` and `010.0.0.1`.
+    /// Numbers that `inet_aton` reads as a different address, such as `10.1` and `010.0.0.1`.
     #[error("it ends in a number, but is not an address of four decimal numbers")]
     Number,
 }

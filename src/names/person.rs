@@ -143,7 +143,7 @@ impl Person {
         &self.count
     }
 
-    /// Tells whether the name can be read in two ways, so that nobody can tell whether somebody else is meant.
+    /// Tells whether the name is ambiguous, so that it may mean another person.
     pub fn is_ambiguous(&self) -> bool {
         self.shown.contains(OTHER_SEPARATORS) || self.shown.contains(AMBIGUOUS)
     }
@@ -153,8 +153,8 @@ impl Person {
         self.permit == other.permit
     }
 
-    /// Tells whether the owner of a token is this person. A person with a domain owns what is in the realm of that name, as
-    /// at a login; a person without one is known by the name in each realm.
+    /// Tells whether the owner of a token is this person. As at a login, a person with a domain owns tokens in the realm of
+    /// that name, and a person without a domain owns tokens in any realm.
     pub fn is_owner(&self, user: &str, realm: &str, rules: &Rules) -> bool {
         let Ok(owner) = Self::parse(user, rules) else { return false };
         let scoped = || format!("{}@{}", owner.permit.0, fold(realm));
@@ -214,7 +214,7 @@ pub struct Requester {
     pub gateway: Person,
     /// The identity.
     pub mapping: Mapping,
-    /// The names that the configuration gives to one person, of all people.
+    /// The aliases that the configuration defines, of all people.
     pub aliases: Aliases,
 }
 
@@ -249,13 +249,13 @@ impl Requester {
         }
     }
 
-    /// Tells whether somebody of this name may be the one who asks, under either name or an alias of it.
+    /// Tells whether this name may be the requester's: one of both names, or an alias of one.
     pub fn may_be(&self, name: &CountKey) -> bool {
         [&self.gateway, self.identity()].iter().any(|own| self.aliases.may_be(&own.count, name))
     }
 
-    /// Tells whether the owner of a token is the one who asks. Where both names have a domain, the owner has to be in one
-    /// of them.
+    /// Tells whether the owner of a token is the requester. If both names have a domain, the owner has to be in one of the
+    /// two.
     pub fn is_owner(&self, user: &str, realm: &str, rules: &Rules) -> bool {
         [&self.gateway, self.identity()].iter().any(|own| own.is_owner(user, realm, rules))
     }

@@ -1,8 +1,8 @@
-//! Why a server gave no usable answer.
+//! Errors of requests to servers.
 
 use super::{Cause, Progress, stream};
 
-/// Says why there is no usable answer. The kinds are told apart because only [`NetError::Unreachable`] may be an outage.
+/// Why there is no usable answer. Only [`NetError::Unreachable`] may be an outage.
 #[derive(Debug, thiserror::Error)]
 pub enum NetError {
     /// No answer: no such host, refused, time-out, or the connection ended before the answer began.
@@ -12,12 +12,12 @@ pub enum NetError {
         host: String,
         /// The proxy that was to lead there, by host and port.
         via: Option<String>,
-        /// How far the request came; a code in one that was sent may be used up.
+        /// How far the request got; if it was sent, a code in it may be used up.
         progress: Progress,
         /// What the client said.
         source: Box<Cause>,
     },
-    /// TLS was refused or ended by one of the two sides, or the proxy refused the way.
+    /// One side rejected or ended TLS, or the proxy refused the connection.
     #[error("no connection to {host}{}", through(via.as_deref()))]
     Refused {
         /// Which server, without path and credentials.
@@ -41,7 +41,7 @@ pub enum NetError {
 }
 
 impl NetError {
-    /// Whether it is TLS that failed, and not the way there.
+    /// Whether TLS failed, and not the connection.
     pub fn is_tls(&self) -> bool {
         match self {
             Self::Unreachable { source, .. }
@@ -51,7 +51,7 @@ impl NetError {
         }
     }
 
-    /// Whether there was no connection because it was refused, or because there is no route.
+    /// Whether the connection was refused, or there is no route.
     pub fn is_refusal(&self) -> bool {
         match self {
             Self::Unreachable { source, progress: Progress::NothingSent, .. } => {
@@ -62,7 +62,7 @@ impl NetError {
     }
 }
 
-/// Tells whether a connection was refused, or there is no route. In doubt something listens.
+/// Tells whether a connection was refused, or there is no route. `false` if in doubt.
 pub fn is_refused(error: &std::io::Error) -> bool {
     use std::io::ErrorKind;
     matches!(
@@ -80,7 +80,7 @@ fn through(proxy: Option<&str>) -> String {
     proxy.map(|proxy| format!(" through the proxy {proxy}")).unwrap_or_default()
 }
 
-/// Tells whether it is TLS that a stream failed with.
+/// Tells whether an error of a stream is one of TLS.
 pub fn is_tls(error: &std::io::Error) -> bool {
     error.get_ref().is_some_and(|inner| inner.is::<rustls::Error>() || inner.is::<stream::NoHandshake>())
 }

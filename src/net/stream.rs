@@ -64,7 +64,7 @@ fn is_silence(error: &io::Error) -> bool {
     !super::is_refused(error)
 }
 
-/// Tells whether each address of a host refuses connections. No other answer is waited for longer than a second.
+/// Tells whether each address of a host refuses connections. Waits at most one second for each address.
 pub fn is_refused_everywhere(peer: &Peer, time: Budget<'_>) -> bool {
     let Ok(addresses) = peer.addresses(time) else { return false };
     addresses.iter().all(|address| {
@@ -137,7 +137,7 @@ impl<'a> Stream<'a> {
                     socket.set_nodelay(true)?;
                     return Ok(Self { kind: Kind::Plain(Timed { socket, wait }) });
                 }
-                // That one address refuses says less than that another does not answer.
+                // A time-out of one address outweighs a refusal of another.
                 Err(error) if super::is_refused(&error) && last.as_ref().is_some_and(is_silence) => {}
                 Err(error) => last = Some(error),
             }

@@ -160,7 +160,7 @@ fn require(
     if requirement == Requirement::Nothing || demand.is_excepted(session.proof()) {
         return Ok(None);
     }
-    // What was proved was proved of a name that may be somebody else's.
+    // The proof may be about another person's name.
     if let Some(why) = requester.and_then(Requester::unknown) {
         let reason = format!("a rule requires more, and the user cannot be mapped to an identity: {why}");
         return Err(Stop::deny(reason, factor::UNREACHABLE));

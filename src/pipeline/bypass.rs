@@ -74,7 +74,7 @@ pub(super) fn ldap_group(context: &Context<'_>, username: &Person) -> Result<Opt
         groups.push(String::new());
     }
     let aliases = identity::aliases(context)?;
-    // An alias lets nobody in; where the groups are those who are to be kept out, it keeps out.
+    // An alias never whitelists a user; with allow=all_users it excludes one.
     let names = match allow {
         Allow::NoUser => &[],
         Allow::AllUsers => aliases.names_of(username.count_key()),
@@ -98,7 +98,7 @@ pub(super) fn ldap_group(context: &Context<'_>, username: &Person) -> Result<Opt
     }
 }
 
-/// Tells whether the user is in one of the groups, under their name or an alias that the directory knows.
+/// Tells whether the user is in one of the groups, by their own name or by an alias that the directory has.
 fn is_member(
     directory: &dyn Directory,
     username: &Person,

@@ -21,7 +21,7 @@ const TRIGGER: Opt = Opt::new(TRIGGER_SECTION, "<protocol>", "");
 const TRIGGER_DEFAULT: Opt = Opt::new(TRIGGER_SECTION, "default", "session-ended");
 const PREFIX: Opt = Opt::new("account", "prefix", "");
 const SUFFIX: Opt = Opt::new("account", "suffix", "");
-/// The generators whose assets are names of the machine.
+/// The generators whose assets are names of the target.
 const OF_MACHINE: [&str; 4] =
     ["ip", "generate_asset_for_server_ip", "hostname", "generate_asset_for_server_hostname"];
 const GENERATOR: Opt = Opt::new("assets", "generator", "hostname, ip, domain, domain_asset_mapping");
@@ -319,7 +319,7 @@ pub(super) fn tools_without_session<'a>(context: &'a Context<'a>) -> Tools<'a> {
     }
 }
 
-/// The same with the names of the target, and the path that the user typed in answer to a question of the other plugin.
+/// The same with the names of the target, and the path that the user typed in reply to a question of the AA plugin.
 fn tools_for<'a>(
     context: &'a Context<'a>,
     arguments: &'a Arguments,
@@ -359,12 +359,12 @@ fn account(context: &Context<'_>, arguments: &Arguments) -> Result<Account, Stop
     Ok(Account::parse(format!("{prefix}{user}{suffix}"))?)
 }
 
-/// What the configuration makes of the target.
+/// The assets that the configuration generates for the target.
 #[derive(Default)]
 struct Assets {
     /// In the order in which they are tried.
     in_order: Vec<Asset>,
-    /// Those of them that name the machine: its host name and its address.
+    /// Those of them that name the target: its host name and its address.
     of_machine: Vec<Asset>,
 }
 

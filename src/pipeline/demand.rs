@@ -16,7 +16,7 @@ enum FactorDemand {
     /// By a factor, or by what the configuration takes in its place: a whitelist, a remembered authentication, an ignored
     /// outage, `provider = none`.
     AsConfigured,
-    /// By the approvals that are demanded, which are the login where the local tokens are the only provider.
+    /// By the approvals that are demanded: they are the login if the local tokens are the only provider.
     ByApprovals,
     /// By the provider, because approvals are demanded too: by a factor, or not at all with `provider = none`.
     ByProvider,
@@ -53,7 +53,7 @@ impl Lack {
 }
 
 /// What `authenticate` proved of a session that has met the demand of its connection. Only `Demand::met_by` makes one, and
-/// `authorize` has no evidence without it.
+/// `authorize` needs it to make evidence.
 pub(super) struct Session(Proof);
 
 impl Session {
@@ -110,13 +110,13 @@ impl Demand {
         self.approvals.as_ref().filter(|_| !proof.is_some_and(|proof| self.is_excepted(proof)))
     }
 
-    /// The approvals that are asked for in the place of a factor.
+    /// The approvals that are asked for instead of a factor.
     pub(super) fn approvals_as_login(&self) -> Option<&Approvals> {
         self.approvals.as_ref().filter(|_| self.factor == FactorDemand::ByApprovals)
     }
 
-    /// Compares what `authenticate` proved with what the connection demands. `None` is a session that this plugin did not
-    /// authenticate: it proves nothing.
+    /// Compares what `authenticate` proved with what the connection demands. `None` means that this plugin did not
+    /// authenticate the session: nothing is proved.
     ///
     /// # Errors
     /// A denial where something is missing.
@@ -128,7 +128,7 @@ impl Demand {
         }
     }
 
-    /// Whether the session has to prove approvals, so that it cannot be left alone, and `authorize` compares once more.
+    /// Whether the session has to prove approvals, so that it cannot be skipped and `authorize` compares again.
     pub(super) fn takes_approvals(&self) -> bool {
         self.approvals.is_some()
     }

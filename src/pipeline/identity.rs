@@ -118,7 +118,7 @@ pub(super) fn requester(
     Ok(Requester { gateway: gateway.clone(), mapping, aliases: aliases(context)? })
 }
 
-/// Reads which names `[usermapping source=explicit]` gives to one person: both sides of a line, and of all lines that have a
+/// Reads which names `[usermapping source=explicit]` links to one person: both sides of a line, and of all lines that have a
 /// name in common.
 pub(super) fn aliases(context: &Context<'_>) -> Result<Aliases, Stop> {
     let ini = context.settings.ini();

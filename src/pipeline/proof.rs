@@ -24,7 +24,7 @@ pub(super) enum FactorProof {
     Proven,
     /// A local token was accepted while the provider could not be reached.
     ProvenByFallback,
-    /// Nothing of the user's own: others approved, where approvals are the login.
+    /// No factor of the user's own: others approved, and approvals are the login.
     Approved,
     /// Nothing: the configuration asks for no factor.
     NoneConfigured,

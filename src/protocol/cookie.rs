@@ -143,7 +143,7 @@ impl<P: Progress> Cookie<P> {
         self.public.insert(member.name().to_owned(), value);
     }
 
-    /// Lays what a service wrote over the public members. Those that this program reads stay as they are.
+    /// Merges members from a service into the public ones. Reserved members are not changed.
     pub fn lay_over(&mut self, written: Map<String, Value>) {
         members::lay_over(&mut self.public, written);
     }

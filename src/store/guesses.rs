@@ -4,9 +4,9 @@
 //! approval locks it again. A guess that was refused without being looked at is not counted.
 //!
 //! The budgets of a name, an address and a demand forget one failure each `forget_after` seconds, and the length of their
-//! locks after a day of quiet. Those of an approver, and of codes without a name, are guesses at somebody's codes: time
-//! forgets nothing of them for a year, and their locks grow sixteenfold. So a year has room for `limit` guesses and four
-//! more (900 s · 16^n), however slowly they come.
+//! locks after a day of quiet. Those of an approver, and of codes without a name, count guesses at someone's codes: they are
+//! kept for a year, and each lock is 16 times as long as the one before. So a year allows `limit` guesses and four more
+//! (900 s · 16^n), however slowly they come.
 
 use rusqlite::{Connection, OptionalExtension, params};
 
@@ -20,7 +20,7 @@ const MOST_DOUBLINGS: u32 = 7;
 const MEMORY: f64 = 86_400.0;
 /// By how much the lock of a kept count grows each time.
 const KEPT_GROWTH: f64 = 16.0;
-/// How often the time of any lock grows at most.
+/// The most times that any lock grows.
 const MOST_GROWTHS: u32 = 64;
 /// The longest lock, and how long a kept count is remembered after it, in seconds.
 const YEAR: f64 = 31_557_600.0;
@@ -51,8 +51,7 @@ impl BudgetKind {
         }
     }
 
-    /// Whether an approval that was given starts the count anew. That of a demand or a realm does not: others have their
-    /// part in it.
+    /// Whether an accepted approval clears the count. It does not clear that of a demand or a realm, which others share.
     fn is_cleared_by_success(self) -> bool {
         match self {
             Self::Name | Self::Approver | Self::Client => true,
@@ -60,7 +59,7 @@ impl BudgetKind {
         }
     }
 
-    /// Whether time alone forgets nothing: what is counted are guesses at somebody's codes.
+    /// Whether the count is kept for a year, because it counts guesses at someone's codes.
     fn is_kept(self) -> bool {
         match self {
             Self::Approver | Self::Unnamed => true,
@@ -78,7 +77,7 @@ pub struct GuessBudget {
     pub subject: String,
     /// From how many on there may be no more. At least 1.
     pub limit: u32,
-    /// The length of the first lock, and the seconds after which one is forgotten.
+    /// Seconds for which the first lock lasts, and after which one wrong approval is forgotten.
     pub forget_after: f64,
 }
 
@@ -116,7 +115,7 @@ impl Count {
         self.failures >= budget.limit
     }
 
-    /// When the lock ends; without a lock, when the last failure was.
+    /// When the lock ends; without a lock, the time of the last failure.
     fn end(self, budget: &GuessBudget) -> UnixTime {
         let lock = if self.is_full(budget) { budget.lock(self.locks) } else { 0.0 };
         self.failed_at.plus_seconds(lock)
@@ -157,7 +156,7 @@ impl GuessBudget {
     }
 }
 
-/// A time that grows so many times, at most to a year.
+/// Multiplies a time by a factor so many times, up to a year.
 fn grown(seconds: f64, factor: f64, times: u32) -> f64 {
     (0..times.min(MOST_GROWTHS)).fold(seconds, |seconds, _| (seconds * factor).min(YEAR))
 }

@@ -184,8 +184,8 @@ fn take(transaction: &Transaction<'_>, now: i64, one: &Use) -> rusqlite::Result<
 }
 
 /// Remembers a time step whose code was used, for the day on which a resynchronisation goes back behind it; tells whether
-/// it was unused. Those that no resynchronisation reaches are forgotten, counted from the step that was used before; but as
-/// that may be one of a clock that was ahead, the last ones before it stay, as many as a window has.
+/// it was unused. Steps too old for any resynchronisation are forgotten, counted from the step that was used before. That step
+/// may come from a clock that was ahead, so the last steps before it are kept, as many as a window has.
 fn remember_step(transaction: &Transaction<'_>, serial: &str, step: i64) -> rusqlite::Result<bool> {
     let of_totp = "FROM tokens WHERE serial = ?1 AND type = 'totp'";
     transaction.execute(

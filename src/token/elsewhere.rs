@@ -20,8 +20,9 @@ pub struct Target {
 }
 
 impl Target {
-    /// Reads such a text; `None` for one without a colon, which is a serial of the store, and for one that is neither. A name
-    /// without a user, such as `@realm1`, is one that a server may take for anybody; `alice@` is a user of the default realm.
+    /// Parses a target; `None` for a text without a colon, which is a serial in the store, and for an invalid one. A name
+    /// without a user, such as `@realm1`, is rejected, because a server may take it for any user; `alice@` is a user of the
+    /// default realm.
     pub fn parse(text: &str) -> Option<Self> {
         let (service, name) = text.split_once(':')?;
         let is_name = !name.is_empty()

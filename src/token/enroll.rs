@@ -13,7 +13,7 @@ use crate::store::{Algorithm, MAX_WINDOW, Store, StoreError, Token, TokenType};
 
 /// The longest PIN and the longest password, in characters.
 pub const MAX_TEXT: usize = 256;
-/// The same in bytes: an answer with a PIN, and a password or a code behind it, has at most 1,024.
+/// The same in bytes: an answer, which is a PIN and a password or code, has at most 1,024.
 const MAX_TEXT_BYTES: usize = 508;
 /// The shortest and the longest secret of one-time codes, in bytes. RFC 4226 section 4 asks for 16 and more; 10 is
 /// what many apps still make.
@@ -45,7 +45,7 @@ pub enum EnrollError {
     Known {
         /// The token that is to be.
         token: String,
-        /// Whose the one that is there is.
+        /// The owner of the existing token.
         owner: String,
         /// The token that is there.
         serial: String,

@@ -437,7 +437,7 @@ impl Approvals<'_> {
         budgets
     }
 
-    /// The budget of codes alone in a realm: each is a guess at the codes of all who have no PIN there.
+    /// The budget of codes without a name in a realm: each is a guess at the codes of all users without a PIN there.
     fn unnamed_budget(&self, realm: &str) -> GuessBudget {
         let Budgets { unnamed: limit, forget_after, .. } = self.rules.budgets;
         GuessBudget { kind: BudgetKind::Unnamed, subject: fold(realm), limit, forget_after }

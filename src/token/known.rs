@@ -1,5 +1,5 @@
-//! A secret that somebody in the realm has already: two tokens of one secret take one code twice, and make two people of
-//! one device.
+//! Rejects a secret that another token in the realm already has: otherwise one code would be accepted twice, and one device
+//! would approve for two people.
 
 use std::collections::{HashMap, HashSet};
 
@@ -9,8 +9,8 @@ use crate::logging::Short;
 use crate::names::fold;
 use crate::store::{Sealer, Store, StoreError, Token, TokenType};
 
-/// Refuses tokens whose secret another token of the same realm has, among the store's and among themselves. Tokens
-/// without an owner are compared when they are assigned.
+/// Rejects tokens whose secret another token of the same realm has, in the store or among the new ones. Tokens without an
+/// owner are compared when they are assigned.
 ///
 /// To be called inside the transaction that writes them, before or after that.
 ///
@@ -67,7 +67,7 @@ fn of_realm(
     let mut known = HashMap::new();
     for token in store.tokens(None, Some(realm))? {
         if !token.user.is_empty() && is_compared(&token) {
-            // One that does not open is passed over; doctor names it.
+            // A secret that cannot be opened is skipped; doctor names it.
             known.extend(fingerprint(&token, sealer).map(|print| (print, Holder::of(&token))));
         }
     }
@@ -90,7 +90,7 @@ impl<'s> Secrets<'s> {
         Ok(Self { store, sealer: store.sealer()?, realms: HashMap::new() })
     }
 
-    /// Returns the refusal of a token whose secret another token of its realm has.
+    /// Returns the error for a token whose secret another token in its realm has.
     ///
     /// # Errors
     /// [`StoreError`].

@@ -62,8 +62,8 @@ impl CodeMaker {
     }
 }
 
-/// Tells secrets apart by the codes that they give. HMAC hashes a key that is longer than a block of its hash, and fills a
-/// shorter one with zeros (RFC 2104 section 2), so that secrets of different bytes may give the same codes.
+/// Identifies a secret by the codes that it gives. HMAC hashes a key that is longer than a block and pads a shorter one with
+/// zeros (RFC 2104 section 2), so different secrets may give the same codes.
 #[derive(Clone, Copy, PartialEq, Eq, Hash)]
 pub struct KeyId([u8; 32]);
 

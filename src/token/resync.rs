@@ -79,7 +79,7 @@ pub fn resync(store: &Store<'_>, serial: &str, codes: [&str; 2]) -> Result<Optio
         let before = token.counter;
         let found = move_to(token, &secret, codes, now, |step| store.is_used(serial, step))?;
         if token.token_type == TokenType::Totp {
-            // A later resynchronisation may go back behind these steps.
+            // A later resynchronisation may go back to earlier steps.
             store.note_used(serial, &found)?;
         }
         if token.counter < before {
@@ -102,7 +102,7 @@ fn time_of(step: u64, period: u32) -> UnixTime {
     UnixTime::from_secs(i64::try_from(step.saturating_mul(u64::from(period))).unwrap_or(i64::MAX))
 }
 
-/// Returns the counters or steps of both codes; the token is then behind them.
+/// Returns the counters or steps of both codes; the token then continues after them.
 fn move_to(
     token: &mut Token,
     secret: &[u8],

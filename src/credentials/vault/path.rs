@@ -80,7 +80,7 @@ impl SecretPath {
 #[derive(Debug)]
 pub(super) struct Template {
     segments: Vec<String>,
-    /// How many segments are the configured mount. What stands behind them is never a mount.
+    /// The number of segments of the configured mount. What follows them is never a mount.
     mount: usize,
 }
 
@@ -110,7 +110,7 @@ impl Template {
         self
     }
 
-    /// Says which mount is configured. Without it, Vault may read any of the first segments as a namespace.
+    /// Sets the configured mount. Without it, Vault may read any of the first segments as a namespace.
     pub(super) fn below(mut self, mount: Option<&str>) -> Self {
         let mount: Vec<&str> =
             mount.map_or_else(Vec::new, |mount| mount.trim_matches('/').split('/').collect());
@@ -124,8 +124,9 @@ impl Template {
         configured.or(self.segments.first().map(String::as_str)).unwrap_or_default()
     }
 
-    /// Puts the names in, and looks at what then is the path, as Vault and a proxy in front of it decode it: a name leads to
-    /// none of Vault's own mounts, of which each namespace has its own. The last segment has nothing below it.
+    /// Puts the names in and checks the resulting path, decoded as Vault and a proxy in front of it would decode it: a name
+    /// must not lead to one of Vault's own mounts, which every namespace has. The last segment is not checked, because nothing
+    /// is below it.
     ///
     /// # Errors
     /// [`PathError::Name`], [`PathError::NameOfMount`], [`PathError::TooLong`].
@@ -193,11 +194,11 @@ pub(super) fn decoded(path: &str) -> Cow<'_, str> {
     percent_encoding::percent_decode_str(path).decode_utf8_lossy()
 }
 
-/// Decodes a text until there is nothing to decode: each proxy on the way may decode once more.
+/// Decodes a text until nothing is left to decode: each proxy on the way may decode once more.
 fn fully_decoded(text: &str) -> String {
     let mut text = text.to_owned();
     loop {
-        // Each turn makes it shorter.
+        // Each round makes it shorter, so this ends.
         let plain = decoded(&text).into_owned();
         if plain.len() >= text.len() {
             return text;
@@ -287,7 +288,7 @@ mod tests {
             let found = entry("{asset}/{account}", "root", asset);
             assert_eq!(found, Err(PathError::NameOfMount("asset")), "{asset}");
         }
-        // What stands in front may be a namespace, unless it is the configured mount.
+        // What precedes the name may be a namespace, unless it is the configured mount.
         for template in ["team/{asset}/{account}", "team/child/c{asset}/{account}", "{account}/{asset}/x"] {
             let asset = if template.contains("c{") { "ubbyhole" } else { "auth" };
             assert_eq!(entry(template, "root", asset), Err(PathError::NameOfMount("asset")), "{template}");

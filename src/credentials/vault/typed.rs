@@ -33,7 +33,7 @@ impl Kind {
 /// Where a typed path may lead.
 #[derive(Clone, Copy)]
 pub(super) struct Bounds<'b> {
-    /// The mount of the configured engine, below which the path has to be. Without it, no typed path is accepted.
+    /// The mount of the configured engine. The path has to be below it; without it, no typed path is accepted.
     pub(super) mount: Option<&'b str>,
     /// Whether the engine is version 2 of the key-value engine, which has `data` behind its mount.
     pub(super) version_2: bool,

@@ -1,8 +1,8 @@
-//! Files that are mistaken for files of credentials.
+//! Files that users try to import as credentials by mistake.
 
 use crate::intake::text::{Foreign, KEEPASS};
 
-/// How they begin, what they are, and what to do with them.
+/// Their first bytes, what they are, and what to do with them.
 pub(super) const FOREIGN: [Foreign; 4] = [
     (
         KEEPASS,

@@ -346,7 +346,7 @@ impl Batch {
     }
 }
 
-/// Tells whether a text is one block of PEM from its first line to its last. What is longer may be the lines behind it.
+/// Tells whether a text is exactly one PEM block. A longer text may contain the following lines of the file.
 fn is_pem(text: &str) -> bool {
     let text = text.trim_end();
     let last = text.lines().next_back().unwrap_or_default();

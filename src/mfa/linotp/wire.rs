@@ -103,7 +103,7 @@ pub(super) fn polled(reply: &Reply, id: &str) -> Result<Push, MfaError> {
 }
 
 impl Transaction {
-    /// What a confirmed transaction proves: what the type of its token does.
+    /// What a confirmed transaction proves, which depends on the type of its token.
     fn accepted(&self) -> Result<Accepted, MfaError> {
         let token = self.token.as_ref();
         let serial = token.and_then(|token| token.serial.clone()).map(envelope::serial_of).transpose()?;

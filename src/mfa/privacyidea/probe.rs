@@ -92,7 +92,7 @@ impl PrivacyIdea<'_> {
     }
 }
 
-/// Asks with a token, and tells whether the server takes it as such a one.
+/// Sends a request with a token, and tells whether the server accepts it for this purpose.
 fn token(visit: &mut Visit<'_>, question: &'static str, token: &SecretString, wanted: Role) -> bool {
     let Some(reply) = visit.get(PATH, vec![authorization(token)]) else { return false };
     let role = role(token);

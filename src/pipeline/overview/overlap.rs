@@ -1,8 +1,8 @@
-//! Whether two shell patterns fit one name.
+//! Finds shell patterns that match a common name.
 
 use glob::Pattern;
 
-/// Returns each two patterns that fit one name.
+/// Returns each pair of patterns that match a common name.
 pub(super) fn overlaps<'p>(ones: &'p [String], others: &'p [String]) -> Vec<(&'p str, &'p str)> {
     let pairs = ones.iter().flat_map(|one| others.iter().map(move |other| (one.as_str(), other.as_str())));
     pairs.filter(|(one, other)| overlap(one, other)).collect()
@@ -16,14 +16,14 @@ enum Piece<'p> {
     One,
     /// A character that stands for itself.
     Letter(char),
-    /// Brackets with characters in them.
+    /// A character class in brackets.
     Class(&'p str),
 }
 
-/// Tells whether there is a name that both patterns fit. Of two classes it is taken that they have a character in common.
+/// Tells whether some name matches both patterns. Two classes are assumed to have a character in common.
 fn overlap(one: &str, other: &str) -> bool {
     let (one, other) = (pieces(one), pieces(other));
-    // The places in the other pattern that can be reached with what stands before a place in the first one.
+    // The positions in the second pattern that the first one can reach, up to its current piece.
     let mut reached = vec![false; other.len().saturating_add(1)];
     if let Some(first) = reached.first_mut() {
         *first = true;
@@ -33,7 +33,7 @@ fn overlap(one: &str, other: &str) -> bool {
         let mut next = vec![false; reached.len()];
         for (place, _) in reached.iter().enumerate().filter(|(_, is_reached)| **is_reached) {
             match piece {
-                // It takes nothing, or any of what follows.
+                // A star matches nothing, or any number of the following pieces.
                 Piece::Many => next.iter_mut().skip(place).for_each(|place| *place = true),
                 piece @ (Piece::One | Piece::Letter(_) | Piece::Class(_)) => match other.get(place) {
                     Some(Piece::Many) => mark(&mut next, place),
@@ -54,7 +54,7 @@ fn mark(places: &mut [bool], place: usize) {
     }
 }
 
-/// Stars may take nothing.
+/// Adds the positions after stars, which may match nothing.
 fn pass_stars(reached: &mut [bool], pieces: &[Piece<'_>]) {
     for (place, piece) in pieces.iter().enumerate() {
         if matches!(piece, Piece::Many) && reached.get(place) == Some(&true) {
@@ -63,7 +63,7 @@ fn pass_stars(reached: &mut [bool], pieces: &[Piece<'_>]) {
     }
 }
 
-/// Tells whether two pieces of one character have one in common.
+/// Tells whether two pieces, each of one character, can match the same one.
 fn meet(one: &Piece<'_>, other: &Piece<'_>) -> bool {
     match (one, other) {
         (Piece::Letter(one), Piece::Letter(other)) => one == other,
@@ -80,7 +80,7 @@ fn pieces(pattern: &str) -> Vec<Piece<'_>> {
     let mut pieces = Vec::new();
     let mut rest = pattern;
     while let Some(first) = rest.chars().next() {
-        // A bracket that closes at once belongs to the class, as does the one after the negation.
+        // A ']' directly after '[' or '[!' is part of the class.
         let begins = if rest.starts_with("[!") { 3 } else { 2 };
         let class = (first == '[')
             .then(|| rest.get(begins..)?.find(']'))

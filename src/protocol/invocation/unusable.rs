@@ -88,7 +88,7 @@ pub(super) fn cookies(bytes: &[u8], is_bare: bool) -> Box<Cookies> {
     Box::new(Cookies { cookie: object(cookie), session_cookie: object(session_cookie) })
 }
 
-/// Says that there is nothing on stdin, or only white space, as where the program is started by hand.
+/// Makes the error for an empty stdin, or only white space on it, as when the program is started by hand.
 pub(super) fn empty() -> InvocationError {
     let expected = "unexpected end: stdin is empty; 'sps-plugin --help' shows the commands";
     InvocationError::Json { line: 1, column: 0, expected }

@@ -49,7 +49,7 @@ pub struct Budgets {
     pub per_name: u32,
     /// Of one approver who is named, or whose code it was.
     pub per_approver: u32,
-    /// That are codes without a name, in one realm.
+    /// Codes without a name, in one realm.
     pub unnamed: u32,
     /// From one client address.
     pub per_client: u32,
@@ -108,7 +108,7 @@ impl Vote {
         session.requester.is_owner(&self.user, realm, session.people)
     }
 
-    /// Tells whether a person of this approval may be a person of the other one, under whatever names.
+    /// Tells whether both approvals may be by the same person, under any names.
     fn shares_a_person_with(&self, other: &Self, aliases: &Aliases) -> bool {
         let others = other.people();
         self.people().iter().any(|person| others.iter().any(|other| aliases.may_be(person, other)))
@@ -156,7 +156,7 @@ impl Demand {
 }
 
 impl Rules {
-    /// Says why an approval that is right does not count in a session after others.
+    /// Returns why a right approval does not count after those that the session already has.
     pub(super) fn objection(
         &self,
         demand: &Demand,

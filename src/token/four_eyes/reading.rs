@@ -14,16 +14,16 @@ use crate::token::held::{Held, find_candidate_code, is_last_code};
 pub(super) struct Offer {
     pub(super) vote: Vote,
     pub(super) uses: Vec<Use>,
-    /// Where it was searched for as a code alone.
+    /// The realms that were searched for it as a code without a name.
     pub(super) unnamed: Vec<String>,
 }
 
-/// Whose codes a text is a guess at.
+/// At whose codes a text is a guess.
 #[derive(Clone, Default)]
 pub(super) struct Aimed {
     /// The people whom the text names, or whose code it ends in, each by one spelling.
     pub(super) approvers: Vec<CountKey>,
-    /// The realms in which it was compared, as a code alone, with everybody's codes.
+    /// The realms in which it was compared, as a code without a name, with all codes.
     pub(super) unnamed: Vec<String>,
 }
 
@@ -39,7 +39,7 @@ impl Aimed {
 pub(super) struct Candidates<'t> {
     /// Each with what would be its PIN and what would be used up.
     pub(super) tokens: Vec<(Held, &'t str, Advance)>,
-    /// Whose approval it is meant to be.
+    /// The people whose approval it claims to be.
     pub(super) aimed: Aimed,
 }
 
@@ -55,7 +55,7 @@ pub(super) enum Found<'p> {
 pub(super) enum Reading {
     /// It is an approval.
     Offer(Offer),
-    /// It is not an approval; whose it was meant to be.
+    /// Not an approval; the people whose approval it claimed to be.
     Wrong(Aimed),
 }
 
@@ -157,7 +157,7 @@ impl Approvals<'_> {
     }
 
     /// Searches the realms that are missing for tokens whose code a text ends in. A token that does not open is passed
-    /// over: it must not stand in the way of all others. Codes alone are not searched for where too many were wrong.
+    /// over, so that it does not block all others. Codes without a name are not searched for after too many wrong ones.
     fn search<'t>(
         &self,
         sealer: &Sealer,

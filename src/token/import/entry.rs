@@ -75,7 +75,7 @@ pub enum EntryError {
     SameSecret {
         /// Where the other entry is.
         place: Place,
-        /// Whose that one is.
+        /// The owner of the other entry.
         owner: String,
     },
     /// A token of that serial is in the store.

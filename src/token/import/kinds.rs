@@ -1,10 +1,10 @@
-//! Files that are mistaken for files of tokens.
+//! Files that users try to import as tokens by mistake.
 
 use crate::intake::text::{Foreign, KEEPASS};
 
 const QR_CODE: &str = "read its QR code, for instance with zbarimg --raw, and import the URI";
 
-/// How they begin, what they are, and what to do with them.
+/// Their first bytes, what they are, and what to do with them.
 pub(super) const FOREIGN: [Foreign; 6] = [
     (
         KEEPASS,

@@ -81,7 +81,7 @@ pub(super) fn read(text: &str, defaults: &Defaults<'_>, batch: &mut Batch) -> Re
     Ok(())
 }
 
-/// Tells whether a line is the one with which the YubiKey personalization tool begins to log: `LOGGING START` and a time.
+/// Tells whether a line is the first of a YubiKey personalization tool log: `LOGGING START` and a time.
 fn is_mark(fields: &Result<Fields<'_>, RecordError>) -> bool {
     let first = fields.as_ref().ok().and_then(|fields| fields.first());
     first.is_some_and(|first| first.eq_ignore_ascii_case("LOGGING START"))

@@ -100,7 +100,7 @@ impl Row<'_> {
     }
 }
 
-/// Reads a type as tables name it: LinOTP calls hotp `hmac`, and vendors say what moves the device on.
+/// Reads a token type as tables name it: LinOTP calls hotp `hmac`, and vendors write `event` or `time`.
 fn token_type(word: &str) -> Result<TokenType, EntryError> {
     let plain = word.trim().to_ascii_lowercase().replace(['-', '_', ' '], "");
     match plain.as_str() {
@@ -110,7 +110,7 @@ fn token_type(word: &str) -> Result<TokenType, EntryError> {
     }
 }
 
-/// Tells whether a spreadsheet has taken a serial for a number and written `1.23457E+11`.
+/// Tells whether a spreadsheet has rounded a serial, such as `1.23457E+11`.
 fn is_rounded(serial: &str) -> bool {
     let upper = serial.to_ascii_uppercase();
     let Some((number, exponent)) = upper.split_once("E+") else { return false };
