@@ -99,7 +99,7 @@ impl std::error::Error for Down {
 }
 
 /// A service all of whose servers are down, for a reason that no user can bring about by logging in. Its field is
-/// private, and [`ConfirmedOutage::of`] is the only way to make one.
+/// private, and `of` is the only way to make one.
 #[derive(Debug)]
 pub struct ConfirmedOutage {
     last: Down,

@@ -30,7 +30,7 @@ pub enum NetError {
     /// The time of this hook is used up.
     #[error("no time is left to ask {0}; see [plugin] time_budget")]
     NoTime(String),
-    /// The answer is not HTTP, has more than [`MAX_BODY`] bytes, or breaks off after it began.
+    /// The answer is not HTTP, has more than [`MAX_BODY`](super::MAX_BODY) bytes, or breaks off after it began.
     #[error("{host} answered with something that is not a valid HTTP response")]
     Garbled {
         /// Which server, without path and credentials.
