@@ -27,9 +27,12 @@ PERIOD = 30
 FEW, MANY, MOST_GROWTH = 1_000, 1_000_000, 1.2
 REALMS = (100, 1_000, 10_000)
 # How many times the CPU time of an answer in the smallest realm, which is one argon2id, it may
-# take in the largest. It is 2.5 to 2.6 here; the two differ in what they ask of a processor, so
-# that another one moves the ratio a little.
-ANSWER_LIMIT = 2.8
+# take in the largest: 60 ms where that takes 23. The time itself would depend on the machine, and
+# on who else is on it.
+ANSWER_LIMIT = 2.6
+# And the seconds of CPU time of the fastest answer there, which others on the machine slow down
+# least.
+FASTEST_LIMIT = 0.060
 # How many tokens of a realm have the same PIN, as people choose some PINs more than once.
 SAME_PIN = 10
 FLOOR_LIMIT = 3.0
@@ -239,17 +242,18 @@ def four_eyes(programs: Programs, turns: int) -> list[str]:
     costs = [cost for _, _, cost in realms]
     for count, cost in zip(REALMS, costs, strict=True):
         print(f"| {count:,} tokens | {cost.cells()} |", flush=True)
-    # Others on the machine slow down the fastest answers least.
-    median = costs[-1].median_cpu / costs[0].median_cpu
-    times = min(median, min(costs[-1].cpu) / min(costs[0].cpu))
+    times = costs[-1].median_cpu / costs[0].median_cpu
     print(
         f"\nThe largest realm takes {times:.2f} times the smallest, in which one argon2id is"
         f" nearly all (limit {ANSWER_LIMIT}).\n",
         flush=True,
     )
+    fastest = min(costs[-1].cpu)
     excesses = []
     if times > ANSWER_LIMIT:
         excesses.append(f"four-eyes: {times:.2f} times the smallest realm, allowed {ANSWER_LIMIT}")
+    if fastest > FASTEST_LIMIT:
+        excesses.append(f"four-eyes: {fastest:.3f} s at the least, allowed {FASTEST_LIMIT}")
     return excesses
 
 
