@@ -39,6 +39,7 @@ pub mod store;
 pub mod terminal;
 pub mod terms;
 pub mod token;
+mod words;
 
 use std::ffi::OsString;
 use std::io::{Read, Write};

@@ -3,53 +3,38 @@
 
 use serde_json::{Map, Value};
 
-macro_rules! members {
-    ($($(#[$doc:meta])* $member:ident = $name:literal,)+) => {
-        /// A public member that a hook reads.
-        #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-        pub enum Member { $($(#[$doc])* $member,)+ }
+use crate::words::words;
 
-        impl Member {
-            const ALL: &[Self] = &[$(Self::$member,)+];
-
-            /// Returns the name in the JSON.
-            pub const fn name(self) -> &'static str {
-                match self { $(Self::$member => $name,)+ }
-            }
-        }
-    };
-}
-
-members! {
-    /// The gateway user (cookie, SDK).
-    Username = "username",
-    /// The identity at the provider (cookie, SDK).
-    MfaIdentity = "mfa_identity",
-    /// What the provider remembers (cookie).
-    State = "state",
-    /// The account whose credential is handed out (both cookies, SDK).
-    Account = "account",
-    /// The host whose credential is handed out (both cookies, SDK).
-    Asset = "asset",
-    /// The account of the remote application (cookie, SDK).
-    RemoteAppAccount = "remote_app_account",
-    /// The host of the remote application (cookie, SDK).
-    RemoteAppAsset = "remote_app_asset",
-    /// The answers to `[question_<n>]`, also the path in Vault that the user types (session cookie, SDK).
-    Questions = "questions",
-}
-
-/// Returns a description if a service must not set this member: this program reads it, or its name begins with `_`.
-pub fn reserved(name: &str) -> Option<&'static str> {
-    if name.starts_with('_') {
-        return Some("a name that begins with _");
+words! {
+    /// A public member that a hook reads.
+    Member {
+        /// The gateway user (cookie, SDK).
+        Username = "username",
+        /// The identity at the provider (cookie, SDK).
+        MfaIdentity = "mfa_identity",
+        /// What the provider remembers (cookie).
+        State = "state",
+        /// The account whose credential is handed out (both cookies, SDK).
+        Account = "account",
+        /// The host whose credential is handed out (both cookies, SDK).
+        Asset = "asset",
+        /// The account of the remote application (cookie, SDK).
+        RemoteAppAccount = "remote_app_account",
+        /// The host of the remote application (cookie, SDK).
+        RemoteAppAsset = "remote_app_asset",
+        /// The answers to `[question_<n>]`, also the path in Vault that the user types (session cookie, SDK).
+        Questions = "questions",
     }
-    Member::ALL.iter().map(|member| member.name()).find(|known| *known == name)
+}
+
+/// Whether a service must not set this member: this program reads it, or its name begins with `_`.
+pub fn is_reserved(name: &str) -> bool {
+    name.starts_with('_') || Member::from_word(name).is_some()
 }
 
 /// Merges members from a service into these. Reserved members are not changed.
 pub(super) fn lay_over(members: &mut Map<String, Value>, written: Map<String, Value>) {
-    members.extend(written.into_iter().filter(|(name, _)| reserved(name).is_none()));
+    members.extend(written.into_iter().filter(|(name, _)| !is_reserved(name)));
 }
 
 /// The session cookie: members that all plugins of a session share.
@@ -64,12 +49,12 @@ impl SessionCookie {
 
     /// Returns a member.
     pub fn get(&self, member: Member) -> Option<&Value> {
-        self.0.get(member.name())
+        self.0.get(member.word())
     }
 
     /// Returns a member that is an object, and creates it if it is missing; `None` for another type.
     pub fn object(&mut self, member: Member) -> Option<&mut Map<String, Value>> {
-        self.0.entry(member.name()).or_insert_with(|| Value::Object(Map::new())).as_object_mut()
+        self.0.entry(member.word()).or_insert_with(|| Value::Object(Map::new())).as_object_mut()
     }
 
     /// Merges members from a service into these. Reserved members are not changed.
@@ -94,17 +79,17 @@ mod tests {
 
     #[test]
     fn what_is_read_is_never_laid_over() {
-        for member in Member::ALL {
-            assert_eq!(reserved(member.name()), Some(member.name()));
-            let mut cookie =
-                SessionCookie::open(Map::from_iter([(member.name().to_owned(), Value::from("own"))]));
+        for name in Member::WORDS {
+            assert!(is_reserved(name), "{name}");
+            let member = Member::from_word(name).unwrap();
+            let mut cookie = SessionCookie::open(Map::from_iter([((*name).to_owned(), Value::from("own"))]));
             cookie.lay_over(Map::from_iter([
-                (member.name().to_owned(), Value::from("service")),
+                ((*name).to_owned(), Value::from("service")),
                 ("other".to_owned(), Value::from(1)),
             ]));
-            assert_eq!(cookie.get(*member), Some(&Value::from("own")));
+            assert_eq!(cookie.get(member), Some(&Value::from("own")));
             assert_eq!(cookie.close().get("other"), Some(&Value::from(1)));
         }
-        assert!(reserved("__sps_plugin").is_some() && reserved("IdentityProvider").is_none());
+        assert!(is_reserved("__sps_plugin") && !is_reserved("IdentityProvider"));
     }
 }

@@ -20,11 +20,12 @@ use std::collections::BTreeSet;
 use source::{Source, all};
 
 /// Which modules of the crate a module may speak of, besides itself.
-const ARROWS: [(&str, &[&str]); 29] = [
+const ARROWS: [(&str, &[&str]); 30] = [
     ("clock", &[]),
     ("intake", &[]),
     ("json", &[]),
-    ("members", &[]),
+    ("words", &[]),
+    ("members", &["words"]),
     ("ownership", &[]),
     ("secret", &[]),
     ("terms", &[]),
@@ -41,7 +42,7 @@ const ARROWS: [(&str, &[&str]); 29] = [
     ("protocol", &["appliance", "json", "members", "private_key", "terms"]),
     ("net", &["appliance", "clock", "config", "logging"]),
     // The store knows nobody above it.
-    ("store", &["clock", "config", "finding", "logging", "names", "ownership", "secret"]),
+    ("store", &["clock", "config", "finding", "logging", "names", "ownership", "secret", "words"]),
     // One protocol, which two of the following speak.
     ("ldap", &["clock", "config", "finding", "logging", "net", "secret"]),
     // These answer questions. They know no pipeline, no wire and no command line.

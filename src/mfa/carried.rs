@@ -7,7 +7,8 @@ use serde::Deserialize;
 use serde_json::{Map, Value};
 
 use super::{MfaError, Reason, garbled};
-use crate::members::reserved;
+use crate::logging::Short;
+use crate::members::is_reserved;
 use crate::names::MfaIdentity;
 use crate::secret;
 
@@ -54,7 +55,7 @@ impl Written {
     /// Checks the members.
     ///
     /// # Errors
-    /// An invalid user or group name, too much data, or a cookie with a member that is reserved (see [`reserved`]).
+    /// An invalid user or group name, too much data, or a cookie with a member that is reserved (see [`is_reserved`]).
     pub(super) fn taken(self) -> Result<Carried, MfaError> {
         let is_name = |name: &String| {
             !name.is_empty() && MfaIdentity::parse(name.as_str()).is_ok() && super::unsteering(name) == *name
@@ -66,9 +67,10 @@ impl Written {
             return Err(garbled("the service's answer names too many groups"));
         }
         let (cookie, session_cookie) = (bounded(self.cookie)?, bounded(self.session_cookie)?);
-        if let Some(what) = cookie.keys().chain(session_cookie.keys()).find_map(|name| reserved(name)) {
+        if let Some(name) = cookie.keys().chain(session_cookie.keys()).find(|name| is_reserved(name)) {
+            let name = Short(name);
             return Err(garbled(Reason::ours(format!(
-                "the service's cookie or session cookie contains {what}, which is reserved for the plugin"
+                "the service's cookie or session cookie contains {name}, which is reserved for the plugin"
             ))));
         }
         Ok(Carried {

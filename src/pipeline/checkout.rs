@@ -243,7 +243,7 @@ fn chosen<'a>(
         None | Some(Value::Null) => Ok(argument),
         Some(Value::String(text)) if text.is_empty() => Ok(argument),
         Some(Value::String(text)) => Ok(Some(text)),
-        Some(_) => Err(Fault::SessionCookie(member.name()).into()),
+        Some(_) => Err(Fault::SessionCookie(member.word()).into()),
     }
 }
 

@@ -30,7 +30,7 @@ pub(super) fn ask(
     session_cookie: &mut SessionCookie,
 ) -> Result<(), Stop> {
     while let Some(question) = question(context, cookie.progress.questions_answered.saturating_add(1))? {
-        let answers = session_cookie.object(ANSWERS).ok_or(Fault::SessionCookie(ANSWERS.name()))?;
+        let answers = session_cookie.object(ANSWERS).ok_or(Fault::SessionCookie(ANSWERS.word()))?;
         if !answers.contains_key(&question.key) {
             match arguments.key_value_pairs.get(&question.key) {
                 Some(answer) => answers.insert(question.key, Value::from(answer.expose_secret())),

@@ -104,10 +104,10 @@ impl<P: Progress> Cookie<P> {
     /// # Errors
     /// [`CookieError::WrongType`].
     pub fn text(&self, member: Member) -> Result<Option<&str>, CookieError> {
-        match self.public.get(member.name()) {
+        match self.public.get(member.word()) {
             None | Some(Value::Null) => Ok(None),
             Some(Value::String(text)) => Ok(Some(text)),
-            Some(_) => Err(CookieError::WrongType(member.name())),
+            Some(_) => Err(CookieError::WrongType(member.word())),
         }
     }
 
@@ -125,22 +125,22 @@ impl<P: Progress> Cookie<P> {
 
     /// Tells whether a public member is there, be it null.
     pub fn has(&self, member: Member) -> bool {
-        self.public.contains_key(member.name())
+        self.public.contains_key(member.word())
     }
 
     /// Sets a public member to a text or null.
     pub fn set_text(&mut self, member: Member, text: Option<&str>) {
-        self.public.insert(member.name().to_owned(), text.map_or(Value::Null, Value::from));
+        self.public.insert(member.word().to_owned(), text.map_or(Value::Null, Value::from));
     }
 
     /// Returns a public member of any type.
     pub fn value(&self, member: Member) -> Option<&Value> {
-        self.public.get(member.name())
+        self.public.get(member.word())
     }
 
     /// Sets a public member of any type.
     pub fn set_value(&mut self, member: Member, value: Value) {
-        self.public.insert(member.name().to_owned(), value);
+        self.public.insert(member.word().to_owned(), value);
     }
 
     /// Merges members from a service into the public ones. Reserved members are not changed.
@@ -151,7 +151,7 @@ impl<P: Progress> Cookie<P> {
     /// Takes a public member out.
     pub fn remove(&mut self, member: Member) {
         // shift_remove keeps the order of the rest.
-        self.public.shift_remove(member.name());
+        self.public.shift_remove(member.word());
     }
 
     /// Closes the cookie for the way back; what is ours stands last.

@@ -1,12 +1,11 @@
 //! Tokens as they are kept.
 
-use std::fmt;
-
 use zeroize::Zeroizing;
 
 use super::StoreError;
 use super::seal::{Binding, Sealer};
 use crate::clock::UnixTime;
+use crate::words::words;
 
 /// How many counters, time steps (on either side) or codes of a list are tried at most, whatever a token says; a restored
 /// state refuses time-based codes as far ahead.
@@ -15,37 +14,6 @@ pub const MAX_WINDOW: u32 = 1000;
 const SECRET: &str = "token.secret";
 /// What the sealed PIN verifier of a token is bound to.
 const PIN: &str = "token.pin";
-
-macro_rules! words {
-    ($(#[$doc:meta])* $name:ident { $($(#[$variant_doc:meta])* $variant:ident = $word:literal,)* }) => {
-        $(#[$doc])*
-        #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-        pub enum $name {
-            $($(#[$variant_doc])* $variant,)*
-        }
-
-        impl $name {
-            /// The words for all of them.
-            pub const WORDS: &'static [&'static str] = &[$($word,)*];
-
-            /// Returns the word that the store, the command line and JSON use.
-            pub fn word(self) -> &'static str {
-                match self { $(Self::$variant => $word,)* }
-            }
-
-            /// Reads such a word.
-            pub fn from_word(word: &str) -> Option<Self> {
-                match word { $($word => Some(Self::$variant),)* _ => None }
-            }
-        }
-
-        impl fmt::Display for $name {
-            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-                f.write_str(self.word())
-            }
-        }
-    };
-}
 
 words! {
     /// What a token is.
