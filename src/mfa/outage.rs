@@ -1,15 +1,15 @@
 //! When a service counts as down.
 //!
-//! That one request was not answered is a suspicion and no more: the request may have been too long for something in
-//! front of the server, or about a realm whose own server is down. So a second question is asked, which contains nothing
-//! that the user typed and changes nothing. A server that does not answer it either is [`Down`], which is enough to ask
-//! another server of the same service.
+//! One request without an answer is only a suspicion: the request may have been too long for a proxy, or about a realm
+//! whose home server is down. So the server is asked a second question, which contains nothing that the user typed and
+//! changes nothing. A server that does not answer it either is [`Down`]. That is enough to ask another server of the same
+//! service.
 //!
-//! It is not enough to do without the service, because a user can keep a server busy: with several sessions at once
-//! behind a limit of requests, or with pushes that nobody confirms. Only a [`ConfirmedOutage`] is ignored, or left to the
-//! local tokens. Each server of the service either refuses connections, or has been silent for `[mfa] outage_after`
-//! seconds in which it got nothing of ours but harmless questions, and not many of them. It has to have answered that
-//! question before: a gateway that always answers it with 503 shows nothing.
+//! It is not enough to ignore the outage or to fall back, because a user can keep a server busy: with many logins behind a
+//! rate limit, or with push notifications that are left open. For these a [`ConfirmedOutage`] is needed: each server of the
+//! service refuses connections, or has been silent for `[mfa] outage_after` seconds in which the plugin sent it only a few
+//! second questions. The server must also have answered that question before: a gateway that always answers it with 503
+//! proves nothing.
 
 use std::fmt;
 use std::time::Duration;
@@ -143,9 +143,9 @@ impl std::error::Error for ConfirmedOutage {
 pub(super) struct Health<'a> {
     tools: Tools<'a>,
     outage_after: f64,
-    /// Whether the service is done without while it is down.
+    /// Whether an outage of the service is ignored or leads to a fallback.
     is_needed: bool,
-    /// Whether a site without state is served; an outage is then only a connection that is refused.
+    /// Whether a configuration without state is served. Then only a refused connection is an outage.
     does_without_state: bool,
 }
 
@@ -168,7 +168,7 @@ impl<'a> Health<'a> {
         })
     }
 
-    /// Whether the service is done without while it is down.
+    /// Whether an outage of the service is ignored or leads to a fallback.
     pub(super) fn is_needed(&self) -> bool {
         self.is_needed
     }
@@ -179,11 +179,10 @@ impl<'a> Health<'a> {
         Ok(known.filter(|health| health.finding.is_doubt()))
     }
 
-    /// Asks a server that may be down again, before it gets a code that would be lost. `None`: it is not known to be
-    /// down. Where another hook asks at the same time, its finding is waited for.
+    /// Asks a server that may be down the second question before it gets a code, which would be lost. `None`: it is not
+    /// known to be down. If another hook is asking at the same time, this one waits for its finding.
     ///
-    /// A server that never answered the question is not asked in vain, but gets the code: nothing else can show that it is
-    /// back.
+    /// A server that never answered the second question gets the code itself, because nothing else can show that it is back.
     pub(super) fn ask_again(
         &self,
         server: &str,
@@ -209,7 +208,7 @@ impl<'a> Health<'a> {
         self.down_for_a_while(server, &now).map(Some)
     }
 
-    /// Waits for what the question of another hook finds. An old finding is none: the server may be back.
+    /// Waits for the finding of another hook. An old finding does not count, because the server may be back.
     fn finding_of_another(&self, server: &str) -> Result<Option<Down>, MfaError> {
         let (time, steps) = (second(self.tools.budget, LONGEST), 60_u32);
         for _ in 0..steps {
@@ -244,13 +243,13 @@ impl<'a> Health<'a> {
         let Some(doubt) = life().doubt() else { return Err(MfaError::ServiceUnreachable { reason, source }) };
         let store = self.tools.store;
         self.unless_stateless(store.note_server(server, doubt), ())?;
-        // A server that was silent once may be busy with this very request.
+        // A server that was silent only now may be busy with this request.
         let is_outage = doubt == ServerFinding::Refused && !self.is_busy(server)?;
         Ok(Down { reason, source, is_outage })
     }
 
-    /// Finds out, at a server that has just answered a login, whether it answers the second question: if it does not,
-    /// that shows no outage later. Asked once a day.
+    /// Asks a server that has just answered a login the second question, once a day. If it does not answer now, its silence
+    /// later does not prove an outage.
     pub(super) fn prove(&self, server: &str, life: impl FnOnce() -> Life) {
         if let Err(error) = self.try_prove(server, life) {
             // The login was answered, so this is no reason to deny it.
@@ -280,28 +279,37 @@ impl<'a> Health<'a> {
         store.note_server(server, finding)
     }
 
-    /// Sends a user's request, and remembers it while the server may be working on it.
+    /// Sends a user's request, and remembers it while the server may be working on it. Where this configuration does not
+    /// depend on outages, another one with the same state may, so it is noted there too.
     pub(super) fn note<T>(
         &self,
         server: &str,
         longest: Duration,
         send: impl FnOnce() -> Result<T, Missed>,
     ) -> Result<Result<T, Missed>, MfaError> {
-        if !self.is_needed {
+        let store = self.tools.store;
+        if !self.is_needed && !store.remembers_servers() {
             return Ok(send());
         }
-        let store = self.tools.store;
         let begun = store.begin_request(server, longest.as_secs_f64()).map(Some);
-        let request = self.unless_stateless(begun, None)?;
+        let request = self.unless_unneeded(begun, None)?;
         let sent = send();
         if let Some(request) = request {
-            let is_over = match &sent {
-                Ok(_) => true,
-                Err(missed) => !missed.may_be_busy,
-            };
-            store.end_request(request, is_over)?;
+            let was_sent = sent.as_ref().map_or_else(|missed| missed.may_be_busy, |_| true);
+            self.unless_unneeded(store.end_request(&request, was_sent), ())?;
         }
         Ok(sent)
+    }
+
+    /// As [`Health::unless_stateless`]; where this configuration does not depend on outages, an error is only logged.
+    fn unless_unneeded<T>(&self, result: Result<T, StoreError>, without: T) -> Result<T, MfaError> {
+        match result {
+            Err(error) if !self.is_needed => {
+                self.tools.log.warning(format_args!("{}", Chain(&error)));
+                Ok(without)
+            }
+            result => self.unless_stateless(result, without),
+        }
     }
 
     /// Whether the server may still work on another user's request: a refusal may then be a limit of connections.
@@ -337,7 +345,7 @@ impl<'a> Health<'a> {
         }
     }
 
-    /// Where only `ignore_connection_error` depends on the memory, a hook does without it.
+    /// Replaces the error of a missing state directory if only `ignore_connection_error` needs the state.
     fn unless_stateless<T>(&self, result: Result<T, StoreError>, without: T) -> Result<T, MfaError> {
         match result {
             Err(StoreError::NoDirectory) if self.does_without_state => Ok(without),

@@ -76,8 +76,8 @@ impl<'a> Turns<'a> {
     /// Asks one after the other until one answers, or the next must not be asked.
     ///
     /// # Errors
-    /// [`MfaError::Outage`] where each is down in a way that no user can bring about, and none may have taken the
-    /// request; otherwise that of the last that was asked.
+    /// [`MfaError::Outage`] if each server is down in a way that a user cannot cause, and none may have taken the request;
+    /// otherwise the error of the last server that was asked.
     pub(super) fn ask<S, T>(
         &self,
         repeat: Repeat,
@@ -134,8 +134,7 @@ impl<'a> Turns<'a> {
         self.health.note(server, self.tools.budget.remaining(), send)
     }
 
-    /// The servers in their order with what is known of those that may be down; one of several that was down a moment
-    /// ago is the last.
+    /// Returns the servers in the order in which they are asked, with what is known of those that may be down.
     fn in_turn<'s, S>(
         &self,
         is_confirming: bool,
@@ -151,8 +150,8 @@ impl<'a> Turns<'a> {
         Ok(found)
     }
 
-    /// A server that was down for long is asked more seldom, where another answers; so is one that cannot be asked whether
-    /// it is back without a user's code.
+    /// Whether a server is asked after the others: for a while after it was down, and if only a user's code can show
+    /// whether it is back.
     fn is_last(&self, doubt: ServerHealth) -> bool {
         let rests = doubt.asked < self.retry_after.max(doubt.lasted.min(MAX_REST));
         rests || (doubt.finding == ServerFinding::Silent && !doubt.is_proven)

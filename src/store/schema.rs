@@ -187,6 +187,5 @@ pub(super) const CONNECTIONS: &[&str] = &[
         server TEXT    NOT NULL,
         ends   INTEGER NOT NULL
     ) STRICT;
-    CREATE INDEX requests_server ON requests (server, ends);
 ",
 ];

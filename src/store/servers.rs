@@ -4,40 +4,31 @@ use std::time::Duration;
 
 use rusqlite::{Connection, OptionalExtension, params};
 
-use super::{Store, StoreError};
+use super::{CONNECTIONS_FILE, Store, StoreError};
 use crate::clock::UnixTime;
+use crate::words::words;
 
-/// How long failed questions belong to one outage, in seconds: a longer gap between two says nothing of the time between.
+/// The longest time in seconds between two failed questions of one outage.
 const LONGEST_GAP: f64 = 3600.0;
 
-/// In how many seconds every request ends; one that ends later is of a clock that was ahead.
-const LONGEST_REQUEST: f64 = 900.0;
+/// The longest request, in seconds. One that ends later was written while the clock was ahead.
+const LONGEST_REQUEST: f64 = 3600.0;
 
-/// What a harmless question to a server showed.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum ServerFinding {
-    /// It was answered.
-    Answers,
-    /// It was not answered although a login was a moment before, so it cannot show an outage.
-    Mute,
-    /// It was not answered in time, or a gateway answered that it does not reach the server.
-    Silent,
-    /// There was no connection: it was refused, or there is no route.
-    Refused,
+words! {
+    /// What a harmless question to a server showed.
+    ServerFinding {
+        /// It was answered.
+        Answers = "answers",
+        /// It was not answered although a login was a moment before, so it cannot show an outage.
+        Mute = "mute",
+        /// It was not answered in time, or a gateway answered that it does not reach the server.
+        Silent = "silent",
+        /// There was no connection: it was refused, or there is no route.
+        Refused = "refused",
+    }
 }
 
 impl ServerFinding {
-    const ALL: [Self; 4] = [Self::Answers, Self::Mute, Self::Silent, Self::Refused];
-
-    fn name(self) -> &'static str {
-        match self {
-            Self::Answers => "answers",
-            Self::Mute => "mute",
-            Self::Silent => "silent",
-            Self::Refused => "refused",
-        }
-    }
-
     /// Whether the server may be down.
     pub fn is_doubt(self) -> bool {
         match self {
@@ -54,8 +45,8 @@ pub struct ServerHealth {
     pub finding: ServerFinding,
     /// How long ago that was, in seconds.
     pub asked: f64,
-    /// For how long nothing but harmless questions was sent to the server and none was answered, in seconds, at the time
-    /// of the last one. 0 unless the server may be down.
+    /// For how long nothing but harmless questions was sent to the server, and none of them was answered, in seconds, at
+    /// the time of the last one. 0 unless the server may be down.
     pub lasted: f64,
     /// Whether the server has answered the harmless question before, and since then whenever it answered a login.
     pub is_proven: bool,
@@ -100,41 +91,60 @@ impl Store<'_> {
         let connected = now.plus_seconds(-LONGEST_GAP).as_micros();
         let is_proven = finding == ServerFinding::Answers;
         let values =
-            params![server, finding.name(), now.as_micros(), is_proven, finding.is_doubt(), connected];
+            params![server, finding.word(), now.as_micros(), is_proven, finding.is_doubt(), connected];
         database.connection.execute(sql, values).map(|_| ()).map_err(database.failed())
+    }
+
+    /// Tells whether anything is remembered of servers here, or may be: whether there is a file for it.
+    pub fn remembers_servers(&self) -> bool {
+        self.places.ephemeral_path().is_some_and(|path| path.join(CONNECTIONS_FILE).exists())
     }
 
     /// Begins a user's request to a server, which ends within `longest` seconds.
     ///
     /// # Errors
     /// [`StoreError`].
-    pub fn begin_request(&self, server: &str, longest: f64) -> Result<ServerRequest, StoreError> {
-        let database = self.ephemeral()?;
-        let now = self.now();
-        let forgotten = now.plus_seconds(-LONGEST_GAP).as_micros();
-        let ahead = now.plus_seconds(LONGEST_REQUEST).as_micros();
-        let delete = "DELETE FROM requests WHERE ends < ?1 OR ends > ?2";
-        database.connection.execute(delete, [forgotten, ahead]).map_err(database.failed())?;
-        let insert = "INSERT INTO requests (server, ends) VALUES (?1, ?2)";
-        let ends = now.plus_seconds(longest).as_micros();
-        database.connection.execute(insert, params![server, ends]).map_err(database.failed())?;
-        Ok(ServerRequest(database.connection.last_insert_rowid()))
+    pub fn begin_request<'s>(&self, server: &'s str, longest: f64) -> Result<ServerRequest<'s>, StoreError> {
+        let ends = self.now().plus_seconds(longest).as_micros();
+        self.without_sync(|connection| {
+            let insert = "INSERT INTO requests (server, ends) VALUES (?1, ?2)";
+            connection.execute(insert, params![server, ends])?;
+            Ok(ServerRequest { id: connection.last_insert_rowid(), server })
+        })
     }
 
-    /// Ends a request. Of one that was not answered it is kept that it was there until now, because the server may be busy
-    /// with it.
+    /// Ends a request. If it was sent, the silence of a server that may be down begins anew, whether or not it was answered:
+    /// a server that answers it is there, and one that does not may be busy with it.
     ///
     /// # Errors
     /// [`StoreError`].
-    pub fn end_request(&self, request: ServerRequest, is_answered: bool) -> Result<(), StoreError> {
+    pub fn end_request(&self, request: &ServerRequest<'_>, was_sent: bool) -> Result<(), StoreError> {
+        let now = self.now();
+        let (forgotten, ahead) = (now.plus_seconds(-LONGEST_GAP), now.plus_seconds(LONGEST_REQUEST));
+        self.without_sync(|connection| {
+            let transaction = connection.unchecked_transaction()?;
+            let delete = "DELETE FROM requests WHERE id = ?1 OR ends < ?2 OR ends > ?3";
+            transaction.execute(delete, params![request.id, forgotten.as_micros(), ahead.as_micros()])?;
+            if was_sent {
+                let update = "UPDATE servers SET since = ?2
+                    WHERE server = ?1 AND finding IN ('silent', 'refused') AND since < ?2";
+                transaction.execute(update, params![request.server, now.as_micros()])?;
+            }
+            transaction.commit()
+        })
+    }
+
+    /// Writes what need not survive a power failure, without waiting for the disk.
+    fn without_sync<T>(
+        &self,
+        write: impl FnOnce(&Connection) -> rusqlite::Result<T>,
+    ) -> Result<T, StoreError> {
         let database = self.ephemeral()?;
-        let (id, now) = (request.0, self.now().as_micros());
-        let done = if is_answered {
-            database.connection.execute("DELETE FROM requests WHERE id = ?1", [id])
-        } else {
-            database.connection.execute("UPDATE requests SET ends = ?2 WHERE id = ?1", [id, now])
-        };
-        done.map(|_| ()).map_err(database.failed())
+        let connection = &database.connection;
+        let written =
+            connection.execute_batch("PRAGMA synchronous = NORMAL").and_then(|()| write(connection));
+        let restored = connection.execute_batch("PRAGMA synchronous = FULL");
+        written.and_then(|written| restored.map(|()| written)).map_err(database.failed())
     }
 
     /// Tells whether a server may still work on a user's request.
@@ -153,7 +163,10 @@ impl Store<'_> {
 
 /// A user's request that is on its way.
 #[derive(Debug)]
-pub struct ServerRequest(i64);
+pub struct ServerRequest<'s> {
+    id: i64,
+    server: &'s str,
+}
 
 fn read(connection: &Connection, server: &str, now: UnixTime) -> rusqlite::Result<Option<ServerHealth>> {
     let sql = "SELECT finding, asked, since, proven, (SELECT max(ends) FROM requests WHERE server = ?1 AND ends <= ?3)
@@ -163,12 +176,11 @@ fn read(connection: &Connection, server: &str, now: UnixTime) -> rusqlite::Resul
         .query_row(sql, values, |row| {
             let name: String = row.get(0)?;
             let (asked, since) = (UnixTime::from_micros(row.get(1)?), row.get(2)?);
-            // What was not answered while there was a request shows no outage, because the request may be why.
+            // What is not answered while there is a request shows no outage, because the request may be why.
             let since =
                 UnixTime::from_micros(row.get::<_, Option<i64>>(4)?.map_or(since, |ends| ends.max(since)));
-            let finding = ServerFinding::ALL.into_iter().find(|finding| finding.name() == name);
-            // What is not known is no doubt, and proves nothing.
-            let finding = finding.unwrap_or(ServerFinding::Mute);
+            // A word of a later version is no doubt, and proves nothing.
+            let finding = ServerFinding::from_word(&name).unwrap_or(ServerFinding::Mute);
             let lasted = if finding.is_doubt() { seconds(since, asked) } else { 0.0 };
             Ok(ServerHealth { finding, asked: seconds(asked, now), lasted, is_proven: row.get(3)? })
         })

@@ -275,3 +275,79 @@ fn without_state_only_a_refused_connection_is_ignored() {
     }
     assert_eq!(by(&run(NOBODY)), "ignore_connection_error");
 }
+
+/// A server of the family that accepts a code, pushes for a PIN, and always answers polls; while it is busy it answers
+/// nothing else.
+fn pushing() -> (Service, Arc<AtomicBool>) {
+    let is_busy = Arc::new(AtomicBool::new(false));
+    let busy = Arc::clone(&is_busy);
+    let service = Service::plain(move |connection| {
+        while let Some(request) = connection.request() {
+            let is_poll = request.line.contains("/polltransaction/");
+            let (status, authentication) = match request.json()["pass"].as_str() {
+                _ if busy.load(Ordering::SeqCst) && !is_poll => (503, "REJECT"),
+                Some("pushpin") => (200, "CHALLENGE"),
+                Some("123456") => (200, "ACCEPT"),
+                Some(_) => (200, "REJECT"),
+                None if is_poll => (200, "REJECT"),
+                None => (401, "REJECT"),
+            };
+            let challenge = json!({"client_mode": "poll", "type": "edupush", "transaction_id": "0123", "message": "Confirm"});
+            let answer = json!({
+                "result": {"status": true, "value": authentication == "ACCEPT", "authentication": authentication},
+                "detail": {
+                    "message": "Confirm", "serial": "PUSH1", "type": "edupush", "transaction_id": "0123",
+                    "client_mode": "poll", "multi_challenge": [challenge], "challenge_status": "pending",
+                },
+            });
+            connection.send(reply(status, "application/json", answer.to_string()));
+        }
+    });
+    (service, is_busy)
+}
+
+#[test]
+fn polls_of_an_open_push_that_a_busy_server_answers_begin_the_time_of_its_silence_anew() {
+    let (service, is_busy) = pushing();
+    let url = service.address;
+    let configuration = format!(
+        "[mfa]\nprovider=edumfa\n[edumfa]\nserver_url=http://{url}\nignore_connection_error=yes\npoll_interval=0.2\n"
+    );
+    let site = Site::new(&configuration);
+    assert_eq!(by(&site.say_at("1000", "123456")), "edumfa otp");
+    let polls =
+        || service.requests().iter().filter(|request| request.line.contains("polltransaction")).count();
+    std::thread::scope(|scope| {
+        let push = scope.spawn(|| {
+            let waiting = format!("{configuration}[plugin]\ntime_budget=10\n");
+            let more = json!({"key_value_pairs": {"otp": "pushpin"}});
+            site.place.run(&["--clock", "2030"], crate::authenticate(&waiting, more).to_string())
+        });
+        while polls() == 0 {
+            std::thread::sleep(std::time::Duration::from_millis(20));
+        }
+        is_busy.store(true, Ordering::SeqCst);
+        site.say_at("2000", "123456").assert_denied(UNREACHABLE, 0);
+        assert_eq!(push.join().unwrap().verdict(), "DENY");
+    });
+    assert!(polls() > 1);
+    // 61 seconds after the first silence, and 31 after the last poll.
+    site.say_at("2061", "123456").assert_denied(UNREACHABLE, 0);
+    assert_eq!(by(&site.say_at("2091", "123456")), "ignore_connection_error");
+}
+
+#[test]
+fn a_request_of_a_configuration_that_ignores_no_outage_counts_at_a_server_of_the_same_state() {
+    let busy = Busy::new(404);
+    let [(mut site, _), _] = busy.sites();
+    let ignoring = site.configuration.clone();
+    let strict = ignoring.replace("ignore_connection_error=yes\n", "");
+    assert_eq!(by(&site.say_at("1000", "123456")), "http otp");
+    busy.set(true);
+    site.say_at("2000", "123456").assert_denied(UNREACHABLE, 0);
+    site.configuration = strict;
+    site.say_at("2050", "123456").assert_denied(UNREACHABLE, 0);
+    site.configuration = ignoring;
+    site.say_at("2061", "123456").assert_denied(UNREACHABLE, 0);
+    assert_eq!(by(&site.say_at("2110", "123456")), "ignore_connection_error");
+}
