@@ -19,6 +19,11 @@ pub struct AccountNames {
     bare: Vec<String>,
 }
 
+/// Removes what targets ignore at the ends of a name, in whatever order it stands there.
+fn bare(part: &str) -> String {
+    part.trim_start().trim_end_matches(|c: char| c == '.' || c.is_whitespace()).to_owned()
+}
+
 impl AccountNames {
     /// Reads an account as it came in; `None` where it cannot be read, so that it may be any account: with a character
     /// that accounts do not have, or with a separator at its end.
@@ -36,7 +41,7 @@ impl AccountNames {
         let name = name.split('@').next().unwrap_or_default();
         // Systems disagree on which of these parts is the name.
         let parts = std::iter::once(name).chain(name.split(['/', '%', '+']));
-        let mut bare: Vec<_> = parts.map(|part| part.trim_end_matches('.').trim().to_owned()).collect();
+        let mut bare: Vec<_> = parts.map(bare).collect();
         // What is only a domain may be any account of it.
         if bare.iter().any(String::is_empty) {
             return None;

@@ -7,7 +7,7 @@
 
 use std::fmt;
 
-use super::text::{fold, readable, remains};
+use super::text::{DOTS, fold, readable, remains};
 use super::{Aliases, MfaIdentity, NameError};
 use crate::config::settings::{Opt, SettingError, Settings};
 
@@ -96,7 +96,7 @@ impl Person {
         };
         let is_clear = |part: &str| {
             let is_trimmed = !part.starts_with(char::is_whitespace) && !part.ends_with(char::is_whitespace);
-            !part.is_empty() && !part.contains(['\\', '@']) && !part.ends_with('.') && is_trimmed
+            !part.is_empty() && !part.contains(['\\', '@']) && !part.ends_with(DOTS) && is_trimmed
         };
         if !is_clear(name) || !domain.is_none_or(is_clear) {
             return Err(NameError::Ambiguous(WHAT));

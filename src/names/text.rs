@@ -58,14 +58,16 @@ pub fn fold(text: &str) -> String {
     nfkc(&nfkc(text).chars().flat_map(lower).collect::<String>())
 }
 
+/// The dots that DNS and directories take for one, after Unicode's compatibility form.
+pub(super) const DOTS: [char; 2] = ['.', '\u{3002}'];
+
 /// Returns what is left of a text once case, accents, invisible characters, outer blanks and dots at the end are
 /// disregarded, as directories do: two texts with the same remains may name the same person.
 pub(super) fn remains(text: &str) -> String {
+    let is_outer = |character: char| character.is_whitespace() || character.is_control();
     let bare = |text: &str| {
-        text.trim_matches(|character: char| character.is_whitespace() || character.is_control())
-            .trim_end_matches('.')
-            .trim_end()
-            .to_owned()
+        let text = text.trim_start_matches(is_outer);
+        text.trim_end_matches(|character| is_outer(character) || DOTS.contains(&character)).to_owned()
     };
     if text.is_ascii() {
         return bare(&text.to_ascii_lowercase());
@@ -109,4 +111,18 @@ pub(super) fn is_mark(character: char) -> bool {
 
 fn category(character: char) -> GeneralCategory {
     CodePointMapData::<GeneralCategory>::new().get(character)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_remains_of_a_name_has_no_dots_or_blanks_at_its_end() {
+        for text in ["bob", "BOB.", "bob. .", " bob . . . ", "bob\u{3002}", "bob.\u{ff61} ", "b\u{f6}b. ."] {
+            assert_eq!(remains(text), "bob", "{text:?}");
+        }
+        assert_eq!(remains(".bob"), ".bob");
+        assert_eq!(remains(". ."), "");
+    }
 }
