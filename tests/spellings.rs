@@ -96,6 +96,10 @@ const ACCOUNTS: &[Spelling] = &[
     ("\u{ff52}oot", Perhaps),
     ("root.", Perhaps),
     ("r\u{f6}ot", Perhaps),
+    ("root. . .", Perhaps),
+    ("root. . @host", Perhaps),
+    ("DOM\\root. . .", Perhaps),
+    ("root\u{3002}", Unclear),
     ("root ", Unclear),
     ("root\u{200b}", Unclear),
     ("root\u{a0}", Unclear),
@@ -475,6 +479,7 @@ fn an_address_in_a_form_that_is_not_clear_reaches_no_credential_entry() {
         ("[fe80::1]:22", json!(null)),
         ("fe80::1.", json!("fe80::1")),
         ("10.0.0.1.", json!("10.0.0.1")),
+        ("2002:a00:2::", json!("*")),
     ] {
         let (got, log) =
             passwords(&place, "[assets]\ngenerator=hostname\n", json!({"server_hostname": host}));
@@ -518,6 +523,15 @@ fn a_credential_entry_that_fits_no_host_is_not_made() {
         let set = place.run(&words, "x\n");
         assert_eq!(set.status, Some(2), "{asset}: {set:?}");
         assert!(set.stderr.contains("is not a host name, an address or a pattern of them"), "{set:?}");
+    }
+}
+
+#[test]
+fn an_entry_for_an_address_takes_the_addresses_that_embed_it_out_of_the_patterns() {
+    let place = with_entries(&["*", "10.0.0.1"]);
+    for host in ["::10.0.0.1", "2002:a00:1::", "64:ff9b:1::10.0.0.1", "fe80::5efe:10.0.0.1"] {
+        let (got, _) = passwords(&place, "[assets]\ngenerator=hostname\n", json!({"server_hostname": host}));
+        assert_eq!(got, json!(null), "{host}");
     }
 }
 

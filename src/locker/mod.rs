@@ -14,7 +14,7 @@ pub mod totp;
 pub use entry::{Checkout, Entry, EntryError, Launch};
 pub use totp::Totp;
 
-use crate::names::{Account, Asset, Host, HostError, NameError};
+use crate::names::{Account, Address, Asset, Host, HostError, NameError};
 use crate::store::{CredentialName, EntryId, Kept, Store, StoreError};
 
 /// The store whose entries are for targets.
@@ -147,12 +147,29 @@ pub fn find_target(
     if let Err(why) = Host::parse(asset.as_str()) {
         return Err(LockerError::Unclear { asset: asset.as_str().to_owned(), why });
     }
-    for name in names {
-        if Host::parse(name.as_str()).is_err() || exact(store, TARGETS, account, name)?.is_some() {
+    for name in names.iter().chain([asset]) {
+        if takes_out_of_patterns(store, account, name)? {
             return Ok(None);
         }
     }
     fitting(store, TARGETS, account, asset)?.map(Found::open).transpose()
+}
+
+/// Tells whether no pattern answers for a machine with this name: it is not clearly a host, or it has an entry of its own,
+/// also by an IPv4 address that the name embeds.
+fn takes_out_of_patterns(store: &Store<'_>, account: &Account, name: &Asset) -> Result<bool, LockerError> {
+    if Host::parse(name.as_str()).is_err() || exact(store, TARGETS, account, name)?.is_some() {
+        return Ok(true);
+    }
+    let address = Address::parse(name.as_str());
+    for reading in address.iter().flat_map(Address::readings) {
+        if let Ok(asset) = Asset::parse(reading.to_string())
+            && exact(store, TARGETS, account, &asset)?.is_some()
+        {
+            return Ok(true);
+        }
+    }
+    Ok(false)
 }
 
 fn exact(store: &Store<'_>, of: &str, account: &Account, asset: &Asset) -> Result<Option<Kept>, LockerError> {

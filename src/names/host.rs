@@ -75,11 +75,10 @@ impl Host {
         }
         let allowed = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_' | b'.');
         let is_name = name.bytes().all(allowed) && !name.starts_with('.') && !name.contains("..");
-        match is_name {
-            true if ends_in_number(&name) => Err(HostError::Number),
-            true => Ok(Self::Name(name)),
-            false => Err(HostError::Form),
+        if !is_name {
+            return Err(HostError::Form);
         }
+        if ends_in_number(&name) { Err(HostError::Number) } else { Ok(Self::Name(name)) }
     }
 
     /// Returns the address, where it is one.
