@@ -119,8 +119,7 @@ fn start(invocation: &Invocation, given: &Given, world: &World<'_>) -> Result<An
     let budget = Budget::new(world.clock, settings.seconds(&TIME_BUDGET, MAX_BUDGET)?);
     let plugin_type = plugin_type(invocation, given, &settings)?;
     let store = store(&settings, world, budget)?;
-    let context =
-        Context { settings: &settings, appliance: &invocation.appliance, log, budget, store: &store };
+    let context = Context::new(&settings, &invocation.appliance, log, budget, &store);
     Ok(match plugin_type {
         PluginType::Aa => aa(&context, invocation),
         PluginType::CredentialStore => credential_store(&context, invocation),
@@ -170,8 +169,7 @@ pub(crate) fn overview(given: &Given, world: &World<'_>, online: bool) -> Result
     Log::new(Box::new(std::io::sink())).configure(&settings)?;
     let budget = Budget::new(world.clock, settings.seconds(&TIME_BUDGET, MAX_BUDGET)?);
     let store = store(&settings, world, budget)?.only_reading();
-    let context =
-        Context { settings: &settings, appliance: &appliance, log: world.log, budget, store: &store };
+    let context = Context::new(&settings, &appliance, world.log, budget, &store);
     let stated = stated_type(given, &settings)?;
     let plugins = Plugins {
         aa: stated != Some(PluginType::CredentialStore),

@@ -72,8 +72,7 @@ fn look(ini: Ini, world: &World<'_>, online: bool, examined: &mut Examined) -> R
     let max_session_age = pipeline::max_session_age(&settings)?;
     examined.checks.extend(store(&settings, world, budget)?.examine(max_session_age));
     let store = store(&settings, world, budget)?.only_reading();
-    let context =
-        Context { settings: &settings, appliance: &appliance, log: world.log, budget, store: &store };
+    let context = Context::new(&settings, &appliance, world.log, budget, &store);
     let mut mistakes = overview::of_aa(&context).errors;
     let more = overview::of_credential_store(&context).errors;
     // Both read some options.

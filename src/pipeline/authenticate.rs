@@ -132,7 +132,7 @@ fn prove(
                 return Ok(evidence);
             }
             // What the provider remembers is of another dialogue.
-            cookie.remove(Member::State);
+            factor::forget_dialogue(cookie);
             cookie.progress.stage = Stage::Approvals;
             cookie.progress.awaits_approvals = Some(evidence.clone());
             (evidence, SecretString::default())

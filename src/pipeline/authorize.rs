@@ -17,7 +17,7 @@ use crate::directory::ldap::LdapError;
 use crate::logging::Chain;
 use crate::members::Member;
 use crate::mfa;
-use crate::names::{Address, Person, Requester};
+use crate::names::{Address, CountKey, Person, Requester};
 use crate::protocol::cookie::Cookie;
 use crate::protocol::invocation::Arguments;
 
@@ -95,10 +95,10 @@ fn ruled(
     // A directory that nobody needs shall keep nobody out.
     let groups = if provider.looks_at_groups() { groups(context, arguments, username)? } else { None };
     let address = arguments.server_ip.as_deref().and_then(Address::parse);
-    let aliases = identity::aliases(context)?;
+    let names = names(context, arguments, username)?;
     let access = Access {
         user: username,
-        names: username.map_or(&[], |username| aliases.names_of(username.count_key())),
+        names: &names,
         groups: groups.as_deref(),
         host: arguments.server_hostname.as_deref(),
         address,
@@ -122,6 +122,20 @@ fn ruled(
             Ok(accepted)
         }
     }
+}
+
+/// Returns the names that a rule which denies looks at beside the user's own: those that the configuration links to it, and
+/// the name that SPS has for the user now, which a service may have told it.
+fn names(
+    context: &Context<'_>,
+    arguments: &Arguments,
+    username: Option<&Person>,
+) -> Result<Vec<CountKey>, Stop> {
+    let aliases = identity::aliases(context)?;
+    let told = arguments.gateway_username.as_deref().map(CountKey::of);
+    let own = username.map(Person::count_key);
+    let linked = own.into_iter().chain(&told).flat_map(|name| aliases.names_of(name));
+    Ok(linked.chain(&told).cloned().collect())
 }
 
 /// Returns the groups of the user: those that SPS knows, or those of the directory. A directory that does not know the user,
@@ -172,7 +186,7 @@ fn require(
     let answer = arguments.key_value_pairs.get(ANSWER).filter(|_| cookie.progress.has_asked).cloned();
     if !cookie.progress.has_asked {
         // What authenticate's provider remembers is of another dialogue.
-        cookie.remove(Member::State);
+        factor::forget_dialogue(cookie);
         cookie.progress.has_asked = true;
         if lack == Lack::Factor && authenticate::can_answer(context, arguments)? {
             return Err(Stop::Ask(authenticate::question(context, ANSWER)?));

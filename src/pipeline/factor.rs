@@ -135,6 +135,12 @@ pub(super) fn ask(
     }
 }
 
+/// Forgets what a provider remembers of its dialogue, because another one begins.
+pub(super) fn forget_dialogue(cookie: &mut Cookie<AaProgress>) {
+    cookie.remove(Member::State);
+    cookie.progress.has_begun = false;
+}
+
 /// Returns what was typed in answer to something; names are no secrets.
 fn typed(arguments: &Arguments) -> impl Iterator<Item = &SecretString> {
     arguments

@@ -2,7 +2,7 @@
 
 use serde_json::Value;
 
-use super::identity::LDAP_SERVER;
+use super::identity::{self, LDAP_SERVER};
 use super::progress::{AaProgress, Stage, Told};
 use super::{Context, Stop, authenticate};
 use crate::config::settings::Opt;
@@ -78,7 +78,10 @@ pub(super) fn user(
         return Ok(None);
     }
     let user = user.unwrap_or(username.as_str()).to_owned();
-    let groups = match groups.or_else(|| arguments.gateway_groups.clone()) {
+    // The groups that SPS has passed are not those of another user.
+    let is_same = identity::person(context, &user).is_ok_and(|user| user.is_same_person(username));
+    let passed = arguments.gateway_groups.clone().filter(|_| is_same);
+    let groups = match groups.or(passed) {
         None => of_directory(context, &user)?,
         groups => groups,
     };

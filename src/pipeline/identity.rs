@@ -8,7 +8,7 @@ use crate::config::settings::{At, Opt};
 use crate::directory::ldap::LdapError;
 use crate::logging::Chain;
 use crate::members::Member;
-use crate::names::{self, Aliases, CountKey, Mapping, MfaIdentity, NameError, Person, Requester};
+use crate::names::{self, Aliases, Mapping, MfaIdentity, NameError, Person, Requester};
 use crate::protocol::cookie::{Cookie, CookieError, Progress};
 use crate::protocol::invocation::Arguments;
 
@@ -43,7 +43,7 @@ pub(super) fn username<P: Progress>(
     }
 }
 
-fn person(context: &Context<'_>, name: &str) -> Result<Person, Stop> {
+pub(super) fn person(context: &Context<'_>, name: &str) -> Result<Person, Stop> {
     let rules = names::Rules::from_settings(context.settings)?;
     Person::parse(name, &rules).map_err(|error| unreadable(context, error))
 }
@@ -115,21 +115,24 @@ pub(super) fn requester(
         None => Mapping::Known(person),
         Some(why) => Mapping::Failed { unmapped: person, why },
     };
-    Ok(Requester { gateway: gateway.clone(), mapping, aliases: aliases(context)? })
+    Ok(Requester { gateway: gateway.clone(), mapping, aliases: aliases(context)?.clone() })
 }
 
 /// Reads which names `[usermapping source=explicit]` links to one person: both sides of a line, and of all lines that have a
 /// name in common.
-pub(super) fn aliases(context: &Context<'_>) -> Result<Aliases, Stop> {
+pub(super) fn aliases<'c>(context: &'c Context<'_>) -> Result<&'c Aliases, Stop> {
+    if let Some(aliases) = context.aliases.get() {
+        return Ok(aliases);
+    }
     let ini = context.settings.ini();
     let mut pairs = Vec::new();
     for name in
         ini.options(EXPLICIT_SECTION).into_iter().filter(|name| ini.has_own_option(EXPLICIT_SECTION, name))
     {
         let Some(identity) = context.settings.text(At::named(EXPLICIT_SECTION, name))? else { continue };
-        pairs.push([CountKey::of(name), CountKey::of(&identity)]);
+        pairs.push([name.to_owned(), identity]);
     }
-    Ok(Aliases::of(pairs))
+    Ok(context.aliases.get_or_init(|| Aliases::of(pairs)))
 }
 
 /// Returns the identity in the cookie, as servers are asked about it.

@@ -25,6 +25,7 @@ pub use connection_limit::max_session_age;
 pub use progress::AaProgress;
 
 use std::borrow::Cow;
+use std::cell::OnceCell;
 
 use serde_json::{Map, Value};
 
@@ -36,7 +37,7 @@ use crate::directory::ldap::Directories;
 use crate::directory::user_list::UserListError;
 use crate::logging::Log;
 use crate::mfa::MfaError;
-use crate::names::{self, NameError};
+use crate::names::{self, Aliases, NameError};
 use crate::protocol::cookie::CookieError;
 use crate::store::{Store, StoreError};
 use crate::terms::Question;
@@ -67,9 +68,22 @@ pub struct Context<'a> {
     pub budget: Budget<'a>,
     /// What survives.
     pub store: &'a Store<'a>,
+    /// The names of one person, once they were read.
+    aliases: OnceCell<Aliases>,
 }
 
 impl<'a> Context<'a> {
+    /// Takes what a hook may use.
+    pub fn new(
+        settings: &'a Settings<'a>,
+        appliance: &'a Appliance,
+        log: &'a Log,
+        budget: Budget<'a>,
+        store: &'a Store<'a>,
+    ) -> Self {
+        Self { settings, appliance, log, budget, store, aliases: OnceCell::new() }
+    }
+
     /// Returns where directories are looked for.
     fn directories(&self) -> Directories<'a> {
         Directories { settings: self.settings, appliance: self.appliance, log: self.log, budget: self.budget }
