@@ -172,15 +172,14 @@ impl Directory for FromAppliance<'_> {
         let member = |group: &String| {
             self.found.groups.get(group).is_some_and(|all| all.iter().any(|name| name == user))
         };
-        // With allow=all_users, a group that does not exist would keep out no one. Empty names are ignored (SDK).
-        match groups.iter().any(member) {
-            false
-                if groups.iter().any(|group| !group.is_empty() && !self.found.groups.contains_key(group)) =>
-            {
-                Err(self.failed("the caller has passed no group of a name that is configured"))
-            }
-            is_member => Ok(is_member),
+        if groups.iter().any(member) {
+            return Ok(true);
         }
+        // With allow=all_users, a group that does not exist would keep out no one.
+        if groups.iter().any(|group| !self.found.groups.contains_key(group)) {
+            return Err(self.failed("the appliance has not passed all groups that are configured"));
+        }
+        Ok(false)
     }
 
     fn groups_of(&self, user: &str) -> Result<Vec<String>, LdapError> {

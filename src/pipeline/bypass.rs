@@ -52,7 +52,7 @@ pub(super) fn user_list(context: &Context<'_>, username: &Person) -> Result<Opti
         return Ok(None);
     };
     let aliases = identity::aliases(context)?;
-    let matched = user_list::matches(context.settings, context.appliance, &list, username, &aliases)?;
+    let matched = user_list::matches(context.settings, context.appliance, &list, username, aliases)?;
     let how = if matched { "lets in" } else { "does not let in" };
     context.log.explain(format_args!("authenticate: the user list {list} {how} {username} without a factor"));
     Ok(matched.then(|| Evidence::user_list(&list)))
@@ -69,8 +69,14 @@ pub(super) fn ldap_group(context: &Context<'_>, username: &Person) -> Result<Opt
         return Ok(None);
     };
     let mut groups = settings.list(&GROUP_EXCEPT)?;
-    // A name that was left empty is a group that the directory does not have, and then nobody is whitelisted.
     if groups.is_empty() || list::has_gap(&except) {
+        if allow == Allow::AllUsers {
+            context.log.warning(format_args!(
+                "the group whitelist is not checked: its option except has an empty entry, so it is not known who is excluded"
+            ));
+            return Ok(None);
+        }
+        // The directory has no such group.
         groups.push(String::new());
     }
     let aliases = identity::aliases(context)?;

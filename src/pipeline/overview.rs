@@ -4,6 +4,7 @@ mod deciding;
 mod overlap;
 mod sections;
 
+use std::path::Path;
 use std::time::Duration;
 
 use super::{
@@ -11,6 +12,7 @@ use super::{
 };
 use crate::access::{self, Requirement, Rules, SystemResolver};
 use crate::appliance::Allow;
+use crate::config::list;
 use crate::config::reference::{self, ReferenceError};
 use crate::config::settings::SettingError;
 use crate::credentials::{self, Providers};
@@ -146,6 +148,7 @@ fn secrets_in_the_clear(context: &Context<'_>, overview: &mut Overview) {
 /// A relative directory is another one wherever the program is called.
 fn state_directory(context: &Context<'_>, overview: &mut Overview) {
     let directory = overview.take(context.settings.text(&store::DIRECTORY)).flatten();
+    overview.take(directory.as_deref().map_or(Ok(()), |directory| store::check_own(Path::new(directory))));
     if directory.is_some_and(|directory| !directory.starts_with('/')) {
         let text =
             "[state] directory is relative to the folder in which the plugin is called; write the whole path";
@@ -222,13 +225,21 @@ fn roads_without_a_factor(context: &Context<'_>, overview: &mut Overview, demand
         overview.authenticate.push(format!("users allowed by the user list {list}{place}: without a factor"));
     }
     let allow = overview.take(settings.optional_choice(&bypass::GROUP_ALLOW, &Allow::WORDS)).flatten();
-    let groups = overview.take(settings.list(&bypass::GROUP_EXCEPT)).filter(|groups| !groups.is_empty());
+    let groups = overview.take(settings.list(&bypass::GROUP_EXCEPT)).unwrap_or_default();
+    let is_gap = |text: &String| groups.is_empty() || list::has_gap(text);
+    let has_gap =
+        overview.take(settings.text(&bypass::GROUP_EXCEPT)).flatten().is_some_and(|text| is_gap(&text));
     let server = overview.take(settings.text(&identity::LDAP_SERVER)).flatten();
     if let Some(Err(LdapError::Setting(error))) = server.as_ref().map(|name| context.directories().find(name))
     {
         overview.take::<(), _>(Err(error));
     }
-    if let (Some(allow), Some(groups), Some(server)) = (allow, groups, server) {
+    if has_gap && allow == Some("all_users") {
+        overview.warnings.push(
+            "[whitelist source=ldap_server_group] except: a group is missing, so that all_users whitelists no user"
+                .to_owned(),
+        );
+    } else if let (Some(allow), false, Some(server)) = (allow, groups.is_empty(), server) {
         let who = if allow == "all_users" { "everybody but the members" } else { "the members" };
         overview
             .authenticate

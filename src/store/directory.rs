@@ -163,6 +163,15 @@ pub(super) fn judge(path: &Path) -> Result<(), StoreError> {
     distrusted_way(path).map_err(failed)?.map_or(Ok(()), |way| refused(way.to_string()))
 }
 
+/// Refuses a directory of ours that others may write. One that is missing, or another user's, such as the appliance's, is
+/// not judged here.
+///
+/// # Errors
+/// [`StoreError::Unsafe`].
+pub fn check_own(path: &Path) -> Result<(), StoreError> {
+    if fs::metadata(path).is_ok_and(|metadata| metadata.uid() == uid()) { judge(path) } else { Ok(()) }
+}
+
 /// Refuses a database that others may change, by itself or by a file beside it. Files that are missing are not yet made.
 pub(super) fn judge_files(database: &Path) -> Result<(), StoreError> {
     let mut real = Cow::Borrowed(database);

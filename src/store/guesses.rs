@@ -143,9 +143,10 @@ impl GuessBudget {
     /// For how many seconds it is locked when it is used up for the `locks`th time.
     fn lock(&self, locks: u32) -> f64 {
         let again = locks.saturating_sub(1);
-        match self.kind.is_kept() {
-            true => grown(self.forget_after, KEPT_GROWTH, again),
-            false => grown(self.forget_after, 2.0, again.min(MOST_DOUBLINGS)),
+        if self.kind.is_kept() {
+            grown(self.forget_after, KEPT_GROWTH, again)
+        } else {
+            grown(self.forget_after, 2.0, again.min(MOST_DOUBLINGS))
         }
     }
 

@@ -33,7 +33,7 @@ use rusqlite::Connection;
 pub use backup::{BackupError, Restored};
 pub use challenges::{Challenge, ChallengeKind};
 pub use credentials::{CredentialChange, CredentialName, EntryId, Kept};
-pub use directory::{DIRECTORY, Environment, Places};
+pub use directory::{DIRECTORY, Environment, Places, check_own};
 pub use examine::{randomness, versions};
 pub use guesses::{BudgetKind, GuessBudget, GuessStep, Guesses};
 pub use key::{KeySource, MasterKey};

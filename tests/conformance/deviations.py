@@ -253,6 +253,15 @@ def _spelt_exception(case: Case) -> bool:
     return listed and (asked or waits or case.ours_is_closed())
 
 
+def _no_excluded_group(case: Case) -> bool:
+    """Recognise a whitelist of all users with an empty group: ours whitelists nobody."""
+    section = "whitelist source=ldap_server_group"
+    allow, groups = (case.setup.option(section, name) or "" for name in ("allow", "except"))
+    has_gap = "" in (entry.strip() for entry in groups.split(","))
+    listed = any("whitelisted based on ldap group" in line for line in case.sdk.log)
+    return listed and has_gap and allow.strip().lower() == "all_users"
+
+
 def _spaced_question(case: Case) -> bool:
     """Recognise a question of a server to which ours adds the blank before the answer."""
     theirs, ours = case.sdk.member("question"), case.ours.member("question")
@@ -266,6 +275,7 @@ MEANT = [
     Deviation("a user name that may be two people's", "group", _unclear_name),
     Deviation("a whitelist is not remembered", "group", _whitelist_is_not_remembered),
     Deviation("an exception of all users spelt otherwise", "group", _spelt_exception),
+    Deviation("an exception of all users without a group", "group", _no_excluded_group),
     Deviation("the blank behind a server's question", "hook", _spaced_question),
     Deviation("an outage that is not confirmed", "group", _ignored_outage),
     Deviation("slash in a user name", "group", _shares_state),

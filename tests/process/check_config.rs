@@ -1,8 +1,10 @@
 //! `check-config`: what is wrong with a configuration, and who gets in by it.
 
+use std::os::unix::fs::PermissionsExt;
+
 use serde_json::{Value, json};
 
-use crate::support::{Ended, Place};
+use crate::support::{Ended, Place, authenticate};
 
 /// Has something of everything.
 const WHOLE: &str = "
@@ -283,6 +285,45 @@ fn what_asking_a_directory_or_vault_takes_is_read_without_asking() {
             assert!(error.as_str().unwrap().contains(told), "{words:?}: {errors}");
             assert_eq!(ended.status, Some(1), "{words:?}");
         }
+    }
+}
+
+#[test]
+fn a_state_directory_that_others_may_write_is_an_error_as_it_is_for_the_hooks() {
+    let place = Place::new();
+    let folder = place.path("shared");
+    std::fs::create_dir(&folder).unwrap();
+    for (mode, errors) in [(0o700, 0), (0o770, 1)] {
+        std::fs::set_permissions(&folder, std::fs::Permissions::from_mode(mode)).unwrap();
+        let (found, status) = json_of(&format!("[state]\ndirectory={}\n", folder.display()));
+        assert_eq!(found["errors"].as_array().unwrap().len(), errors, "{mode:o}: {found}");
+        assert_eq!(status, Some(i32::try_from(errors).unwrap()), "{mode:o}");
+    }
+    let (found, _) = json_of("[state]\ndirectory=/nowhere/at/all\n");
+    assert_eq!(found["errors"], json!([]), "{found}");
+}
+
+#[test]
+fn a_group_whitelist_of_all_users_that_names_no_group_whitelists_no_user() {
+    let text = |except: &str| {
+        format!(
+            "[ldap_server]\nname=ad\n[whitelist source=ldap_server_group]\nallow=all_users\nexcept={except}\n"
+        )
+    };
+    for (except, is_told) in [("", true), (",", true), ("ops,", true), ("ops,,dba", true), ("ops", false)] {
+        let (found, _) = json_of(&text(except));
+        assert_eq!(
+            found["warnings"].to_string().contains("whitelists no user"),
+            is_told,
+            "{except}: {found}"
+        );
+        assert_eq!(found["roads"].to_string().contains("everybody but the members"), !is_told, "{except}");
+        let appliance =
+            json!({"ldap_servers": {"ad": {"users": {"alice": {}}, "groups": {"ops": [], "dba": []}}}});
+        let mut hook = authenticate(&text(except), json!({}));
+        hook["appliance"] = appliance;
+        let verdict = Place::new().hook(&hook).verdict();
+        assert_eq!(verdict, if is_told { "NEEDINFO" } else { "ACCEPT" }, "{except}");
     }
 }
 
