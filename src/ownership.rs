@@ -38,8 +38,8 @@ pub(crate) struct DistrustedWay {
     distrust: Distrust,
 }
 
-/// Checks each directory and each link on the way to a path, from the root, but not the file itself. Links in `/proc`, by
-/// which the kernel shows a process its open files, are not followed.
+/// Checks each directory and each link on the way to a path, from the root, but not the file itself. A link in `/proc`
+/// at the end of the path, by which the kernel shows a process its open files, is not followed.
 ///
 /// # Errors
 /// The system's error for a directory or link on the way.
@@ -72,7 +72,7 @@ pub(crate) fn distrusted_way(path: &Path) -> io::Result<Option<DistrustedWay>> {
                 here = next;
                 break;
             }
-            if here.starts_with("/proc") {
+            if here.starts_with("/proc") && ahead.is_empty() {
                 return Ok(None);
             }
             // A link has no mode of its own.
@@ -144,6 +144,7 @@ impl fmt::Display for Distrust {
 
 #[cfg(test)]
 mod tests {
+    use std::os::fd::AsRawFd;
     use std::os::unix::fs::{PermissionsExt, symlink};
 
     use super::*;
@@ -188,6 +189,11 @@ mod tests {
         assert_eq!(way(&bad.join("inner/to good")), Some(bad.clone()));
         assert_eq!(way(&good.join("relative/file")), None);
         assert_eq!(way(&good.join("inner/upwards")), None);
+        // The kernel's links to directories are followed as any other.
+        let there = fs::File::open(&bad).unwrap();
+        let shown = PathBuf::from(format!("/proc/self/fd/{}", there.as_raw_fd()));
+        assert_eq!(way(&shown.join("inner/file")), Some(bad.clone()));
+        assert_eq!(way(&shown), None);
         assert!(distrusted_way(&good.join("round")).is_err());
         assert!(distrusted_way(&good.join("missing/file")).is_err());
     }

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import sys
-import tempfile
-from pathlib import Path
 
 from proxies import CODE, Site
 from support import Answer, Checks, Session, State, manage
@@ -142,15 +140,5 @@ def slow(site: Site) -> None:
     never(site, "nginx", "slow-with-codes/", UNREACHABLE)
 
 
-def main() -> int:
-    """Run all checks."""
-    with tempfile.TemporaryDirectory(prefix="sps-proxies-") as folder:
-        site = Site(Path(folder))
-        try:
-            return checks.run(site, lambda _: True)
-        finally:
-            site.stop()
-
-
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(checks.run_at(Site))

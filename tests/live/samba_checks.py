@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import sys
-import tempfile
 from pathlib import Path
 
 from directories import COMMUNICATION, INJECTIONS, UNREACHABLE, Directory
@@ -193,15 +192,5 @@ def transport(site: Site) -> None:
     other_name.denied(UNREACHABLE)
 
 
-def main() -> int:
-    """Run the checks."""
-    with tempfile.TemporaryDirectory(prefix="sps-live-") as folder:
-        site = Site(Path(folder))
-        try:
-            return checks.run(site, lambda _: True)
-        finally:
-            site.stop()
-
-
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(checks.run_at(Site))

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import sys
-import tempfile
 from pathlib import Path
 
 import slapd
@@ -399,15 +398,5 @@ def outages(site: Site) -> None:
             relay.stop()
 
 
-def main() -> int:
-    """Run the checks."""
-    with tempfile.TemporaryDirectory(prefix="sps-live-") as folder:
-        site = Site(Path(folder))
-        try:
-            return checks.run(site, lambda _: True)
-        finally:
-            site.stop()
-
-
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(checks.run_at(Site))

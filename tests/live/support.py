@@ -16,7 +16,7 @@ import traceback
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
@@ -64,6 +64,22 @@ class Checks:
         if counts := os.environ.get("STEP_COUNTS"):
             Path(counts).write_text(f"{passed} {failed} 0\n")
         return 1 if failed or not passed else 0
+
+    def run_at(self, make: Callable[[Path], StoppedSite]) -> int:
+        """Make a site in a new folder, run all checks and stop it; return the exit status."""
+        with tempfile.TemporaryDirectory(prefix="sps-live-") as folder:
+            site = make(Path(folder))
+            try:
+                return self.run(site, lambda _: True)
+            finally:
+                site.stop()
+
+
+class StoppedSite(Protocol):
+    """Servers that have to be stopped."""
+
+    def stop(self) -> None:
+        """Stop them."""
 
 
 @dataclass

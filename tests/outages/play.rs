@@ -399,28 +399,17 @@ fn radius(fault: Fault) -> Listening {
         });
         Listening { is_bad, ..Listening::radius(server) }
     };
-    match fault {
-        Fault::Silence => turning(|_| Vec::new()),
+    let scripts: [(Fault, fn(&Asked) -> Vec<Vec<u8>>); 3] = [
+        (Fault::Silence, |_| Vec::new()),
         // As a proxy whose home server is down.
-        Fault::SilenceToCodes => turning(|asked| {
+        (Fault::SilenceToCodes, |asked| {
             let is_alice = asked.value(1) == Some(b"alice");
             if is_alice { Vec::new() } else { vec![asked.answer(ACCEPT, b"")] }
         }),
-        Fault::Html => turning(|_| vec![b"<html>Sorry</html>".to_vec()]),
-        Fault::Refused
-        | Fault::ResetBefore
-        | Fault::ResetAfter
-        | Fault::HangUp
-        | Fault::Status502
-        | Fault::Status503
-        | Fault::Status504
-        | Fault::HangUpOnCodes
-        | Fault::Status503ForCodes
-        | Fault::TlsRefused
-        | Fault::CertificateRefused
-        | Fault::Status413
-        | Fault::Status429
-        | Fault::Status500
-        | Fault::AfterStatus => Listening::nobody(NOBODY.to_owned()),
+        (Fault::Html, |_| vec![b"<html>Sorry</html>".to_vec()]),
+    ];
+    match scripts.into_iter().find(|(known, _)| *known == fault) {
+        Some((_, script)) => turning(script),
+        None => Listening::nobody(NOBODY.to_owned()),
     }
 }

@@ -20,7 +20,7 @@ enum Piece<'p> {
     Class(&'p str),
 }
 
-/// Tells whether some name matches both patterns. Two classes are assumed to have a character in common.
+/// Tells whether some name matches both patterns.
 fn overlap(one: &str, other: &str) -> bool {
     let (one, other) = (pieces(one), pieces(other));
     // The positions in the second pattern that the first one can reach, up to its current piece.
@@ -68,12 +68,21 @@ fn meet(one: &Piece<'_>, other: &Piece<'_>) -> bool {
     match (one, other) {
         (Piece::Letter(one), Piece::Letter(other)) => one == other,
         (Piece::Letter(letter), Piece::Class(class)) | (Piece::Class(class), Piece::Letter(letter)) => {
-            Pattern::new(class).is_ok_and(|class| class.matches(letter.encode_utf8(&mut [0; 4])))
+            is_in(*letter, class)
         }
-        (Piece::Many | Piece::One | Piece::Class(_), _) | (Piece::Letter(_), Piece::Many | Piece::One) => {
+        // Ranges that meet contain an end of one of them, and classes that exclude meet beyond all that is written.
+        (Piece::Class(one), Piece::Class(other)) => {
+            let written = one.chars().chain(other.chars());
+            written.chain([char::MAX]).any(|letter| is_in(letter, one) && is_in(letter, other))
+        }
+        (Piece::Many | Piece::One, _) | (Piece::Letter(_) | Piece::Class(_), Piece::Many | Piece::One) => {
             true
         }
     }
+}
+
+fn is_in(letter: char, class: &str) -> bool {
+    Pattern::new(class).is_ok_and(|class| class.matches(letter.encode_utf8(&mut [0; 4])))
 }
 
 fn pieces(pattern: &str) -> Vec<Piece<'_>> {
@@ -125,6 +134,11 @@ mod tests {
             ("[!a-c]x", "bx", false),
             ("[]]", "]", true),
             ("db[12]", "db?", true),
+            ("[ab]x", "[cd]x", false),
+            ("[a-m]x", "[k-z]x", true),
+            ("[a-z]x", "[cd]x", true),
+            ("[!a-z]x", "[b-d]x", false),
+            ("[!a]x", "[!b]x", true),
             ("**", "a", true),
         ] {
             assert_eq!(overlap(one, other), expected, "{one} {other}");
