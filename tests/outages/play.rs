@@ -390,16 +390,19 @@ fn but_for_passwords(
     })
 }
 
+/// What a RADIUS server sends back.
+type Script = fn(&Asked) -> Vec<Vec<u8>>;
+
 fn radius(fault: Fault) -> Listening {
     let is_bad = Arc::new(AtomicBool::new(false));
     let turned = Arc::clone(&is_bad);
-    let turning = |script: fn(&Asked) -> Vec<Vec<u8>>| {
+    let turning = |script: Script| {
         let server = RadiusServer::answering(move |_, asked| {
             if turned.load(Ordering::SeqCst) { script(asked) } else { vec![asked.answer(ACCEPT, b"")] }
         });
         Listening { is_bad, ..Listening::radius(server) }
     };
-    let scripts: [(Fault, fn(&Asked) -> Vec<Vec<u8>>); 3] = [
+    let scripts: [(Fault, Script); 3] = [
         (Fault::Silence, |_| Vec::new()),
         // As a proxy whose home server is down.
         (Fault::SilenceToCodes, |asked| {
