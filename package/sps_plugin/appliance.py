@@ -176,13 +176,15 @@ def _directories(settings: Settings, names: Iterable[str]) -> dict[str, Json]:
 
     server = LDAPServer.from_config(None, name=policy)
     users: dict[str, dict[str, Json]] = {}
-    members: dict[str, list[str]] = {}
+    # The directory tells of which groups a user is a member. A group without members is passed too:
+    # one that is missing was not asked for.
+    asked = [group.strip() for group in (groups or "").split(",")]
+    members: dict[str, list[str]] = {group: [] for group in asked if group}
     for name in names:
         try:
             if groups is not None:
-                found = server.filter_user_groups(
-                    name, [group.strip() for group in groups.split(",")]
-                )
+                found = server.filter_user_groups(name, asked)
+                # Not before: a user whom the directory does not know is not passed.
                 users.setdefault(name, {})
                 for group in found:
                     members.setdefault(group, []).append(name)

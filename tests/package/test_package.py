@@ -225,6 +225,13 @@ class HookTest(PackageTest):
         ldap_servers["ad"]["users"]["alice"]["mail"] = ["a@example.org"]
         response, log = self.call(main, "authenticate", configuration, **ARGUMENTS)
         self.assertEqual(response["verdict"], "ACCEPT", "the same one, when the directory answers")
+        ldap_servers["ad"]["groups"]["blocked"] = ["alice"]
+        response, log = self.call(main, "authenticate", configuration, **ARGUMENTS)
+        self.assertEqual(response["verdict"], "DENY", "a member")
+        ldap_servers["ad"]["groups"]["blocked"] = []
+        unknown = {**ARGUMENTS, "gateway_user": "bob"}
+        response, log = self.call(main, "authenticate", configuration, **unknown)
+        self.assertEqual(response["verdict"], "DENY", "a user whom the directory does not know")
         name = "alice\nsps-plugin: info: forged"
         log = self.call(main, "authenticate", configuration, **{**ARGUMENTS, "gateway_user": name})[
             1
