@@ -25,7 +25,7 @@ use crate::store::{ServerFinding, ServerHealth, StoreError};
 const LONGEST: Duration = Duration::from_secs(3);
 /// The part of what is left of the hook's time that is kept for the second question: one in so many.
 const SHARE: u32 = 4;
-/// The shortest time in seconds between two questions to a server that may be down.
+/// The shortest time in seconds between two questions to a server that is silent.
 const PAUSE: f64 = 2.0;
 /// After how many seconds a server that answers logins is asked again whether it answers the second question.
 const PROOF_AGE: f64 = 86_400.0;
@@ -180,7 +180,7 @@ impl<'a> Health<'a> {
     }
 
     /// Asks a server that may be down the second question before it gets a code, which would be lost. `None`: it is not
-    /// known to be down. If another hook is asking at the same time, this one waits for its finding.
+    /// known to be down. If another hook is asking a silent server at the same time, this one waits for its finding.
     ///
     /// A server that never answered the second question gets the code itself, because nothing else can show that it is back.
     pub(super) fn ask_again(
@@ -193,7 +193,9 @@ impl<'a> Health<'a> {
             return Ok(None);
         }
         let store = self.tools.store;
-        if !store.claim_server_question(server, PAUSE)? {
+        // A server that refused connections is asked each time: it may have been started again, and is not kept busy.
+        let is_rationed = known.finding != ServerFinding::Refused;
+        if is_rationed && !store.claim_server_question(server, PAUSE)? {
             return self.finding_of_another(server);
         }
         let life = life();

@@ -169,7 +169,7 @@ fn of_two_logins_at_once_at_a_server_that_was_down_yesterday_none_is_let_in_with
 }
 
 /// Gives what is remembered of one address to another.
-fn rename_server(site: &Site, from: &str, to: &str) {
+pub(crate) fn rename_server(site: &Site, from: &str, to: &str) {
     let path = site.place.ephemeral().join("connections.sqlite3");
     let database = rusqlite::Connection::open(path).unwrap();
     database.execute("DELETE FROM servers WHERE server = ?1", [to]).unwrap();

@@ -2,7 +2,7 @@
 
 use serde_json::json;
 
-use crate::busy::Busy;
+use crate::busy::{Busy, rename_server};
 use crate::support::service::{NOBODY, Service, reply};
 use crate::{Site, UNREACHABLE, by, codes, hangs_up, service};
 
@@ -120,6 +120,20 @@ fn a_dialogue_that_the_fallback_began_is_the_fallbacks_to_the_end() {
     let ended = site.go_on("alice", "755224", &asked.response()["cookie"], "1001");
     assert_eq!((ended.verdict().as_str(), by(&ended).as_str()), ("ACCEPT", "local"), "{ended:?}");
     assert_eq!(service.requests().len(), 0);
+}
+
+#[test]
+fn a_server_that_refused_connections_is_used_as_soon_as_it_is_back() {
+    for mfa in ["fallback=local\n", ""] {
+        let service = service("123456");
+        let mut site = site(mfa, &[NOBODY], "ignore_connection_error=yes\n");
+        site.say_at("1000", "nope");
+        let there = |address: &str| format!("http://{address}");
+        rename_server(&site, &there(NOBODY), &there(&address(&service)));
+        site.configuration = site.configuration.replace(NOBODY, &address(&service));
+        assert_eq!(by(&site.say_at("1000.1", "123456")), "http otp", "{mfa}");
+        assert_eq!(codes(&service), 1, "{mfa}");
+    }
 }
 
 #[test]
