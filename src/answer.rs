@@ -14,11 +14,12 @@ use secrecy::{ExposeSecret, SecretString};
 use crate::appliance::Appliance;
 use crate::clock::{Budget, Clock};
 use crate::config::ini::{Ini, IniError};
-use crate::config::settings::{Opt, SettingError, Settings};
+use crate::config::settings::{SettingError, Settings};
 use crate::config::unknown;
 use crate::finding::Finding;
 use crate::logging::{Chain, Log};
 use crate::members::SessionCookie;
+use crate::options::{self, TIME_BUDGET, TYPE};
 use crate::pipeline::checkout::{self, CheckoutProgress};
 use crate::pipeline::online::{self, Plugins};
 use crate::pipeline::overview::{self, Overview};
@@ -28,11 +29,6 @@ use crate::protocol::cookie::{Cookie, Progress};
 use crate::protocol::invocation::{Arguments, Hook, Invocation, PluginType};
 use crate::protocol::response::{Cookies, Fault as Closed, GatewayUser, Metadata, Response, Verdict};
 use crate::store::{Environment, KeySource, Places, Store};
-
-const TYPE: Opt = Opt::new("plugin", "type", "");
-const TIME_BUDGET: Opt = Opt::new("plugin", "time_budget", "90");
-/// The options that this module reads.
-pub(crate) const OPTIONS: &[Opt] = &[TYPE, TIME_BUDGET];
 
 /// The section without which no credential is handed out.
 const CREDENTIALS: &str = "credentials";
@@ -162,7 +158,7 @@ pub(crate) fn overview(given: &Given, world: &World<'_>, online: bool) -> Result
     let ini = configuration(None, given, world)?;
     let lookup = Policies::new(&appliance, world.environment, world.clock, world.log).only_reading();
     // A server is asked with what is known and with nothing else.
-    let lookup = if online { lookup } else { lookup.assuming(overview::is_any_text) };
+    let lookup = if online { lookup } else { lookup.assuming(options::is_any_text) };
     let settings = Settings::new(ini, &lookup);
     warn_of_unknown_names(&settings, world.log);
     // Tells whether the log could be configured; where it goes does not change here.
@@ -181,6 +177,9 @@ pub(crate) fn overview(given: &Given, world: &World<'_>, online: bool) -> Result
     }
     if plugins.credential_store {
         overviews.push(overview::of_credential_store(&context));
+    }
+    if let Some(first) = overviews.first_mut() {
+        first.warnings.splice(0..0, options::secrets_in_the_clear(&settings));
     }
     let are_told = overviews.iter().any(|overview| !overview.errors.is_empty());
     let servers = if online { online::servers(&context, plugins, are_told) } else { Vec::new() };
@@ -209,7 +208,7 @@ fn stated_type(given: &Given, settings: &Settings<'_>) -> Result<Option<PluginTy
 }
 
 fn warn_of_unknown_names(settings: &Settings<'_>, log: &Log) {
-    for name in unknown::unknown_names(settings.ini(), crate::known_options()) {
+    for name in unknown::unknown_names(settings.ini(), options::known()) {
         match name.nearest {
             Some(nearest) => log.warning(format_args!("{} is unknown; is {nearest} meant?", name.name)),
             None => log.warning(format_args!("{} is unknown", name.name)),

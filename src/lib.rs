@@ -29,6 +29,7 @@ pub mod members;
 pub mod mfa;
 pub mod names;
 pub mod net;
+pub mod options;
 mod ownership;
 pub mod pipeline;
 mod policies;
@@ -48,7 +49,6 @@ use std::path::PathBuf;
 use zeroize::Zeroizing;
 
 use clock::Clock;
-use config::settings::Opt;
 use store::Environment;
 
 /// The outside world, as `main.rs` hands it in.
@@ -87,29 +87,4 @@ pub fn run(edge: Edge<'_>) -> Outcome {
     let Outcome { stdout, status } =
         cli::run(Edge { arguments, stdin, stderr, environment, clock, terminal, executable_folder });
     Outcome { stdout: terminal::guarded(&stdout), status }
-}
-
-/// Every option that the program reads, module by module.
-static KNOWN_OPTIONS: [&[&[Opt]]; 8] = [
-    &[
-        answer::OPTIONS,
-        config::settings::OPTIONS,
-        directory::user_list::OPTIONS,
-        logging::OPTIONS,
-        net::OPTIONS,
-        policies::OPTIONS,
-        store::OPTIONS,
-    ],
-    &access::OPTIONS,
-    &net::PROXY_OPTIONS,
-    &ldap::OPTIONS,
-    &pipeline::OPTIONS,
-    &mfa::OPTIONS,
-    &credentials::OPTIONS,
-    &credentials::VAULT_OPTIONS,
-];
-
-/// Returns every option that the program reads, module by module.
-pub fn known_options() -> impl Iterator<Item = &'static Opt> + Clone {
-    KNOWN_OPTIONS.into_iter().flatten().copied().flatten()
 }

@@ -46,14 +46,14 @@ const PROXY: [Opt; 5] = [
     Opt::new("https-proxy", "server", ""),
     Opt::new("https-proxy", "port", "3128"),
     Opt::new("https-proxy", "username", ""),
-    Opt::new("https-proxy", "password", ""),
+    Opt::secret("https-proxy", "password"),
 ];
 const PROXY_ALIAS: [Opt; 5] = [
     Opt::new("https_proxy", "enabled", "yes"),
     Opt::new("https_proxy", "server", ""),
     Opt::new("https_proxy", "port", "3128"),
     Opt::new("https_proxy", "username", ""),
-    Opt::new("https_proxy", "password", ""),
+    Opt::secret("https_proxy", "password"),
 ];
 /// The options that this module reads.
 pub const OPTIONS: &[Opt] = tls::OPTIONS;

@@ -18,9 +18,10 @@ mod support;
 use std::collections::BTreeSet;
 
 use source::{Source, all};
+use sps_plugin::mfa::{self, Kind};
 
 /// Which modules of the crate a module may speak of, besides itself.
-const ARROWS: [(&str, &[&str]); 30] = [
+const ARROWS: [(&str, &[&str]); 31] = [
     ("clock", &[]),
     ("intake", &[]),
     ("json", &[]),
@@ -109,6 +110,23 @@ const ARROWS: [(&str, &[&str]); 30] = [
         ],
     ),
     ("policies", &["appliance", "clock", "config", "credentials", "locker", "logging", "names", "store"]),
+    // The list of all options.
+    (
+        "options",
+        &[
+            "access",
+            "config",
+            "credentials",
+            "directory",
+            "ldap",
+            "logging",
+            "mfa",
+            "net",
+            "pipeline",
+            "policies",
+            "store",
+        ],
+    ),
     (
         "answer",
         &[
@@ -118,6 +136,7 @@ const ARROWS: [(&str, &[&str]); 30] = [
             "finding",
             "logging",
             "members",
+            "options",
             "ownership",
             "pipeline",
             "policies",
@@ -144,27 +163,8 @@ const ARROWS: [(&str, &[&str]); 30] = [
             "token",
         ],
     ),
-    // Declares the others and hands out their options.
-    (
-        "lib",
-        &[
-            "access",
-            "answer",
-            "cli",
-            "clock",
-            "config",
-            "credentials",
-            "directory",
-            "ldap",
-            "logging",
-            "mfa",
-            "net",
-            "pipeline",
-            "policies",
-            "store",
-            "terminal",
-        ],
-    ),
+    // Declares the others.
+    ("lib", &["cli", "clock", "store", "terminal"]),
 ];
 
 fn allowed(module: &str) -> &'static [&'static str] {
@@ -238,6 +238,38 @@ fn the_main_function_speaks_of_the_crates_edge_only() {
     for source in edge {
         assert!(source.lines <= 100, "{} has {} lines", source.name, source.lines);
     }
+}
+
+#[test]
+fn a_provider_is_named_in_its_own_folder_and_in_the_registry_only() {
+    // Types of tokens at servers, which are called as a provider is, and formats of files.
+    let is_other = |name: &str| name == "mfa/kinds.rs" || name.starts_with("token/import/");
+    let mut seen = 0_usize;
+    for provider in
+        mfa::PROVIDERS.all().filter(|provider| !matches!(provider.kind, Kind::Tokens | Kind::Nothing))
+    {
+        let names = provider.sections.iter().copied().chain([provider.name]);
+        for (source, name) in all().iter().flat_map(|source| names.clone().map(move |name| (source, name))) {
+            let is_layer =
+                ["mfa", "pipeline", "answer", "cli", "token", "options"].contains(&source.module());
+            let literal = format!("\"{name}\"");
+            let is_named = source.has(&literal) || source.paths().contains(&format!("mfa::{name}"));
+            if is_layer && is_named && !is_other(&source.name) {
+                let folder = source.name.split('/').nth(1).unwrap_or_default();
+                let is_own = source.module() == "mfa" && source.name.matches('/').count() == 2;
+                assert!(is_own, "{} names the provider {name}", source.name);
+                let door =
+                    all().into_iter().find(|other| other.name == format!("mfa/{folder}/mod.rs")).unwrap();
+                assert!(
+                    door.has(&format!("MfaProvider::new(\"{}\"", provider.name)),
+                    "{} is in {folder}",
+                    provider.name
+                );
+                seen = seen.saturating_add(1);
+            }
+        }
+    }
+    assert!(seen > 10, "only {seen} names were found; has their form changed?");
 }
 
 #[test]
@@ -317,9 +349,9 @@ fn a_secret_is_opened_in_a_short_list_of_files() {
             "locker/totp.rs",
             // The bodies of requests, and the comparison with what is typed.
             "mfa/dialogue.rs",
-            "mfa/http.rs",
-            "mfa/ldap.rs",
-            "mfa/local.rs",
+            "mfa/http/mod.rs",
+            "mfa/ldap/mod.rs",
+            "mfa/local/mod.rs",
             // And the codes for use without the server, which are compared and kept.
             "mfa/privacyidea/offline.rs",
             // The role that a token says it has.

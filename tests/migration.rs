@@ -208,7 +208,7 @@ fn a_default_in_a_table_is_the_default_of_the_program() {
     for (row, default) in all.iter().filter(|(row, _)| row.here == "same") {
         let section = row.section.replace("question_N", "question_1");
         let option = row.option.as_deref().unwrap().replace("NAME", "rdp");
-        let known = sps_plugin::known_options().filter(|opt| opt.matches(&section, &option));
+        let known = sps_plugin::options::known().filter(|opt| opt.matches(&section, &option));
         let Some(known) = known.min_by_key(|opt| opt.option.contains('<')) else {
             panic!("{row:?}");
         };

@@ -1,12 +1,13 @@
 //! What `doctor` looks at: what the hooks would find on this machine, without doing what they would do.
 
-use super::{Found, Given, MAX_BUDGET, StartError, TIME_BUDGET, World, configuration, place, store};
+use super::{Found, Given, MAX_BUDGET, StartError, World, configuration, place, store};
 use crate::appliance::Appliance;
 use crate::clock::Budget;
 use crate::config::ini::Ini;
 use crate::config::settings::Settings;
 use crate::finding::{CONFIGURATION, Finding, Grade};
 use crate::logging::Chain;
+use crate::options::TIME_BUDGET;
 use crate::pipeline::online::{self, Plugins};
 use crate::pipeline::overview;
 use crate::pipeline::{self, Context};

@@ -28,12 +28,19 @@ pub struct Opt {
     pub default: &'static str,
     /// The kind of entries, for a list.
     pub entries: Entries,
+    /// Whether the value is a secret, which is better kept outside the configuration.
+    pub is_secret: bool,
 }
 
 impl Opt {
     /// Names an option. `default` is empty if there is none. A list gets the strictest kind of entries.
     pub const fn new(section: &'static str, option: &'static str, default: &'static str) -> Self {
-        Self { section, option, default, entries: Entries::Words }
+        Self { section, option, default, entries: Entries::Words, is_secret: false }
+    }
+
+    /// Names a secret, which has no default.
+    pub const fn secret(section: &'static str, option: &'static str) -> Self {
+        Self { is_secret: true, ..Self::new(section, option, "") }
     }
 
     /// Names a list whose entries are of another kind.

@@ -21,7 +21,7 @@ use crate::secret;
 const URL: Opt = Opt::new("ldap_server <name>", "url", "");
 const STARTTLS: Opt = Opt::new("ldap_server <name>", "starttls", "no");
 const BIND_DN: Opt = Opt::new("ldap_server <name>", "bind_dn", "");
-const BIND_PASSWORD: Opt = Opt::new("ldap_server <name>", "bind_password", "");
+const BIND_PASSWORD: Opt = Opt::secret("ldap_server <name>", "bind_password");
 const USER_BASE_DN: Opt = Opt::new("ldap_server <name>", "user_base_dn", "");
 const GROUP_BASE_DN: Opt = Opt::new("ldap_server <name>", "group_base_dn", "");
 const TIMEOUT: Opt = Opt::new("ldap_server <name>", "timeout", "10");

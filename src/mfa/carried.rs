@@ -6,7 +6,9 @@ use secrecy::SecretString;
 use serde::Deserialize;
 use serde_json::{Map, Value};
 
-use super::{MfaError, Reason, garbled};
+use super::error::{MfaError, garbled};
+use super::reason::Reason;
+use super::text;
 use crate::logging::Short;
 use crate::members::is_reserved;
 use crate::names::MfaIdentity;
@@ -58,7 +60,7 @@ impl Written {
     /// An invalid user or group name, too much data, or a cookie with a member that is reserved (see [`is_reserved`]).
     pub(super) fn taken(self) -> Result<Carried, MfaError> {
         let is_name = |name: &String| {
-            !name.is_empty() && MfaIdentity::parse(name.as_str()).is_ok() && super::unsteering(name) == *name
+            !name.is_empty() && MfaIdentity::parse(name.as_str()).is_ok() && text::unsteering(name) == *name
         };
         if !self.gateway_user.iter().chain(self.gateway_groups.iter().flatten()).all(is_name) {
             return Err(garbled("the service's answer contains an invalid user or group name"));
@@ -135,12 +137,12 @@ fn metadata(written: Option<Value>) -> Map<String, Value> {
     };
     let shown = |value: Value| match value {
         Value::Null | Value::Bool(_) | Value::Number(_) => value,
-        Value::String(text) => Value::String(super::printable(&text)),
+        Value::String(text) => Value::String(text::printable(&text)),
         // SPS shows and searches text.
-        nested @ (Value::Array(_) | Value::Object(_)) => Value::String(super::printable(&nested.to_string())),
+        nested @ (Value::Array(_) | Value::Object(_)) => Value::String(text::printable(&nested.to_string())),
     };
     let members = members.into_iter().take(MAX_MEMBERS);
-    members.map(|(name, value)| (super::printable(&name), shown(value))).collect()
+    members.map(|(name, value)| (text::printable(&name), shown(value))).collect()
 }
 
 fn masked_members(members: Map<String, Value>, secret: &SecretString) -> Map<String, Value> {
@@ -198,7 +200,7 @@ mod tests {
         assert_eq!(metadata(r#""plain""#), r#"{"metadata":"plain"}"#);
         assert_eq!(metadata("null"), "{}");
         let long = format!("{:?}", "x".repeat(5000));
-        assert_eq!(metadata(&long).len(), super::super::MAX_TEXT + 15);
+        assert_eq!(metadata(&long).len(), text::MAX_TEXT + 15);
     }
 
     #[test]

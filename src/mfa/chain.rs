@@ -7,7 +7,10 @@ use secrecy::SecretString;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-use super::{Answer, Carried, Factor, MfaClient, MfaError, ProvedBy, Subject};
+use super::carried::Carried;
+use super::client::{Answer, MAX_ANSWER, MfaClient, Subject, failed};
+use super::error::MfaError;
+use super::factor::{Factor, ProvedBy};
 use crate::json;
 use crate::terms::Question;
 
@@ -50,7 +53,7 @@ impl Chain<'_> {
         subject: Subject<'_>,
         ask: impl Fn(&dyn MfaClient, Subject<'_>) -> Result<Answer, MfaError>,
     ) -> Result<Answer, MfaError> {
-        let foreign = || super::rejected("the cookie's state is no chain's");
+        let foreign = || failed("the cookie's state is no chain's");
         let Some(mut progress) = progress(subject) else { return Ok(foreign()) };
         let Some((link, rest)) = self.links.get(progress.held.len()..).and_then(<[_]>::split_first) else {
             return Ok(foreign());
@@ -121,10 +124,10 @@ impl MfaClient for Chain<'_> {
 
     /// That of the factor whose turn it is.
     fn longest_answer(&self, subject: Subject<'_>) -> usize {
-        let Some(progress) = progress(subject) else { return super::MAX_ANSWER };
+        let Some(progress) = progress(subject) else { return MAX_ANSWER };
         match self.links.get(progress.held.len()) {
             Some(link) => link.client.longest_answer(Subject { state: progress.state.as_ref(), ..subject }),
-            None => super::MAX_ANSWER,
+            None => MAX_ANSWER,
         }
     }
 

@@ -7,7 +7,12 @@ use secrecy::{ExposeSecret, SecretString};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-use super::{Answer, Factor, MfaError, Naming, Reason, Subject, Tools, envelope, garbled, rejected};
+use super::client::{Answer, Naming, Subject, Tools, failed};
+use super::envelope;
+use super::error::{MfaError, garbled};
+use super::factor::Factor;
+use super::reason::Reason;
+use super::text;
 use crate::clock::Budget;
 use crate::config::settings::{Opt, SettingError, Settings};
 use crate::json;
@@ -231,7 +236,7 @@ impl<'a> Dialogue<'a> {
         let open = match subject.state.map(Open::read) {
             None => None,
             Some(Some(open)) => Some(open),
-            Some(None) => return Ok(rejected("the cookie's state is not a challenge")),
+            Some(None) => return Ok(failed("the cookie's state is not a challenge")),
         };
         let round = open.as_ref().map_or(0, |open| open.round);
         // What answers a challenge says nothing to the next one.
@@ -245,7 +250,7 @@ impl<'a> Dialogue<'a> {
             }
             Some(open) if open.poll => (self.wait(server, user, &open.transaction_id, "")?, ""),
             // The server would count it as a wrong answer.
-            Some(_) => return Ok(rejected("the challenge was answered with nothing")),
+            Some(_) => return Ok(failed("the challenge was answered with nothing")),
         };
         self.conclude(server, user, verdict, round, (way, began_with))
     }
@@ -266,7 +271,7 @@ impl<'a> Dialogue<'a> {
                     let serials = accepted.serial.into_iter().collect();
                     return Ok(Answer::Accepted(Factor::new(name, serials, accepted.code)));
                 }
-                Verdict::Rejected(reason) => return Ok(rejected(reason)),
+                Verdict::Rejected(reason) => return Ok(failed(reason)),
                 Verdict::Challenge(_) if round == MAX_ROUNDS => break,
                 Verdict::Challenge(challenge) => challenge,
             };
@@ -274,7 +279,7 @@ impl<'a> Dialogue<'a> {
                 return Ok(self.question(challenge, round.saturating_add(1)));
             }
             if !challenge.poll {
-                return Ok(rejected("the user's token can be used in a browser only"));
+                return Ok(failed("the user's token can be used in a browser only"));
             }
             way = "push";
             verdict = self.wait(server, user, &challenge.transaction_id, began_with)?;
@@ -287,7 +292,7 @@ impl<'a> Dialogue<'a> {
         Answer::NeedInfo {
             question: Question {
                 key: "otp".to_owned(),
-                prompt: message.map_or_else(|| PROMPT.to_owned(), |text| super::prompt_of_server(&text)),
+                prompt: message.map_or_else(|| PROMPT.to_owned(), |text| text::prompt_of_server(&text)),
                 disable_echo: self.disable_echo,
             },
             state: serde_json::to_value(Open { transaction_id, poll, round }).ok(),

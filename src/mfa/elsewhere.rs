@@ -6,7 +6,9 @@
 
 use secrecy::SecretString;
 
-use super::{Answer, Factor, MfaError, Naming, Subject, Tools, garbled};
+use super::client::{Answer, Naming, Subject, Tools};
+use super::error::{MfaError, garbled};
+use super::factor::Factor;
 use crate::names::MfaIdentity;
 use crate::secret;
 use crate::terms::Question;
@@ -24,9 +26,10 @@ pub(super) fn ask(
 ) -> Result<(Reply, Option<Question>), MfaError> {
     let Enquiry { target, may_be_serial, password, state } = enquiry;
     let naming = if *may_be_serial { Naming::Target } else { Naming::Person };
-    let Some(client) = super::service(&target.service, tools, disable_echo)? else {
+    let Some(service) = tools.providers.service(&target.service) else {
         return Err(garbled("a token or realm is of a server that no provider knows"));
     };
+    let client = (service.make)(tools, disable_echo)?;
     let identity =
         MfaIdentity::parse(target.name.as_str()).map_err(|_| garbled("a name is no name for a server"))?;
     let subject = Subject { identity: &identity, state: state.as_ref(), naming, ..on_behalf_of };

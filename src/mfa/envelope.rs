@@ -4,7 +4,9 @@
 use serde::Deserialize;
 use serde_json::Value;
 
-use super::{MfaError, Reason, garbled, printable};
+use super::error::{MfaError, garbled};
+use super::reason::Reason;
+use super::text::printable;
 use crate::json::{self, optional_object};
 use crate::net::Reply;
 

@@ -1,6 +1,7 @@
 //! Errors of providers.
 
-use super::{ConfirmedOutage, Reason};
+use super::outage::ConfirmedOutage;
+use super::reason::Reason;
 use crate::config::settings::SettingError;
 use crate::store::StoreError;
 

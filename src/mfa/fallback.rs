@@ -5,11 +5,27 @@
 use secrecy::SecretString;
 use serde_json::{Map, Value};
 
-use super::{Answer, Carried, ConfirmedOutage, Factor, MfaClient, MfaError, ProvedBy, Subject};
+use super::carried::Carried;
+use super::client::{Answer, MfaClient, Subject};
+use super::error::MfaError;
+use super::factor::{Factor, ProvedBy};
+use super::outage::ConfirmedOutage;
+use crate::config::settings::{Opt, SettingError, Settings};
 use crate::logging::{Chain, Log};
+
+pub(super) const FALLBACK: Opt = Opt::new("mfa", "fallback", "none");
+pub(super) const OPTIONS: &[Opt] = &[FALLBACK];
 
 /// The member of the cookie's state that says whose state it is.
 const MINE: &str = "fallback";
+
+/// Tells whether the local tokens answer for a service that cannot be reached.
+///
+/// # Errors
+/// Any other value than `local` and `none`.
+pub fn is_set(settings: &Settings<'_>) -> Result<bool, SettingError> {
+    Ok(settings.choice(&FALLBACK, &["local", "none"])? == "local")
+}
 
 /// A service, and who answers when it does not.
 pub(super) struct WithFallback<'a> {

@@ -1,5 +1,6 @@
 //! `[four_eyes]`: read here and nowhere else, for every provider.
 
+use super::registry::PROVIDERS;
 use crate::config::list::Entries;
 use crate::config::settings::{Opt, SettingError, Settings};
 use crate::token::four_eyes::{Asking, Budgets, Demand, Distinct, RequesterRule, Rules};
@@ -105,8 +106,8 @@ pub fn approvals_of_connection(
 pub fn approvals_of_rule(settings: &Settings<'_>) -> Result<Demand, SettingError> {
     let realms = Realms::from_entries(&settings.list(&REALMS)?)
         .map_err(|_| settings.invalid(&REALMS, "realms and counts such as realm1:2,realm2:1".to_owned()))?;
-    if let Some(unknown) = realms.services().find(|name| !super::SERVICES.contains(name)) {
-        let known = super::SERVICES.join(", ");
+    if let Some(unknown) = realms.services().find(|name| PROVIDERS.service(name).is_none()) {
+        let known = PROVIDERS.service_words();
         return Err(settings.invalid(&REALMS, format!("after an @ one of {known}, not {unknown}")));
     }
     let separator = settings.text(&SEPARATOR)?.unwrap_or_default();

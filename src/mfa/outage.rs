@@ -14,8 +14,10 @@
 use std::fmt;
 use std::time::Duration;
 
+use super::client::Tools;
+use super::error::{MfaError, garbled};
+use super::fallback;
 use super::turns::Missed;
-use super::{MfaError, Tools};
 use crate::clock::Budget;
 use crate::config::settings::{Opt, SettingError};
 use crate::logging::Chain;
@@ -30,7 +32,8 @@ const PAUSE: f64 = 2.0;
 /// After how many seconds a server that answers logins is asked again whether it answers the second question.
 const PROOF_AGE: f64 = 86_400.0;
 
-pub(super) const OUTAGE_AFTER: Opt = Opt::new("mfa", "outage_after", "60");
+const OUTAGE_AFTER: Opt = Opt::new("mfa", "outage_after", "60");
+pub(super) const OPTIONS: &[Opt] = &[OUTAGE_AFTER];
 const MIN_OUTAGE_AFTER: f64 = 10.0;
 const MAX_OUTAGE_AFTER: f64 = 86_400.0;
 
@@ -112,7 +115,7 @@ impl ConfirmedOutage {
         match servers.into_iter().last() {
             Some(last) if is_outage => Ok(Self { last }),
             Some(last) => Err(last.into_error()),
-            None => Err(super::garbled("no server is configured")),
+            None => Err(garbled("no server is configured")),
         }
     }
 
@@ -159,7 +162,7 @@ impl<'a> Health<'a> {
             let expected = format!("seconds, at least {MIN_OUTAGE_AFTER} and at most {MAX_OUTAGE_AFTER}");
             return Err(settings.invalid(&OUTAGE_AFTER, expected));
         }
-        let has_fallback = super::fallback(settings)?;
+        let has_fallback = fallback::is_set(settings)?;
         Ok(Self {
             tools,
             outage_after,

@@ -1,41 +1,15 @@
-//! Asks servers what changes nothing there: whether they are there, are trusted, and take what they are shown.
-//!
-//! Each address of a list is asked, and none of this is remembered for the hooks. Which question that is, each client
-//! knows itself ([`MfaClient::probe`](super::MfaClient::probe)).
+//! One visit to a server that speaks HTTP, for [`MfaClient::probe`](super::MfaClient::probe): whether it is there, is
+//! trusted, and accepts what it is shown.
 
 use secrecy::SecretString;
 use serde::Deserialize;
 
+use super::client::Tools;
 use super::servers::Servers;
-use super::{SERVICES, Tools, providers, service};
 use crate::clock::UnixTime;
-use crate::finding::{self, CONFIGURATION, Finding, Grade};
+use crate::finding::{self, Finding, Grade};
 use crate::logging::Chain;
 use crate::net::{Body, HttpClient, NetError, Reply, Request, Url};
-
-/// Asks the servers of every section that describes one: those of `[mfa] provider`, and those that a forward token or a
-/// realm may lead to.
-pub fn servers(tools: Tools<'_>) -> Vec<Finding> {
-    let used = providers(tools.settings).unwrap_or_default();
-    let mut findings = Vec::new();
-    for name in SERVICES {
-        let section = if name == "yubico" { "yubikey" } else { name };
-        if !used.contains(&name) && !tools.settings.ini().has_own_options(section) {
-            continue;
-        }
-        match service(name, tools, false) {
-            Ok(Some(client)) => findings.extend(client.probe()),
-            Ok(None) => {}
-            Err(error) => {
-                // What the provider needs makes it useless; what nothing names may only be left over.
-                let grade = if used.contains(&name) { Grade::Error } else { Grade::Warning };
-                let (about, why) = (format!("[{section}]"), Chain(&error).to_string());
-                findings.push(Finding::not_asked(&about, CONFIGURATION, grade, &why));
-            }
-        }
-    }
-    findings
-}
 
 /// One server of several that speak HTTP, and what is found out about it.
 pub(super) struct Visit<'v> {

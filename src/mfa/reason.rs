@@ -3,6 +3,7 @@
 use std::borrow::Cow;
 use std::fmt;
 
+use super::text;
 use crate::secret::{self, SecretString};
 
 /// A reason: words of ours, and after them what a server said, which may repeat what the server was told.
@@ -28,7 +29,7 @@ impl Reason {
 
     /// The same with words of ours before it.
     pub(super) fn introduced(ours: impl Into<Cow<'static, str>>, text: &str) -> Self {
-        Self { ours: ours.into(), servers: super::unsteering(text) }
+        Self { ours: ours.into(), servers: text::unsteering(text) }
     }
 
     /// Tells whether there is nothing to show.
@@ -52,7 +53,7 @@ impl From<&'static str> for Reason {
 impl fmt::Display for Reason {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         // Only here: a secret of which half were cut off before would not be found.
-        let end = self.servers.char_indices().nth(super::MAX_TEXT).map_or(self.servers.len(), |(end, _)| end);
+        let end = self.servers.char_indices().nth(text::MAX_TEXT).map_or(self.servers.len(), |(end, _)| end);
         write!(f, "{}{}", self.ours, self.servers.get(..end).unwrap_or_default())
     }
 }
@@ -81,7 +82,7 @@ mod tests {
 
     #[test]
     fn a_secret_at_the_end_of_what_is_shown_is_taken_out_whole() {
-        let long = format!("{}123456", "x".repeat(super::super::MAX_TEXT - 3));
+        let long = format!("{}123456", "x".repeat(text::MAX_TEXT - 3));
         let reason = Reason::of_server(&long);
         assert!(reason.to_string().ends_with("x123"), "so much is shown");
         assert!(reason.without(&SecretString::from("123456")).to_string().ends_with("x***"));

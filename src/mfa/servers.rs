@@ -4,9 +4,10 @@ use std::time::Duration;
 
 use secrecy::SecretString;
 
+use super::client::Tools;
+use super::error::MfaError;
 use super::outage::{self, Life};
 use super::turns::{Missed, Repeat, Turns};
-use super::{MfaError, Tools};
 use crate::config::settings::{At, SettingError};
 use crate::net::{self, Body, HttpClient, NetError, Progress, Reply, Request, Url};
 

@@ -8,13 +8,15 @@
 
 use std::cell::RefCell;
 
+use super::client::Tools;
+use super::error::MfaError;
 use super::outage::{ConfirmedOutage, Health, Life};
-use super::{MfaError, Tools};
 use crate::config::settings::{Opt, SettingError};
 use crate::logging::Chain;
 use crate::store::{ServerFinding, ServerHealth};
 
-pub(super) const RETRY_AFTER: Opt = Opt::new("mfa", "retry_after", "30");
+const RETRY_AFTER: Opt = Opt::new("mfa", "retry_after", "30");
+pub(super) const OPTIONS: &[Opt] = &[RETRY_AFTER];
 const MAX_RETRY_AFTER: f64 = 86_400.0;
 /// The longest time in seconds for which a server is asked last because it was down for long.
 const MAX_REST: f64 = 3600.0;

@@ -17,7 +17,7 @@ use crate::logging::Log;
 const ENABLED: Opt = Opt::new("tls", "enabled", "yes");
 const VERIFY: Opt = Opt::new("tls", "verify", "yes");
 const CA_CERT: Opt = Opt::new("tls", "ca_cert", "");
-const CLIENT_CERT: Opt = Opt::new("tls", "client_cert", "");
+const CLIENT_CERT: Opt = Opt::secret("tls", "client_cert");
 /// The options that this module reads.
 pub(super) const OPTIONS: &[Opt] = &[ENABLED, VERIFY, CA_CERT, CLIENT_CERT];
 

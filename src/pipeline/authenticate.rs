@@ -11,7 +11,7 @@ use super::{Context, Fault, Stop, bypass, gateway, identity, questions};
 use crate::access;
 use crate::config::settings::Opt;
 use crate::members::{Member, SessionCookie};
-use crate::mfa;
+use crate::mfa::{self, Selection};
 use crate::names::Person;
 use crate::protocol::cookie::Cookie;
 use crate::protocol::invocation::Arguments;
@@ -208,7 +208,12 @@ fn password(
         (Some(key), _) => typed(key),
         // An answer comes under the key that was asked for, and under no other.
         (None, Stage::Factor | Stage::Approvals) => typed(OTP),
-        (None, _) => mfa::password_keys(context.settings).iter().copied().chain([OTP]).find_map(typed),
+        (None, _) => {
+            // That a provider is unknown is said when it is asked.
+            let selection = Selection::from_settings(context.settings).ok();
+            let keys = selection.map_or(&[][..], |selection| selection.password_keys());
+            keys.iter().copied().chain([OTP]).find_map(typed)
+        }
     };
     if let Some(password) = password {
         return Ok(password.clone());

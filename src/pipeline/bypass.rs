@@ -9,7 +9,7 @@ use crate::config::settings::Opt;
 use crate::directory::ldap::{Directory, LdapError};
 use crate::directory::user_list;
 use crate::logging::Chain;
-use crate::mfa;
+use crate::mfa::Selection;
 use crate::names::{self, CountKey, Person};
 use crate::protocol::invocation::Arguments;
 use crate::store::{CacheKey, CacheLimits, CacheScope};
@@ -134,7 +134,7 @@ pub(super) fn recent_authentication(
         context.log.explain(format_args!("authenticate: no authentication is remembered"));
         return Ok(None);
     };
-    let provider = mfa::provider_names(context.settings)?;
+    let provider = Selection::from_settings(context.settings)?.words();
     let client_ip = client_address(arguments);
     let key = cache_key(context, arguments, username, &client_ip, &provider)?;
     // Sessions whose address is not known are not from one address.
@@ -156,7 +156,7 @@ pub(super) fn remember(
         return Ok(());
     }
     let Some(limits) = cache_limits(context)? else { return Ok(()) };
-    let provider = mfa::provider_names(context.settings)?;
+    let provider = Selection::from_settings(context.settings)?.words();
     let client_ip = client_address(arguments);
     let key = cache_key(context, arguments, username, &client_ip, &provider)?;
     context.store.remember_authentication(&key, &CountKey::of(identity), limits)?;

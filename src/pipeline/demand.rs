@@ -6,7 +6,7 @@ use super::factor::UNREACHABLE;
 use super::proof::{FactorProof, Proof};
 use super::{Context, Stop};
 use crate::access::{self, Requirement};
-use crate::mfa::{self, Approvals};
+use crate::mfa::{self, Approvals, Selection};
 use crate::protocol::invocation::Arguments;
 use crate::protocol::response::Metadata;
 
@@ -82,7 +82,7 @@ impl Demand {
         let (settings, name) = (context.settings, arguments.connection_name.as_deref());
         let approvals = mfa::approvals_of_connection(settings, name, access::has_rules(settings)?)?;
         let factor = match approvals {
-            Some(_) if mfa::approvals_are_login(context.settings)? => FactorDemand::ByApprovals,
+            Some(_) if Selection::from_settings(context.settings)?.is_local() => FactorDemand::ByApprovals,
             Some(_) => FactorDemand::ByProvider,
             None => FactorDemand::AsConfigured,
         };

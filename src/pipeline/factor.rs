@@ -9,14 +9,16 @@ use super::progress::{AaProgress, Told};
 use super::{Context, Denial, Fault, Stop};
 use crate::logging::Chain;
 use crate::members::Member;
-use crate::mfa::{Answer, Approvals, Carried, MfaClient, MfaError, Naming, Reason, Subject, Tools};
+use crate::mfa::{
+    Answer, Approvals, Carried, MfaClient, MfaError, Naming, PROVIDERS, Reason, Subject, Tools,
+};
 use crate::names::{MfaIdentity, Requester};
 use crate::protocol::cookie::Cookie;
 use crate::protocol::invocation::Arguments;
 use crate::secret;
 
-/// Under these keys a name is typed.
-const NAMES: [&str; 4] = ["gu", "username", "radius_username", "ru"];
+/// Under these keys the name at the gateway is typed; providers have more.
+const NAMES: [&str; 2] = ["gu", "username"];
 
 /// The sentences that the user sees (SDK: `DenyReasons`).
 const AUTHENTICATION_FAILED: &str = "Authentication failed";
@@ -45,6 +47,7 @@ pub(super) fn tools<'a>(context: &'a Context<'a>) -> Tools<'a> {
         log: context.log,
         budget: context.budget,
         store: context.store,
+        providers: PROVIDERS,
     }
 }
 
@@ -146,7 +149,7 @@ fn typed(arguments: &Arguments) -> impl Iterator<Item = &SecretString> {
     arguments
         .key_value_pairs
         .iter()
-        .filter(|(key, _)| !NAMES.contains(&key.as_str()))
+        .filter(|(key, _)| !NAMES.contains(&key.as_str()) && !PROVIDERS.is_name_key(key))
         .map(|(_, answer)| answer)
 }
 

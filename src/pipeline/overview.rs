@@ -13,47 +13,14 @@ use super::{
 use crate::access::{self, Requirement, Rules, SystemResolver};
 use crate::appliance::Allow;
 use crate::config::list;
-use crate::config::reference::{self, ReferenceError};
+use crate::config::reference::ReferenceError;
 use crate::config::settings::SettingError;
 use crate::credentials::{self, Providers};
 use crate::directory::ldap::LdapError;
 use crate::directory::user_list;
 use crate::logging::Chain;
-use crate::mfa;
+use crate::mfa::{self, Selection};
 use crate::store::{self, KeySource};
-
-/// The options that are secrets, and what their sections' names begin with.
-const SECRETS: [(&str, &str); 17] = [
-    ("approle-authentication", "secret_id"),
-    ("approle-authentication", "vault_token"),
-    ("edumfa", "api_key"),
-    ("edumfa", "trigger_token"),
-    ("hashicorp", "password"),
-    ("http", "token"),
-    ("https-proxy", "password"),
-    ("https_proxy", "password"),
-    ("jwt-authentication", "jwt"),
-    ("ldap_server", "bind_password"),
-    ("privacyidea", "api_key"),
-    ("privacyidea", "trigger_token"),
-    ("radius", "secret"),
-    ("state", "key"),
-    ("tls", "client_cert"),
-    ("token-authentication", "token"),
-    ("yubikey", "api_key"),
-];
-
-/// Tells whether an option is a secret of which the hooks look at no form: any text may be one.
-pub fn is_any_text(section: &str, option: &str) -> bool {
-    // The state's own key opens what is there, or does not.
-    is_secret(section, option) && section != "state"
-}
-
-fn is_secret(section: &str, option: &str) -> bool {
-    SECRETS.iter().any(|(family, name)| {
-        *name == option && (section == *family || section.starts_with(&format!("{family} ")))
-    })
-}
 
 /// What there is to say of a configuration.
 #[derive(Default)]
@@ -109,9 +76,11 @@ pub fn of_aa(context: &Context<'_>) -> Overview {
     let demands = demands(context, &mut overview);
     roads_without_a_factor(context, &mut overview, &demands);
     deciding::names(context.settings, &mut overview);
-    overview.warnings.extend(sections::idle(context.settings, &sections::factors(context.settings)));
+    overview.warnings.extend(sections::idle(context.settings));
     roads_with_a_factor(context, &mut overview);
-    if !demands.is_empty() && !mfa::approvals_are_login(context.settings).unwrap_or_default() {
+    if !demands.is_empty()
+        && !Selection::from_settings(context.settings).is_ok_and(|selection| selection.is_local())
+    {
         overview.authenticate.push(format!(
             "on connection policies {}, and on those without a name: approvals in addition",
             demands.join(", ")
@@ -124,25 +93,9 @@ pub fn of_aa(context: &Context<'_>) -> Overview {
 /// Reads what both plugins read.
 fn of_both(context: &Context<'_>) -> Overview {
     let mut overview = Overview::default();
-    secrets_in_the_clear(context, &mut overview);
     state_directory(context, &mut overview);
     overview.take(KeySource::check(context.settings));
     overview
-}
-
-/// Names the secrets that stand in the text itself.
-fn secrets_in_the_clear(context: &Context<'_>, overview: &mut Overview) {
-    let ini = context.settings.ini();
-    for section in ini.sections() {
-        for option in ini.options(section) {
-            let entry = ini.entry(section, option).filter(|_| is_secret(section, option));
-            if entry.is_some_and(|entry| !entry.value.is_empty() && reference::is_literal(entry.value)) {
-                overview.warnings.push(format!(
-                    "[{section}] {option} stands there in the clear; '$', ${{file:...}} or ${{env:...}} keep it elsewhere"
-                ));
-            }
-        }
-    }
 }
 
 /// A relative directory is another one wherever the program is called.
@@ -178,7 +131,9 @@ fn demands(context: &Context<'_>, overview: &mut Overview) -> Vec<String> {
             overview.take(mfa::check_service(service, tools));
         }
     }
-    if requires(Requirement::Factor) && mfa::provider_names(settings).is_ok_and(|name| name == "none") {
+    if requires(Requirement::Factor)
+        && Selection::from_settings(settings).is_ok_and(|selection| !selection.asks_for_a_factor())
+    {
         overview.errors.push(
             "[mfa] provider is none, and an access rule has require = mfa: it denies everybody".to_owned(),
         );
@@ -190,10 +145,11 @@ fn demands(context: &Context<'_>, overview: &mut Overview) -> Vec<String> {
         );
     }
     let Some((connections, realms)) = written.filter(|_| demanded.is_some()) else { return Vec::new() };
-    let required = match overview.take(mfa::approvals_are_login(settings)) {
-        Some(true) => "required instead of a factor of the user's own",
-        Some(false) | None => "required",
-    };
+    let required =
+        match overview.take(Selection::from_settings(settings)).map(|selection| selection.is_local()) {
+            Some(true) => "required instead of a factor of the user's own",
+            Some(false) | None => "required",
+        };
     let whitelists = if is_excepted { "" } else { ", and whitelists do not apply" };
     overview.authenticate.push(format!(
         "connection policies {}, and those without a name: approvals of {realms} {required}{whitelists}; authentications are not cached and outages not ignored",
@@ -285,11 +241,12 @@ fn roads_with_a_factor(context: &Context<'_>, overview: &mut Overview) {
     }
     if let Some(client) = client {
         let brand = client.branded_name();
+        let is_local = Selection::from_settings(settings).is_ok_and(|selection| selection.is_local());
         overview.authenticate.push(match client.proves() {
             true => format!("users who pass {brand}"),
             false => format!("everybody: the provider {brand} asks for nothing"),
         });
-        if overview.take(mfa::fallback(settings)) == Some(true) && brand != "local" {
+        if overview.take(mfa::has_fallback(settings)) == Some(true) && !is_local {
             overview
                 .authenticate
                 .push(format!("while {brand} cannot be reached: users who pass with a local token"));

@@ -13,7 +13,7 @@ use super::StoreError;
 use crate::config::settings::{Opt, SettingError, Settings};
 use crate::ownership::distrust_file;
 
-pub(super) const KEY: Opt = Opt::new("state", "key", "");
+pub(super) const KEY: Opt = Opt::secret("state", "key");
 
 /// The name of the key file, and the one under which [`KeySource::replace`] prepares its successor.
 pub(super) const FILE: &str = "master.key";

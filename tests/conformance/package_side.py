@@ -1,6 +1,7 @@
 """Our side as SPS has it: the package's main.py, on the SDK's fakes, and the binary behind it."""
 
 import contextlib
+import hashlib
 import importlib.util
 import io
 import os
@@ -68,13 +69,15 @@ class PackageSide(OurSide):
 
 
 def prepare_packages(packages: Path) -> None:
-    """Put the stand-in in the place of the binary, once, before the workers begin."""
+    """Put the stand-in and its digest in the place of the binary, before the workers begin."""
     binary = packages / AA / "sps-plugin"
     real = binary.with_name("sps-plugin.real")
     if not real.exists():
         binary.rename(real)
     binary.write_text(STAND_IN)
     binary.chmod(0o755)
+    digest = hashlib.sha256(binary.read_bytes()).hexdigest()
+    binary.with_name("sps-plugin.sha256").write_text(f"{digest}\n")
 
 
 def _load(path: Path, name: str) -> Json:

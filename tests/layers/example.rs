@@ -10,7 +10,7 @@ use std::path::Path;
 use sps_plugin::config::ini::Ini;
 use sps_plugin::config::settings::Opt;
 use sps_plugin::config::unknown::unknown_names;
-use sps_plugin::known_options;
+use sps_plugin::options::known;
 
 use crate::support::{Place, authenticate};
 
@@ -42,7 +42,7 @@ fn options(ini: &Ini) -> Vec<(String, String)> {
 
 /// The options that an entry of the file stands for: those of that very name, else those whose names are free.
 fn meant(section: &str, option: &str) -> Vec<&'static Opt> {
-    let fitting: Vec<_> = known_options().filter(|opt| opt.matches(section, option)).collect();
+    let fitting: Vec<_> = known().filter(|opt| opt.matches(section, option)).collect();
     let exact: Vec<_> = fitting.iter().copied().filter(|opt| opt.option == option).collect();
     if exact.is_empty() { fitting } else { exact }
 }
@@ -50,7 +50,7 @@ fn meant(section: &str, option: &str) -> Vec<&'static Opt> {
 #[test]
 fn every_option_of_the_program_stands_in_the_example_once() {
     let entries = options(&read(&uncommented()));
-    for opt in known_options() {
+    for opt in known() {
         let count = entries.iter().filter(|(section, option)| meant(section, option).contains(&opt)).count();
         assert_eq!(count, 1, "[{}] {}", opt.section, opt.option);
     }
@@ -59,7 +59,7 @@ fn every_option_of_the_program_stands_in_the_example_once() {
 #[test]
 fn every_option_of_the_example_is_one_of_the_program_with_its_default() {
     let ini = read(&uncommented());
-    assert_eq!(unknown_names(&ini, known_options()), []);
+    assert_eq!(unknown_names(&ini, known()), []);
     for (section, option) in options(&ini) {
         let value = ini.entry(&section, &option).unwrap().value;
         for opt in meant(&section, &option) {

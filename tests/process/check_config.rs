@@ -105,7 +105,7 @@ fn the_text_says_the_same_and_the_type_takes_half_of_it() {
 fn a_secret_in_the_clear_is_warned_of_and_never_shown() {
     let (found, _) = json_of(WHOLE);
     let warnings = found["warnings"].to_string();
-    assert!(warnings.contains("[edumfa] api_key stands there in the clear"), "{warnings}");
+    assert!(warnings.contains("[edumfa] api_key is stored in clear text"), "{warnings}");
     assert!(!found.to_string().contains("s3cret-api-key"), "{found}");
     let (found, _) = json_of("[mfa]\nprovider=http\n[http]\nserver_url=https://x\ntoken=${env:HOME}\n");
     assert!(!found["warnings"].to_string().contains("in the clear"), "{found}");

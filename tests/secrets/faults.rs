@@ -3,7 +3,7 @@
 use std::ffi::OsStr;
 
 use serde_json::{Value, json};
-use sps_plugin::known_options;
+use sps_plugin::options::known;
 
 use crate::support::service::NOBODY;
 use crate::support::{Place, authenticate, authorize, credential_hook};
@@ -129,7 +129,7 @@ fn no_value_of_any_other_option_is_quoted_whatever_the_hook_and_however_wrong_it
          [ldap_server]\nname=ad\n[question_1]\nprompt=?\nkey=k\n[authentication_cache]\nreuse_limit=1\n"
     );
     let mut tried = 0_usize;
-    for opt in known_options().filter(|opt| !SHOWN.contains(&(opt.section, opt.option))) {
+    for opt in known().filter(|opt| !SHOWN.contains(&(opt.section, opt.option))) {
         let section = opt.section.replace("<n>", "1").replace("<name>", "x");
         let option = if opt.option.contains('<') { "alice" } else { opt.option };
         for value in [mark("value"), format!("{}%", mark("value")), format!("${{env:{}}}", "PLUGIN_SECRET")] {

@@ -16,7 +16,7 @@ use super::admin::{self, Admin, Common, Text, line};
 use super::failure::Failure;
 use super::rekey;
 use crate::logging::Short;
-use crate::mfa::{LOCAL_REALM, SERVICES};
+use crate::mfa::{LOCAL_REALM, PROVIDERS};
 use crate::names;
 use crate::store::Token;
 use crate::token::Owner;
@@ -108,10 +108,10 @@ fn known_servers(token: &Token) -> Result<(), Failure> {
     let realms = token.realms.as_deref().and_then(|text| Realms::parse(text).ok());
     let realms = realms.iter().flat_map(Realms::services);
     let mut named = target.iter().map(|target| target.service.as_str()).chain(realms);
-    match named.find(|name| !SERVICES.contains(name)) {
+    match named.find(|name| PROVIDERS.service(name).is_none()) {
         None => Ok(()),
         Some(name) => {
-            let known = SERVICES.join(", ");
+            let known = PROVIDERS.service_words();
             Err(Failure::because(format!("{} is no server's section; known are {known}", Short(name))))
         }
     }

@@ -10,10 +10,12 @@ mod wire;
 
 use secrecy::SecretString;
 
+use super::client::{self, Answer, MfaClient, Naming, Subject, Tools};
 use super::dialogue::{self, Accepted, Dialogue, Push, Server, User, Verdict};
+use super::error::MfaError;
+use super::provider::{Kind, MfaProvider};
 use super::servers::{Harmless, Servers};
 use super::turns::Repeat;
-use super::{Answer, MfaClient, MfaError, Naming, Subject, Tools};
 use crate::config::settings::{Opt, SettingError};
 use crate::finding::Finding;
 use crate::names::MfaIdentity;
@@ -26,8 +28,19 @@ const TIMEOUT: Opt = Opt::new("linotp", "timeout", "30");
 const IGNORE_CONNECTION_ERROR: Opt = Opt::new("linotp", "ignore_connection_error", "no");
 const POLL_INTERVAL: Opt = Opt::new("linotp", "poll_interval", "1");
 const SPLIT_AT_SIGN: Opt = Opt::new("linotp", "split_at_sign", "");
-pub(super) const OPTIONS: &[Opt] =
+const OPTIONS: &[Opt] =
     &[SERVER_URL, REALM, SPLIT_AT_SIGN, SERIAL_PREFIX, TIMEOUT, IGNORE_CONNECTION_ERROR, POLL_INTERVAL];
+
+/// The provider.
+pub(super) const PROVIDER: MfaProvider = MfaProvider {
+    sections: &["linotp"],
+    prompt: Some(Opt::new("linotp", "prompt", "")),
+    // LinOTP starts a push for a PIN only, so that Enter would invite a failure.
+    default_prompt: Some("Type your PIN, and your one-time password if you have one:"),
+    ..MfaProvider::new("linotp", Kind::Service, OPTIONS, |tools, disable_echo| {
+        Ok(Box::new(LinOtp::from_settings(tools, disable_echo)?))
+    })
+};
 
 /// What the first check carries beside the password. LinOTP begins a push or a QR challenge only for a request with
 /// `data`, which the device shows; `content_type` 0 is plain text.
@@ -49,7 +62,7 @@ type Fields<'f> = Vec<(&'static str, &'f str)>;
 impl<'a> LinOtp<'a> {
     pub(super) fn from_settings(tools: Tools<'a>, disable_echo: bool) -> Result<Self, SettingError> {
         let settings = tools.settings;
-        let timeout = super::timeout(settings, &TIMEOUT)?;
+        let timeout = client::timeout(settings, &TIMEOUT)?;
         let is_ignored = settings.boolean(&IGNORE_CONNECTION_ERROR)?;
         // Without a user or a password.
         let harmless = Harmless::get("validate/check");

@@ -7,7 +7,10 @@ use serde::Deserialize;
 use crate::json::{Object, optional_object};
 use crate::mfa::dialogue::{Accepted, Challenge, PROMPT, Push, Verdict};
 use crate::mfa::envelope::{self, Refusal};
-use crate::mfa::{MfaError, Reason, garbled, kinds, printable};
+use crate::mfa::error::{MfaError, garbled};
+use crate::mfa::kinds;
+use crate::mfa::reason::Reason;
+use crate::mfa::text::printable;
 use crate::net::Reply;
 
 #[derive(Default, Deserialize)]

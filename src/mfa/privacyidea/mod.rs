@@ -15,35 +15,55 @@ use serde::Serialize;
 use zeroize::Zeroizing;
 
 use self::offline::{Hand, Offline};
+use super::client::{self, Answer, MfaClient, Naming, Subject, Tools};
 use super::dialogue::{self, Dialogue, Push, Server, User, Verdict};
+use super::error::{MfaError, garbled};
+use super::provider::{Kind, MfaProvider};
 use super::servers::{Harmless, Servers};
 use super::turns::Repeat;
-use super::{Answer, MfaClient, MfaError, Naming, Subject, Tools, garbled};
 use crate::config::settings::{Opt, SettingError};
 use crate::finding::Finding;
 use crate::names::MfaIdentity;
 use crate::net::{Body, Reply, Request};
 
 /// The options of one section.
-pub(super) type Options = [Opt; 10];
+type Options = [Opt; 10];
 
 const fn options(section: &'static str) -> Options {
     [
         Opt::new(section, "server_url", ""),
         Opt::new(section, "realm", ""),
-        Opt::new(section, "api_key", ""),
+        Opt::secret(section, "api_key"),
         Opt::new(section, "timeout", "30"),
         Opt::new(section, "ignore_connection_error", "no"),
         Opt::new(section, "poll_interval", "1"),
         Opt::new(section, "trigger", "never"),
-        Opt::new(section, "trigger_token", ""),
+        Opt::secret(section, "trigger_token"),
         Opt::new(section, "offline", "yes"),
         Opt::new(section, "split_at_sign", ""),
     ]
 }
 
-pub(super) const EDUMFA: Options = options("edumfa");
-pub(super) const PRIVACYIDEA: Options = options("privacyidea");
+const EDUMFA_OPTIONS: Options = options("edumfa");
+const PRIVACYIDEA_OPTIONS: Options = options("privacyidea");
+
+/// The provider for the fork.
+pub(super) const EDUMFA: MfaProvider = MfaProvider {
+    sections: &["edumfa"],
+    prompt: Some(Opt::new("edumfa", "prompt", "")),
+    ..MfaProvider::new("edumfa", Kind::Service, &EDUMFA_OPTIONS, |tools, disable_echo| {
+        Ok(Box::new(PrivacyIdea::from_settings(tools, &EDUMFA_OPTIONS, disable_echo)?))
+    })
+};
+
+/// The provider for the original.
+pub(super) const PRIVACYIDEA: MfaProvider = MfaProvider {
+    sections: &["privacyidea"],
+    prompt: Some(Opt::new("privacyidea", "prompt", "")),
+    ..MfaProvider::new("privacyidea", Kind::Service, &PRIVACYIDEA_OPTIONS, |tools, disable_echo| {
+        Ok(Box::new(PrivacyIdea::from_settings(tools, &PRIVACYIDEA_OPTIONS, disable_echo)?))
+    })
+};
 
 /// A server of this kind.
 pub(super) struct PrivacyIdea<'a> {
@@ -101,7 +121,7 @@ impl<'a> PrivacyIdea<'a> {
             offline,
             split_at_sign,
         ] = options;
-        let timeout = super::timeout(settings, timeout)?;
+        let timeout = client::timeout(settings, timeout)?;
         let trigger = match settings.choice(trigger, &["on_empty", "never"])? {
             "on_empty" => Some(settings.required_secret(trigger_token)?),
             _ => None,

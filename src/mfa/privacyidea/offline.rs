@@ -17,8 +17,10 @@ use zeroize::Zeroizing;
 use super::PrivacyIdea;
 use super::passlib::Hash;
 use super::wire::{self, OfflineItem};
+use crate::mfa::client::Tools;
 use crate::mfa::dialogue::{Accepted, User, Verdict};
-use crate::mfa::{MfaError, Tools, envelope, garbled};
+use crate::mfa::envelope;
+use crate::mfa::error::{MfaError, garbled};
 use crate::store::{OfflineChange, OfflineCodes, OfflineKey, StoreError};
 use crate::token::elsewhere::CodeKind;
 

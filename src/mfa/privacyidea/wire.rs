@@ -8,7 +8,10 @@ use serde::Deserialize;
 use crate::json::Object;
 use crate::mfa::dialogue::{Accepted, Challenge, Push, Verdict};
 use crate::mfa::envelope::{self, Refusal};
-use crate::mfa::{MfaError, Reason, garbled, kinds, printable};
+use crate::mfa::error::{MfaError, garbled};
+use crate::mfa::kinds;
+use crate::mfa::reason::Reason;
+use crate::mfa::text::printable;
 use crate::net::Reply;
 
 /// Error codes that are a denial: the validation failed, the policy forbids it, there is no such token, no such user,

@@ -6,7 +6,8 @@ use serde::{Deserialize, Serialize};
 
 use super::Radius;
 use crate::json;
-use crate::mfa::{MfaError, Subject};
+use crate::mfa::client::Subject;
+use crate::mfa::error::MfaError;
 use crate::store::{Challenge, ChallengeKind, ChallengeStep, Settlement, StoreError};
 
 /// What is kept of a challenge that the user has to answer.

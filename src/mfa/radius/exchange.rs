@@ -19,9 +19,10 @@ use secrecy::{ExposeSecret, SecretString};
 use super::packet::{MAX_PACKET, Reply, Sent, Unusable};
 use crate::clock::Budget;
 use crate::logging::{Level, Log};
+use crate::mfa::error::MfaError;
 use crate::mfa::outage::Life;
+use crate::mfa::reason::Reason;
 use crate::mfa::turns::Missed;
-use crate::mfa::{MfaError, Reason};
 use crate::net;
 use crate::net::udp::{Link, Peer};
 

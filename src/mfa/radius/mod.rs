@@ -11,9 +11,14 @@ use serde_json::Value;
 use self::challenge::Open;
 use self::exchange::Manner;
 use self::packet::{Authenticator, Code, Reply, Request, Sent, Unfit, kind};
+use super::client::{self, Answer, MfaClient, Naming, Subject, Tools, failed};
+use super::error::{MfaError, garbled};
+use super::factor::Factor;
 use super::outage;
+use super::provider::{Kind, MfaProvider};
+use super::reason::Reason;
+use super::text;
 use super::turns::{Repeat, Turns};
-use super::{Answer, Factor, MfaClient, MfaError, Naming, Reason, Subject, Tools, garbled, rejected};
 use crate::config::settings::{Opt, SettingError};
 use crate::finding::Finding;
 use crate::names::MfaIdentity;
@@ -25,7 +30,7 @@ use crate::token::elsewhere::CodeKind;
 
 const SERVER: Opt = Opt::new("radius", "server", "");
 const PORT: Opt = Opt::new("radius", "port", "1812");
-const SECRET: Opt = Opt::new("radius", "secret", "");
+const SECRET: Opt = Opt::secret("radius", "secret");
 const AUTH_TYPE: Opt = Opt::new("radius", "auth_type", "pap");
 const CONN_RETRIES: Opt = Opt::new("radius", "conn_retries", "3");
 const CONN_TIMEOUT: Opt = Opt::new("radius", "conn_timeout", "5");
@@ -33,7 +38,7 @@ const REQUIRE_MESSAGE_AUTHENTICATOR: Opt = Opt::new("radius", "require_message_a
 const NAS_IDENTIFIER: Opt = Opt::new("radius", "nas_identifier", "sps-plugin");
 const CHALLENGE_VALIDITY: Opt = Opt::new("radius", "challenge_validity", "300");
 const IGNORE_CONNECTION_ERROR: Opt = Opt::new("radius", "ignore_connection_error", "no");
-pub(super) const OPTIONS: &[Opt] = &[
+const OPTIONS: &[Opt] = &[
     SERVER,
     PORT,
     SECRET,
@@ -46,8 +51,19 @@ pub(super) const OPTIONS: &[Opt] = &[
     IGNORE_CONNECTION_ERROR,
 ];
 
+/// The provider.
+pub(super) const PROVIDER: MfaProvider = MfaProvider {
+    sections: &["radius"],
+    prompt: Some(Opt::new("radius", "prompt", "")),
+    password_keys: &PASSWORD_KEYS,
+    name_keys: &USERNAME_KEYS,
+    ..MfaProvider::new("radius", Kind::Service, OPTIONS, |tools, disable_echo| {
+        Ok(Box::new(Radius::from_settings(tools, disable_echo)?))
+    })
+};
+
 /// The keys of the first password that go before `otp`; the first of them is also that of a challenge's answer.
-pub(super) const PASSWORD_KEYS: [&str; 2] = ["radius_password", "rp"];
+const PASSWORD_KEYS: [&str; 2] = ["radius_password", "rp"];
 /// The keys of the user's name at the RADIUS server.
 const USERNAME_KEYS: [&str; 2] = ["radius_username", "ru"];
 const MAX_RETRIES: i64 = 10;
@@ -114,7 +130,7 @@ impl<'a> Radius<'a> {
                 budget: tools.budget,
                 secret,
                 retries: u32::try_from(settings.integer(&CONN_RETRIES, 1, MAX_RETRIES)?).unwrap_or(1),
-                timeout: super::timeout(settings, &CONN_TIMEOUT)?,
+                timeout: client::timeout(settings, &CONN_TIMEOUT)?,
                 require_message_authenticator,
             },
             auth_type: match settings.choice(&AUTH_TYPE, &["chap", "pap"])? {
@@ -133,30 +149,30 @@ impl<'a> Radius<'a> {
         let typed = |key: &&str| subject.typed.get(*key).filter(|_| subject.naming == Naming::User);
         let named = USERNAME_KEYS.iter().find_map(typed);
         let named = match named.map(|name| MfaIdentity::parse(name.expose_secret())) {
-            Some(Err(_)) => return Ok(rejected("the RADIUS user name is none")),
+            Some(Err(_)) => return Ok(failed("the RADIUS user name is none")),
             Some(Ok(name)) if !name.as_str().is_empty() => Some(name),
             Some(Ok(_)) | None => None,
         };
         // Somebody could prove the factor under one name and approve under it too.
         let is_other = named.as_ref().is_some_and(|name| name.as_str() != subject.identity.as_str());
         if is_other && self.tools.settings.text(&super::REALMS)?.is_some() {
-            return Ok(rejected("a RADIUS user name cannot be typed where [four_eyes] realms is configured"));
+            return Ok(failed("a RADIUS user name cannot be typed where [four_eyes] realms is configured"));
         }
         // Before a challenge is taken, so that a slip of the hand does not use it up.
         if let Err(unfit) = packet::check_password(password.as_bytes()) {
-            return Ok(rejected(Reason::ours(unfit.to_string())));
+            return Ok(failed(Reason::ours(unfit.to_string())));
         }
         let open = match subject.state {
             None => None,
             Some(Value::String(id)) => match self.take(subject, id)? {
                 Some(open) => Some(open),
-                None => return Ok(rejected("there is no such challenge for this session")),
+                None => return Ok(failed("there is no such challenge for this session")),
             },
-            Some(_) => return Ok(rejected("the cookie's state is not a challenge")),
+            Some(_) => return Ok(failed("the cookie's state is not a challenge")),
         };
         let user = match (&open, &named) {
             (Some(open), Some(named)) if named.as_str() != open.user => {
-                return Ok(rejected("the challenge is another user's"));
+                return Ok(failed("the challenge is another user's"));
             }
             (Some(open), _) => open.user.as_str(),
             (None, Some(named)) => named.as_str(),
@@ -168,7 +184,7 @@ impl<'a> Radius<'a> {
         let sent = match self.request(subject, user, password, open.as_ref())? {
             Ok(sent) => sent,
             Err(unfit) => {
-                return Ok(rejected(Reason::ours(format!("RADIUS cannot ask about this user: {unfit}"))));
+                return Ok(failed(Reason::ours(format!("RADIUS cannot ask about this user: {unfit}"))));
             }
         };
         let (server, reply) = self.ask(open.as_ref(), &sent)?;
@@ -243,7 +259,7 @@ impl<'a> Radius<'a> {
                 let name = if other { format!("radius {way} of {user}") } else { format!("radius {way}") };
                 Answer::Accepted(Factor::new(name, Vec::new(), CodeKind::Unknown))
             }
-            Code::Reject => rejected(match words(reply).map(|words| Reason::of_server(&words)) {
+            Code::Reject => failed(match words(reply).map(|words| Reason::of_server(&words)) {
                 Some(reason) => reason.without(&self.manner.secret),
                 None => "the server rejects it".into(),
             }),
@@ -270,7 +286,7 @@ impl<'a> Radius<'a> {
                         key: key.to_owned(),
                         prompt: words(reply).map_or_else(
                             || PROMPT_TEXT.to_owned(),
-                            |words| secret::masked(&super::prompt_of_server(&words), &self.manner.secret),
+                            |words| secret::masked(&text::prompt_of_server(&words), &self.manner.secret),
                         ),
                         disable_echo,
                     },
@@ -287,7 +303,7 @@ fn words(reply: &Reply) -> Option<String> {
         reply.all(kind::REPLY_MESSAGE).map(|message| String::from_utf8_lossy(message).into_owned()).collect();
     // A line end is a control character, which is dropped; the lines shall not run into each other.
     let text = messages.join(" ").replace(['\r', '\n'], " ");
-    Some(text).filter(|text| !super::printable(text).trim().is_empty())
+    Some(text).filter(|text| !text::printable(text).trim().is_empty())
 }
 
 impl MfaClient for Radius<'_> {

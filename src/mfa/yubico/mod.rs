@@ -13,9 +13,13 @@ use secrecy::{ExposeSecret, SecretString};
 use zeroize::Zeroizing;
 
 use self::wire::{Key, Said};
+use super::client::{self, Answer, MfaClient, Naming, Subject, Tools, failed};
+use super::error::{MfaError, garbled};
+use super::factor::Factor;
+use super::provider::{Kind, MfaProvider};
+use super::reason::Reason;
 use super::servers::{Harmless, Servers};
 use super::turns::Repeat;
-use super::{Answer, Factor, MfaClient, MfaError, Naming, Reason, Subject, Tools, garbled, rejected};
 use crate::config::ini::DEFAULT;
 use crate::config::settings::{At, Opt, SettingError, Settings};
 use crate::finding::Finding;
@@ -23,12 +27,22 @@ use crate::net::{Body, Request};
 use crate::token::elsewhere::CodeKind;
 
 const CLIENT_ID: Opt = Opt::new("yubikey", "client_id", "");
-const API_KEY: Opt = Opt::new("yubikey", "api_key", "");
+const API_KEY: Opt = Opt::secret("yubikey", "api_key");
 const API_URLS: Opt = Opt::new("yubikey", "api_urls", "");
 const TIMEOUT: Opt = Opt::new("yubikey", "timeout", "10");
 const IGNORE_CONNECTION_ERROR: Opt = Opt::new("yubikey", "ignore_connection_error", "no");
 const IDS: Opt = Opt::new("yubikey_ids", "<user name>", "");
-pub(super) const OPTIONS: &[Opt] = &[CLIENT_ID, API_KEY, API_URLS, TIMEOUT, IGNORE_CONNECTION_ERROR, IDS];
+const OPTIONS: &[Opt] = &[CLIENT_ID, API_KEY, API_URLS, TIMEOUT, IGNORE_CONNECTION_ERROR, IDS];
+
+/// The provider.
+pub(super) const PROVIDER: MfaProvider = MfaProvider {
+    sections: &["yubikey", "yubikey_ids"],
+    prompt: Some(Opt::new("yubikey", "prompt", "")),
+    check_tables: check_ids,
+    ..MfaProvider::new("yubico", Kind::Service, OPTIONS, |tools, _| {
+        Ok(Box::new(Yubico::from_settings(tools)?))
+    })
+};
 
 /// The letters that a YubiKey types, in place of hexadecimal digits, because all keyboards have them in one place.
 const MODHEX: &str = "cbdefghijklnrtuv";
@@ -85,7 +99,7 @@ fn ids_of(settings: &Settings<'_>, user: &str) -> Result<Vec<String>, SettingErr
 ///
 /// # Errors
 /// The first entry that is not a public id.
-pub(super) fn check_ids(settings: &Settings<'_>) -> Result<(), SettingError> {
+fn check_ids(settings: &Settings<'_>) -> Result<(), SettingError> {
     let own = settings.ini().has_own_options(IDS.section);
     settings.ini().options(IDS.section).into_iter().filter(|_| own).try_for_each(|user| {
         if settings.ini().has_option(DEFAULT, user) { Ok(()) } else { ids_of(settings, user).map(drop) }
@@ -95,7 +109,7 @@ pub(super) fn check_ids(settings: &Settings<'_>) -> Result<(), SettingError> {
 impl<'a> Yubico<'a> {
     pub(super) fn from_settings(tools: Tools<'a>) -> Result<Self, SettingError> {
         let settings = tools.settings;
-        let timeout = super::timeout(settings, &TIMEOUT)?;
+        let timeout = client::timeout(settings, &TIMEOUT)?;
         let ignore_connection_error = settings.boolean(&IGNORE_CONNECTION_ERROR)?;
         let client_id = settings.required(&CLIENT_ID)?;
         if !(1..=MAX_CLIENT_ID).contains(&client_id.len()) || !client_id.bytes().all(|b| b.is_ascii_digit()) {
@@ -182,15 +196,15 @@ impl MfaClient for Yubico<'_> {
     }
 
     fn push_authenticate(&self, _: Subject<'_>) -> Result<Answer, MfaError> {
-        Ok(rejected("a YubiKey has no push"))
+        Ok(failed("a YubiKey has no push"))
     }
 
     fn otp_authenticate(&self, subject: Subject<'_>, otp: &SecretString) -> Result<Answer, MfaError> {
         let Some(otp) = Otp::parse(otp) else {
-            return Ok(rejected("this is nothing that a YubiKey types"));
+            return Ok(failed("this is nothing that a YubiKey types"));
         };
         if !self.is_owner(subject, otp.public_id())? {
-            return Ok(rejected("the YubiKey is not the user's"));
+            return Ok(failed("the YubiKey is not the user's"));
         }
         Ok(match self.ask(&otp)? {
             Said::Ok => Answer::Accepted(Factor::new(
@@ -198,7 +212,7 @@ impl MfaClient for Yubico<'_> {
                 vec![otp.public_id().to_owned()],
                 CodeKind::OneTime,
             )),
-            Said::Denied(status) => rejected(Reason::ours(format!("the server says {status}"))),
+            Said::Denied(status) => failed(Reason::ours(format!("the server says {status}"))),
         })
     }
 }

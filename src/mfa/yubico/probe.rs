@@ -4,7 +4,7 @@
 use super::wire::{self, Said};
 use super::{Yubico, nonce};
 use crate::finding::{Finding, Grade};
-use crate::mfa::MfaError;
+use crate::mfa::error::MfaError;
 use crate::mfa::probe;
 
 /// A code that no key types: its public id begins neither as Yubico's own do (`cccccc`) nor as those that its tools make

@@ -13,7 +13,8 @@ use subtle::ConstantTimeEq;
 use zeroize::Zeroizing;
 
 use crate::clock::UnixTime;
-use crate::mfa::{MfaError, Reason, garbled};
+use crate::mfa::error::{MfaError, garbled};
+use crate::mfa::reason::Reason;
 use crate::net;
 
 /// The longest response, in bytes; a server's has some 200.

@@ -2,19 +2,8 @@
 
 use crate::config::settings::Settings;
 use crate::credentials::PROVIDER as PROVIDERS;
-use crate::mfa::{self, REALMS};
+use crate::mfa::{PROVIDERS as FACTORS, REALMS, Selection};
 
-/// The sections of the providers of second factors, each with the word that `[mfa] provider` has for it.
-const FACTORS: [(&str, &str); 8] = [
-    ("edumfa", "edumfa"),
-    ("http", "http"),
-    ("ldap", "ldap"),
-    ("linotp", "linotp"),
-    ("privacyidea", "privacyidea"),
-    ("radius", "radius"),
-    ("yubikey", "yubico"),
-    ("yubikey_ids", "yubico"),
-];
 /// The sections of Vault.
 const VAULT: [&str; 8] = [
     "hashicorp",
@@ -44,15 +33,18 @@ const OTHERS: [&str; 13] = [
 ];
 
 /// Makes a warning for each.
-pub(super) fn idle(settings: &Settings<'_>, factors: &[&str]) -> Vec<String> {
+pub(super) fn idle(settings: &Settings<'_>) -> Vec<String> {
+    // A provider that is unknown is an error elsewhere.
+    let selection = Selection::from_settings(settings).ok();
     let ini = settings.ini();
     let is_written = |section: &&str| ini.has_own_options(section);
     let realms = settings.text(&REALMS).ok().flatten().unwrap_or_default();
     let leads_there = |word: &str| realms.contains(&format!("@{word}"));
     let mut warnings = Vec::new();
-    for (section, word) in FACTORS {
-        let is_read = factors.contains(&word) || leads_there(word);
-        if is_written(&section) && !is_read {
+    for provider in FACTORS.all() {
+        let word = provider.name;
+        let is_read = selection.as_ref().is_some_and(|selection| selection.has(word)) || leads_there(word);
+        for section in provider.sections.iter().filter(|section| !is_read && is_written(section)) {
             warnings.push(format!(
                 "[{section}] is set, but [mfa] provider does not name {word}: it is not asked, except through forward tokens"
             ));
@@ -77,9 +69,4 @@ pub(super) fn idle(settings: &Settings<'_>, factors: &[&str]) -> Vec<String> {
         ));
     }
     warnings
-}
-
-/// Returns the words of `[mfa] provider`; none where they cannot be read, which is an error elsewhere.
-pub(super) fn factors(settings: &Settings<'_>) -> Vec<&'static str> {
-    mfa::provider_words(settings).unwrap_or_default()
 }

@@ -370,7 +370,14 @@ impl Place<'_> {
         let settings = Settings::new(ini, &NothingElse);
         let store = site.store();
         let budget = Budget::new(&site.clock, Duration::from_secs(60));
-        let tools = Tools { settings: &settings, http_proxy: None, log: &site.log, budget, store: &store };
+        let tools = Tools {
+            settings: &settings,
+            http_proxy: None,
+            log: &site.log,
+            budget,
+            store: &store,
+            providers: crate::mfa::PROVIDERS,
+        };
         let client = mfa::client(tools, false)?;
         let identity = MfaIdentity::parse(identity).unwrap();
         let rules = crate::names::Rules::from_settings(&settings).unwrap();

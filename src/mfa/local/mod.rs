@@ -3,8 +3,11 @@
 use secrecy::{ExposeSecret, SecretString};
 use serde_json::Value;
 
+use super::client::{Answer, MfaClient, Subject, Tools, failed};
 use super::elsewhere;
-use super::{Answer, Factor, MfaClient, MfaError, ProvedBy, Subject, Tools};
+use super::error::MfaError;
+use super::factor::{Factor, ProvedBy};
+use super::provider::{Kind, MfaProvider};
 use crate::config::settings::{Opt, SettingError};
 use crate::names::{self, Rules};
 use crate::store::{ChallengeKind, Charge, Token, TokenType};
@@ -22,8 +25,15 @@ const CHALLENGE_VALIDITY: Opt = Opt::new("local", "challenge_validity", "120");
 const FORWARD_FAILCOUNTER: Opt = Opt::new("local", "forward_failcounter", "yes");
 /// How much of the limit of a forward token's target the forward's owner may use up with wrong codes.
 const FORWARD_SHARE: Opt = Opt::new("local", "forward_share", "50");
-pub(super) const OPTIONS: &[Opt] =
-    &[REALM, CHALLENGE_RESPONSE, CHALLENGE_VALIDITY, FORWARD_FAILCOUNTER, FORWARD_SHARE];
+const OPTIONS: &[Opt] = &[REALM, CHALLENGE_RESPONSE, CHALLENGE_VALIDITY, FORWARD_FAILCOUNTER, FORWARD_SHARE];
+
+/// The provider. Its section is read by every configuration, because approvals are asked for with local tokens.
+pub(super) const PROVIDER: MfaProvider = MfaProvider {
+    prompt: Some(Opt::new("local", "prompt", "")),
+    ..MfaProvider::new("local", Kind::Tokens, OPTIONS, |tools, disable_echo| {
+        Ok(Box::new(Local::from_settings(tools, disable_echo)?))
+    })
+};
 
 /// The longest validity of a challenge, in seconds.
 const MAX_VALIDITY: f64 = 86_400.0;
@@ -140,7 +150,7 @@ impl<'a> Local<'a> {
                 by: ProvedBy::Others(realms),
                 ..Factor::new("local", serials, CodeKind::OneTime)
             }),
-            Outcome::Denied => super::rejected(DENIED),
+            Outcome::Denied => failed(DENIED),
             Outcome::Challenge { id, prompt } => Answer::NeedInfo {
                 question: servers.unwrap_or_else(|| Question {
                     key: "otp".to_owned(),

@@ -8,10 +8,15 @@ use serde_json::Value;
 use zeroize::Zeroizing;
 
 use super::carried::{Carried, Written};
+use super::client::{self, Answer, MfaClient, Subject, Tools};
+use super::error::{MfaError, garbled};
+use super::factor::Factor;
 use super::probe;
+use super::provider::{Kind, MfaProvider};
+use super::reason::Reason;
 use super::servers::{Harmless, Servers};
+use super::text;
 use super::turns::Repeat;
-use super::{Answer, Factor, MfaClient, MfaError, Reason, Subject, Tools};
 use crate::config::settings::{Opt, SettingError};
 use crate::finding::{Finding, Grade};
 use crate::json;
@@ -21,10 +26,19 @@ use crate::terms::Question;
 use crate::token::elsewhere::CodeKind;
 
 const SERVER_URL: Opt = Opt::new("http", "server_url", "");
-const TOKEN: Opt = Opt::new("http", "token", "");
+const TOKEN: Opt = Opt::secret("http", "token");
 const IGNORE_CONNECTION_ERROR: Opt = Opt::new("http", "ignore_connection_error", "no");
 const TIMEOUT: Opt = Opt::new("http", "timeout", "30");
-pub(super) const OPTIONS: &[Opt] = &[SERVER_URL, TOKEN, IGNORE_CONNECTION_ERROR, TIMEOUT];
+const OPTIONS: &[Opt] = &[SERVER_URL, TOKEN, IGNORE_CONNECTION_ERROR, TIMEOUT];
+
+/// The provider.
+pub(super) const PROVIDER: MfaProvider = MfaProvider {
+    sections: &["http"],
+    prompt: Some(Opt::new("http", "prompt", "")),
+    ..MfaProvider::new("http", Kind::Service, OPTIONS, |tools, disable_echo| {
+        Ok(Box::new(Http::from_settings(tools, disable_echo)?))
+    })
+};
 
 /// A service that speaks the `http` provider's contract.
 pub(super) struct Http<'a> {
@@ -58,7 +72,7 @@ struct ServiceAnswer {
 impl<'a> Http<'a> {
     pub(super) fn from_settings(tools: Tools<'a>, disable_echo: bool) -> Result<Self, SettingError> {
         let settings = tools.settings;
-        let timeout = super::timeout(settings, &TIMEOUT)?;
+        let timeout = client::timeout(settings, &TIMEOUT)?;
         let ignore_connection_error = settings.boolean(&IGNORE_CONNECTION_ERROR)?;
         let token = settings.secret(&TOKEN)?.filter(|token| !secret::is_empty(token));
         let harmless = Harmless { headers: token.iter().map(net::bearer).collect(), ..Harmless::get("") };
@@ -81,7 +95,7 @@ impl<'a> Http<'a> {
         };
         let body = serde_json::to_vec(&request)
             .map(Zeroizing::new)
-            .map_err(|error| garbled("the request", error))?;
+            .map_err(|error| unreadable("the request", error))?;
         let reply = self.servers.ask(Repeat::Never, |server| Request {
             url: server.join(path),
             headers: self.token.iter().map(net::bearer).collect(),
@@ -96,15 +110,13 @@ impl<'a> Http<'a> {
         match reply.status {
             200 => {}
             status => {
-                return Err(super::garbled(Reason::ours(format!(
-                    "the service answered with status {status}"
-                ))));
+                return Err(garbled(Reason::ours(format!("the service answered with status {status}"))));
             }
         }
         let mut written: Written =
-            json::from_slice(&reply.body).map_err(|error| garbled("the service's answer", error))?;
+            json::from_slice(&reply.body).map_err(|error| unreadable("the service's answer", error))?;
         let answer: ServiceAnswer =
-            json::from_slice(&reply.body).map_err(|error| garbled("the service's answer", error))?;
+            json::from_slice(&reply.body).map_err(|error| unreadable("the service's answer", error))?;
         let state = answer.state.or_else(|| written.take_state());
         let carried = written.taken()?;
         self.carried.replace(match &self.token {
@@ -131,14 +143,12 @@ impl<'a> Http<'a> {
             ("NEEDINFO", _, Some(prompt)) => Ok(Answer::NeedInfo {
                 question: Question {
                     key: answer.key.unwrap_or_else(|| "otp".to_owned()),
-                    prompt: masked(&super::prompt_of_server(&prompt)),
+                    prompt: masked(&text::prompt_of_server(&prompt)),
                     disable_echo: answer.disable_echo.unwrap_or(self.disable_echo),
                 },
                 state,
             }),
-            _ => Err(super::garbled(
-                "the service's answer is none of ACCEPT, DENY and NEEDINFO with a question",
-            )),
+            _ => Err(garbled("the service's answer is none of ACCEPT, DENY and NEEDINFO with a question")),
         }
     }
 }
@@ -185,8 +195,8 @@ impl MfaClient for Http<'_> {
 }
 
 /// Tells where a JSON text went wrong, without serde's message, which may quote it.
-fn garbled(what: &str, error: serde_json::Error) -> MfaError {
-    super::garbled(Reason::ours(format!(
+fn unreadable(what: &str, error: serde_json::Error) -> MfaError {
+    garbled(Reason::ours(format!(
         "{what} is not of the documented form (line {}, column {})",
         error.line(),
         error.column()

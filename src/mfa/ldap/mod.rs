@@ -4,9 +4,13 @@ use std::time::Duration;
 
 use secrecy::{ExposeSecret, SecretString};
 
+use super::client::{Answer, MAX_ANSWER, MfaClient, Subject, Tools, failed};
+use super::error::{MfaError, garbled};
+use super::factor::Factor;
 use super::outage::{self, Life};
+use super::provider::{Kind, MfaProvider};
+use super::reason::Reason;
 use super::turns::{Missed, Repeat, Turns};
-use super::{Answer, Factor, MfaClient, MfaError, Reason, Subject, Tools};
 use crate::config::settings::{Opt, SettingError};
 use crate::ldap::{Outcome, Server, ServerError};
 use crate::logging::Short;
@@ -14,7 +18,14 @@ use crate::token::elsewhere::CodeKind;
 
 const SERVER: Opt = Opt::new("ldap", "server", "");
 const BIND_NAME: Opt = Opt::new("ldap", "bind_name", "");
-pub(super) const OPTIONS: &[Opt] = &[SERVER, BIND_NAME];
+const OPTIONS: &[Opt] = &[SERVER, BIND_NAME];
+
+/// The provider.
+pub(super) const PROVIDER: MfaProvider = MfaProvider {
+    sections: &["ldap"],
+    prompt: Some(Opt::new("ldap", "prompt", "")),
+    ..MfaProvider::new("ldap", Kind::Password, OPTIONS, |tools, _| Ok(Box::new(Ldap::from_settings(tools)?)))
+};
 
 /// A name that is nobody's, to bind as where there is no user, so that this takes as long.
 const NOBODY: &str = "cn=sps-plugin-nobody-of-this-name";
@@ -49,7 +60,7 @@ impl<'a> Ldap<'a> {
     fn check(&self, user: &str, password: &SecretString) -> Result<Answer, MfaError> {
         let length = password.expose_secret().len();
         // A server that takes a NUL for the end takes such a password for an empty one, and an empty one for a yes.
-        if length == 0 || length > super::MAX_ANSWER || password.expose_secret().contains('\0') {
+        if length == 0 || length > MAX_ANSWER || password.expose_secret().contains('\0') {
             self.turns
                 .tools()
                 .log
@@ -127,13 +138,13 @@ impl<'a> Ldap<'a> {
                 .info(format_args!("ldap: the bind as {} is refused: {outcome}", Short(dn)));
             return Ok(refused());
         }
-        Err(super::garbled(Reason::ours(format!("the directory answered a bind with {outcome}"))))
+        Err(garbled(Reason::ours(format!("the directory answered a bind with {outcome}"))))
     }
 }
 
 /// Says the same whatever was wrong: nothing.
 fn refused() -> Answer {
-    super::rejected("")
+    failed("")
 }
 
 /// Sorts what went wrong into the two kinds that a provider has.
