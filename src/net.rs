@@ -311,9 +311,12 @@ struct Limit {
     is_of_hook: bool,
 }
 
+/// The status of a gateway that got no answer in time.
+pub const GATEWAY_TIMEOUT: u16 = 504;
+
 /// Tells whether a status says that a gateway does not reach the server behind it (RFC 9110 section 15.6).
 pub fn is_outage(status: u16) -> bool {
-    matches!(status, 502..=504)
+    matches!(status, 502..=GATEWAY_TIMEOUT)
 }
 
 /// Tells whether a connection that stood was ended. Over TLS this may be how one of the two sides refuses the other: the

@@ -7,7 +7,7 @@ use crate::{access, credentials, directory, ldap, logging, mfa, net, pipeline, p
 pub(crate) const TYPE: Opt = Opt::new("plugin", "type", "");
 pub(crate) const TIME_BUDGET: Opt = Opt::new("plugin", "time_budget", "90");
 
-static KNOWN: [&[&[Opt]]; 7] = [
+static KNOWN: [&[&[Opt]]; 5] = [
     &[
         &[TYPE, TIME_BUDGET],
         settings::OPTIONS,
@@ -21,13 +21,11 @@ static KNOWN: [&[&[Opt]]; 7] = [
     &net::PROXY_OPTIONS,
     &ldap::OPTIONS,
     &pipeline::OPTIONS,
-    &credentials::OPTIONS,
-    &credentials::VAULT_OPTIONS,
 ];
 
 /// Returns every option that the program reads, module by module.
 pub fn known() -> impl Iterator<Item = &'static Opt> + Clone {
-    KNOWN.into_iter().flatten().copied().flatten().chain(mfa::options())
+    KNOWN.into_iter().flatten().copied().flatten().chain(mfa::options()).chain(credentials::options())
 }
 
 fn is_secret(section: &str, option: &str) -> bool {

@@ -5,7 +5,7 @@
 use std::ffi::OsString;
 use std::fmt;
 use std::fs::{self, Metadata};
-use std::io;
+use std::io::{self, ErrorKind};
 use std::os::unix::fs::MetadataExt;
 use std::path::{Component, Path, PathBuf};
 
@@ -64,7 +64,11 @@ pub(crate) fn distrusted_way(path: &Path) -> io::Result<Option<DistrustedWay>> {
                 break;
             }
             let next = here.join(name);
-            let found = fs::symlink_metadata(&next)?;
+            let found = match fs::symlink_metadata(&next) {
+                // Renamed or removed since it was opened; the way to it is trusted.
+                Err(error) if error.kind() == ErrorKind::NotFound && ahead.is_empty() => return Ok(None),
+                found => found?,
+            };
             if !found.is_symlink() {
                 if ahead.is_empty() {
                     return Ok(None);
@@ -173,6 +177,17 @@ mod tests {
                 assert_eq!(way(&outer.join(path)), spoilt, "{mode:o} {path}");
             }
             assert_eq!(way(&outer), None);
+        }
+    }
+
+    #[test]
+    fn a_file_that_is_renamed_once_it_is_open_is_judged_by_its_directories() {
+        for (mode, is_trusted) in [(0o755, true), (0o777, false)] {
+            let (_root, outer) = place(mode);
+            let file = outer.join("inner/file");
+            let opened = fs::File::open(&file).unwrap();
+            fs::rename(&file, outer.join("inner/other")).unwrap();
+            assert_eq!(distrust_file(&file, &opened.metadata().unwrap()).is_none(), is_trusted, "{mode:o}");
         }
     }
 

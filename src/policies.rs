@@ -3,8 +3,8 @@
 //!
 //! `$` looks into the credential store that `[credential_store] name` names, with host = section and user = option. A
 //! store that the caller passed goes first; else `[credential_store NAME] provider` says what it is: entries of our own
-//! store that were made for it (`credential set --store NAME`), a file of the configuration's form, or secrets of the
-//! Vault that `[hashicorp]` describes.
+//! store that were made for it (`credential set --store NAME`), a file of the configuration's form, or secrets of a
+//! service that is a provider of credentials.
 
 use std::cell::{Cell, OnceCell, RefCell};
 use std::time::Duration;
@@ -16,7 +16,7 @@ use crate::clock::{Budget, Clock};
 use crate::config::ini::Ini;
 use crate::config::reference::{self, Lookup, ReferenceError};
 use crate::config::settings::{Opt, SettingError, Settings};
-use crate::credentials::{SecretOf, Session, Tools, VaultError};
+use crate::credentials::{CredentialError, Reference, SOURCES, Service, Session, Tools};
 use crate::locker;
 use crate::logging::Log;
 use crate::names::{Account, Asset};
@@ -24,11 +24,8 @@ use crate::store::{Environment, KeySource, Places, Store};
 
 const PROVIDER: Opt = Opt::new("credential_store <name>", "provider", "");
 const FILE: Opt = Opt::new("credential_store <name>", "file", "");
-const SECRETS_PATH: Opt = Opt::new("credential_store <name>", "secrets_path", "");
-const MOUNT: Opt = Opt::new("credential_store <name>", "mount", "");
-const KV_VERSION: Opt = Opt::new("credential_store <name>", "kv_version", "2");
 /// The options that this module reads.
-pub(crate) const OPTIONS: &[Opt] = &[PROVIDER, FILE, SECRETS_PATH, MOUNT, KV_VERSION];
+pub(crate) const OPTIONS: &[Opt] = &[PROVIDER, FILE];
 
 /// What is assumed where nobody knows: good as hexadecimal digits, as base64 and as any text.
 const ASSUMED: &str = "0000000000000000000000000000000000000000000000000000000000000000";
@@ -131,15 +128,21 @@ impl<'a> Policies<'a> {
         user: &str,
     ) -> Result<Vec<SecretString>, ReferenceError> {
         let section = format!("credential_store {store}");
-        let provider = settings.optional_choice(PROVIDER.of(&section), &["file", "local", "vault"]);
-        match provider.map_err(of(store))? {
+        let services = SOURCES.iter().filter_map(|source| Some((source.word, source.service.as_ref()?)));
+        let words: Vec<_> =
+            ["file", "local"].into_iter().chain(services.clone().map(|(word, _)| word)).collect();
+        let word = settings.optional_choice(PROVIDER.of(&section), &words).map_err(of(store))?;
+        match word {
             None => Err(ReferenceError::NoStore(store.to_owned())),
-            Some("local") => self.local(settings, store, host, user),
-            Some("vault") => self.vault(settings, store, host, user),
-            Some(_) => {
+            Some("file") => {
                 let path = settings.required(FILE.of(&section)).map_err(of(store))?;
                 file(store, &path, host, user)
             }
+            Some("local") => self.local(settings, store, host, user),
+            Some(word) => match services.into_iter().find(|(known, _)| *known == word) {
+                None => Err(ReferenceError::NoStore(store.to_owned())),
+                Some((_, service)) => self.service(service, settings, store, host, user),
+            },
         }
     }
 
@@ -162,19 +165,15 @@ impl<'a> Policies<'a> {
         Ok(found.map(|found| found.entry.passwords).unwrap_or_default())
     }
 
-    /// Looks into Vault: a secret for each section, with a member for each option. What `[hashicorp]` and the sections of
-    /// its login refer to cannot come from here.
-    fn vault(
+    fn service(
         &self,
+        service: &Service,
         settings: &Settings<'_>,
         store: &str,
         host: &str,
         user: &str,
     ) -> Result<Vec<SecretString>, ReferenceError> {
         let section = format!("credential_store {store}");
-        let template = settings.required(SECRETS_PATH.of(&section)).map_err(of(store))?;
-        let mount = settings.text(MOUNT.of(&section)).map_err(of(store))?;
-        let version = settings.choice(KV_VERSION.of(&section), &["1", "2"]).map_err(of(store))?;
         let tools = Tools {
             settings,
             appliance: self.appliance,
@@ -183,21 +182,19 @@ impl<'a> Policies<'a> {
             store: self.state(settings, store)?,
             session: Session::default(),
         };
-        let place =
-            SecretOf { template: &template, name: host, member: user, version_2: version == "2", mount };
-        let found = place.read(tools).map_err(|error| match error {
-            VaultError::Setting(error) => of(store)(error),
-            error @ (VaultError::NoneUsable
-            | VaultError::Net(_)
-            | VaultError::Status { .. }
-            | VaultError::Garbled { .. }
-            | VaultError::NoCredential(_)
-            | VaultError::NoSession
-            | VaultError::Store(_)) => {
+        let found = (service.refer)(tools, Reference { section: &section, host, user });
+        let failed = |error: CredentialError| match error {
+            CredentialError::Setting(error) => of(store)(*error),
+            error @ (CredentialError::NoStore(_)
+            | CredentialError::NoSession
+            | CredentialError::Store(_)
+            | CredentialError::Locker(_)
+            | CredentialError::Service { .. }
+            | CredentialError::NoProvider(_)) => {
                 ReferenceError::Store { store: store.to_owned(), source: error.into() }
             }
-        })?;
-        Ok(found.into_iter().collect())
+        };
+        Ok(found.map_err(failed)?.into_iter().collect())
     }
 
     fn state(&self, settings: &Settings<'_>, store: &str) -> Result<&Store<'a>, ReferenceError> {

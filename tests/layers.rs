@@ -18,6 +18,7 @@ mod support;
 use std::collections::BTreeSet;
 
 use source::{Source, all};
+use sps_plugin::credentials;
 use sps_plugin::mfa::{self, Kind};
 
 /// Which modules of the crate a module may speak of, besides itself.
@@ -240,36 +241,41 @@ fn the_main_function_speaks_of_the_crates_edge_only() {
     }
 }
 
+/// Every service: the layer that it belongs to, and its word and the sections of its options.
+fn services() -> Vec<(&'static str, Vec<&'static str>)> {
+    let factors =
+        mfa::PROVIDERS.all().filter(|provider| matches!(provider.kind, Kind::Service | Kind::Password));
+    let factors = factors.map(|provider| ("mfa", provider.name, provider.sections));
+    let sources = credentials::SOURCES.iter().filter(|source| source.service.is_some());
+    let sources = sources.map(|source| ("credentials", source.word, source.sections));
+    let names =
+        |(layer, word, sections): (_, _, &[_])| (layer, sections.iter().copied().chain([word]).collect());
+    factors.chain(sources).map(names).collect()
+}
+
 #[test]
 fn a_provider_is_named_in_its_own_folder_and_in_the_registry_only() {
-    // Types of tokens at servers, which are called as a provider is, and formats of files.
-    let is_other = |name: &str| name == "mfa/kinds.rs" || name.starts_with("token/import/");
-    let mut seen = 0_usize;
-    for provider in
-        mfa::PROVIDERS.all().filter(|provider| !matches!(provider.kind, Kind::Tokens | Kind::Nothing))
-    {
-        let names = provider.sections.iter().copied().chain([provider.name]);
-        for (source, name) in all().iter().flat_map(|source| names.clone().map(move |name| (source, name))) {
-            let is_layer =
-                ["mfa", "pipeline", "answer", "cli", "token", "options"].contains(&source.module());
-            let literal = format!("\"{name}\"");
-            let is_named = source.has(&literal) || source.paths().contains(&format!("mfa::{name}"));
-            if is_layer && is_named && !is_other(&source.name) {
-                let folder = source.name.split('/').nth(1).unwrap_or_default();
-                let is_own = source.module() == "mfa" && source.name.matches('/').count() == 2;
-                assert!(is_own, "{} names the provider {name}", source.name);
-                let door =
-                    all().into_iter().find(|other| other.name == format!("mfa/{folder}/mod.rs")).unwrap();
-                assert!(
-                    door.has(&format!("MfaProvider::new(\"{}\"", provider.name)),
-                    "{} is in {folder}",
-                    provider.name
-                );
-                seen = seen.saturating_add(1);
+    // Types of tokens at servers, which are called as a provider is, formats of files, and what Vault calls a login.
+    let is_other = |name: &str| {
+        name == "mfa/kinds.rs" || name.starts_with("token/import/") || name == "credentials/vault/login.rs"
+    };
+    let shared = ["policies", "pipeline", "answer", "cli", "token", "options"];
+    let all = all();
+    for (layer, names) in services() {
+        let mut folders = BTreeSet::new();
+        let is_looked_at = |source: &&Source| source.module() == layer || shared.contains(&source.module());
+        for source in all.iter().filter(|source| !is_other(&source.name)).filter(is_looked_at) {
+            let is_named = |name: &&str| {
+                source.has(&format!("\"{name}\"")) || source.paths().contains(&format!("{layer}::{name}"))
+            };
+            if let Some(name) = names.iter().find(|name| is_named(name)) {
+                let parts: Vec<_> = source.name.split('/').collect();
+                assert!(parts.len() == 3 && parts[0] == layer, "{} names the provider {name}", source.name);
+                folders.insert(parts[1].to_owned());
             }
         }
+        assert_eq!(folders.len(), 1, "the folders that name {names:?}: {folders:?}");
     }
-    assert!(seen > 10, "only {seen} names were found; has their form changed?");
 }
 
 #[test]

@@ -249,7 +249,7 @@ const WITHOUT_A_ROW: [(&str, &str); 17] = [
 ];
 
 /// Sentences of a few words that only name the layer whose error follows, and those of commands.
-const SENTENCES_WITHOUT_A_ROW: [&str; 15] = [
+const SENTENCES_WITHOUT_A_ROW: [&str; 14] = [
     "configuration",
     "state",
     "credentials",
@@ -258,7 +258,6 @@ const SENTENCES_WITHOUT_A_ROW: [&str; 15] = [
     "local tokens",
     "second factor",
     "invocation: {error}",
-    "vault",
     // Commands: what was typed cannot be done, and the sentence says why.
     "a token {0} already exists",
     "an entry for account {account} on asset {asset} already exists; --replace overwrites it",

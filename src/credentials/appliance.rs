@@ -5,7 +5,8 @@
 
 use secrecy::{ExposeSecret, SecretString};
 
-use super::{CredentialError, CredentialProvider, RemoteAppCredentials};
+use super::client::{CredentialError, CredentialProvider, RemoteAppCredentials};
+use super::provider::CredentialSource;
 use crate::appliance::{Appliance, Credential, StoreEntry};
 use crate::config::settings::{Opt, SettingError, Settings};
 use crate::names::{Account, Asset};
@@ -13,7 +14,17 @@ use crate::private_key::PrivateKey;
 use crate::terms::TotpCode;
 
 const STORE: Opt = Opt::new("credentials", "store", "");
-pub(super) const OPTIONS: &[Opt] = &[STORE];
+const OPTIONS: &[Opt] = &[STORE];
+
+/// The provider.
+pub(super) const SOURCE: CredentialSource = CredentialSource {
+    word: "appliance",
+    sections: &[],
+    options: &[OPTIONS],
+    is_on_the_appliance: true,
+    make: |tools| Ok(Box::new(LocalStore::from_settings(tools.settings, tools.appliance)?)),
+    service: None,
+};
 
 /// One credential store of the appliance.
 pub(super) struct LocalStore<'a> {

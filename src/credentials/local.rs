@@ -5,7 +5,8 @@
 
 use secrecy::SecretString;
 
-use super::{CredentialError, CredentialProvider, RemoteAppCredentials, Tools};
+use super::client::{CredentialError, CredentialProvider, RemoteAppCredentials, Tools};
+use super::provider::CredentialSource;
 use crate::config::settings::{Opt, SettingError};
 use crate::locker::{self, Checkout, Found, Launch, LockerError};
 use crate::logging::{Chain, Short};
@@ -15,7 +16,17 @@ use crate::store::{Holder, Lease};
 use crate::terms::TotpCode;
 
 const MAX_CHECKOUT: Opt = Opt::new("credentials", "max_checkout", "86400");
-pub(super) const OPTIONS: &[Opt] = &[MAX_CHECKOUT];
+const OPTIONS: &[Opt] = &[MAX_CHECKOUT];
+
+/// The provider.
+pub(super) const SOURCE: CredentialSource = CredentialSource {
+    word: "local",
+    sections: &[],
+    options: &[OPTIONS],
+    is_on_the_appliance: false,
+    make: |tools| Ok(Box::new(Local::from_settings(tools)?)),
+    service: None,
+};
 
 /// The longest that a lease may be allowed to last, in seconds: a year.
 const MOST: f64 = 366.0 * 86_400.0;

@@ -1,6 +1,9 @@
 //! Asks the servers that credentials come from, and says which stores are not asked because only the appliance has them.
 
-use super::{PROVIDER, Provider, Tools, vault};
+use super::client::Tools;
+use super::provider::{CredentialSource, Service};
+use super::registry::SOURCES;
+use super::selection;
 use crate::config::settings::SettingError;
 use crate::finding::{Finding, Grade};
 
@@ -10,16 +13,19 @@ const STORE: &str = "credential_store";
 pub fn servers(tools: Tools<'_>, hands_out: bool) -> Vec<Finding> {
     let ini = tools.settings.ini();
     let mut findings = Vec::new();
-    if let Some((about, needs_no_password)) = asks_vault(&tools, hands_out) {
-        findings.extend(vault::servers(tools, &about, needs_no_password));
+    for (service, about, needs_no_password) in asked(&tools, hands_out) {
+        findings.extend((service.ask)(tools, &about, needs_no_password));
     }
     if let Some(name) = ini.entry(STORE, "name").map(|entry| entry.value)
         && ini.entry(&format!("{STORE} {name}"), "provider").is_none()
     {
         findings.push(on_the_appliance("[credential_store]", &format!("the credential store {name}")));
     }
-    if hands_out && is_named(&tools, Provider::Appliance) {
-        findings.push(on_the_appliance("[credentials]", "the credential store of the provider appliance"));
+    for source in SOURCES.iter().filter(|source| source.is_on_the_appliance) {
+        if hands_out && selection::hands_out(tools.settings, source) {
+            let what = format!("the credential store of the provider {}", source.word);
+            findings.push(on_the_appliance("[credentials]", &what));
+        }
     }
     findings
 }
@@ -29,30 +35,37 @@ pub fn servers(tools: Tools<'_>, hands_out: bool) -> Vec<Finding> {
 /// # Errors
 /// Options that are unusable.
 pub fn check(tools: Tools<'_>, hands_out: bool) -> Result<(), SettingError> {
-    if asks_vault(&tools, hands_out).is_some() { vault::check(&tools) } else { Ok(()) }
+    asked(&tools, hands_out).into_iter().try_for_each(|(service, ..)| (service.check)(&tools))
 }
 
-/// Returns the sections for whose sake Vault is asked, if it is, and whether its login has to do without a password that
-/// somebody types at the gateway: for a reference nobody could.
-fn asks_vault(tools: &Tools<'_>, hands_out: bool) -> Option<(String, bool)> {
-    let ini = tools.settings.ini();
-    let is_vault = |section: &&str| {
-        let provider = ini.entry(section, "provider").map(|entry| entry.value.to_lowercase());
-        section.starts_with("credential_store ") && provider.as_deref() == Some(Provider::Vault.word())
+/// Returns the services that are asked, each with the sections for whose sake it is, and whether its login has to do without
+/// a password that somebody types at the gateway: for a reference nobody could.
+fn asked(tools: &Tools<'_>, hands_out: bool) -> Vec<(&'static Service, String, bool)> {
+    let services =
+        SOURCES.iter().filter_map(|source| source.service.as_ref().map(|service| (source, service)));
+    let about = |source: &CredentialSource| {
+        let stores = stores_of(tools, source);
+        if !stores.is_empty() {
+            return Some((format!("[{}]", stores.join(", ")), true));
+        }
+        let section = source.sections.first().copied().unwrap_or_default();
+        (hands_out && selection::hands_out(tools.settings, source)).then(|| (format!("[{section}]"), false))
     };
-    let stores: Vec<_> = ini.sections().filter(is_vault).collect();
-    if !stores.is_empty() {
-        return Some((format!("[{}]", stores.join(", ")), true));
-    }
-    (hands_out && is_named(tools, Provider::Vault)).then(|| ("[hashicorp]".to_owned(), false))
+    services
+        .filter_map(|(source, service)| about(source).map(|(about, alone)| (service, about, alone)))
+        .collect()
 }
 
-/// Tells whether `[credentials] provider` names a provider.
-fn is_named(tools: &Tools<'_>, provider: Provider) -> bool {
-    let words = tools.settings.list(&PROVIDER).unwrap_or_default();
-    words.iter().any(|word| Provider::from_word(&word.to_lowercase()) == Some(provider))
+/// Returns the sections `[credential_store NAME]` of a provider.
+fn stores_of<'s>(tools: &'s Tools<'_>, source: &CredentialSource) -> Vec<&'s str> {
+    let ini = tools.settings.ini();
+    let is_its = |section: &&str| {
+        let provider = ini.entry(section, "provider").map(|entry| entry.value.to_lowercase());
+        section.starts_with("credential_store ") && provider.as_deref() == Some(source.word)
+    };
+    ini.sections().filter(is_its).collect()
 }
 
 fn on_the_appliance(about: &str, what: &str) -> Finding {
-    Finding::not_asked(about, "appliance", Grade::Warning, &format!("{what} lives on the appliance"))
+    Finding::not_asked(about, "appliance", Grade::Warning, &format!("{what} is on the appliance"))
 }

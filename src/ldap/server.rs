@@ -148,9 +148,10 @@ impl<'a> Server<'a> {
         }
     }
 
-    /// Returns the name of the directory's section.
-    pub fn section(&self) -> &str {
-        &self.section
+    /// Returns the addresses of the directory's servers, separated by blanks.
+    pub fn addresses(&self) -> String {
+        let names: Vec<_> = self.endpoints.iter().map(|endpoint| endpoint.name()).collect();
+        names.join(" ")
     }
 
     /// Asks each server of the directory a question that contains no user input: reads its root DSE, after a login as

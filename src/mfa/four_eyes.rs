@@ -95,7 +95,8 @@ pub fn approvals_of_connection(
         };
     }
     let demand = approvals_of_rule(settings)?;
-    let is_named = connection.is_none_or(|name| patterns.iter().any(|pattern| pattern.matches(name)));
+    let is_named =
+        connection.is_none_or(|name| name.is_empty() || patterns.iter().any(|pattern| pattern.matches(name)));
     Ok(is_named.then_some(demand))
 }
 

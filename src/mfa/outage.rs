@@ -6,10 +6,12 @@
 //! service.
 //!
 //! It is not enough to ignore the outage or to fall back, because a user can keep a server busy: with many logins behind a
-//! rate limit, or with push notifications that are left open. For these a [`ConfirmedOutage`] is needed: each server of the
-//! service refuses connections, or has been silent for `[mfa] outage_after` seconds in which the plugin sent it only a few
-//! second questions. The server must also have answered that question before: a gateway that always answers it with 503
-//! proves nothing.
+//! limit of requests or connections, or with push notifications that are left open. For these a [`ConfirmedOutage`] is
+//! needed: each server of the service has been down for `[mfa] outage_after` seconds in which no user's request was sent to
+//! its endpoint, and the plugin itself sent only a few second questions. Requests that had no answer make this time longer,
+//! because the server may be working on them one after the other. A refused connection counts at once if no request was
+//! sent for so long before it. For silence, the server must also have answered that question before: a gateway that always
+//! answers it with 503 proves nothing.
 
 use std::fmt;
 use std::time::Duration;
@@ -21,14 +23,18 @@ use super::turns::Missed;
 use crate::clock::Budget;
 use crate::config::settings::{Opt, SettingError};
 use crate::logging::Chain;
-use crate::store::{ServerFinding, ServerHealth, StoreError};
+use crate::store::{RequestEnd, ServerFinding, ServerHealth, ServerId, ServerLoad, StoreError};
 
 /// The longest wait for the answer to a second question.
-const LONGEST: Duration = Duration::from_secs(3);
+const LONGEST: Duration = Duration::from_secs(5);
 /// The part of what is left of the hook's time that is kept for the second question: one in so many.
 const SHARE: u32 = 4;
-/// The shortest time in seconds between two questions to a server that is silent.
+/// The shortest time in seconds between two questions to a server that may be down.
 const PAUSE: f64 = 2.0;
+/// The longest such time is this part of `outage_after`, so that the questions alone exceed no limit.
+const MOST_QUESTIONS: f64 = 6.0;
+/// The longest time in seconds for which requests without an answer delay an outage.
+const LONGEST_DELAY: f64 = 3600.0;
 /// After how many seconds a server that answers logins is asked again whether it answers the second question.
 const PROOF_AGE: f64 = 86_400.0;
 
@@ -177,18 +183,18 @@ impl<'a> Health<'a> {
     }
 
     /// Returns what is remembered of a server that may be down; `None` for any other.
-    pub(super) fn doubt(&self, server: &str) -> Result<Option<ServerHealth>, MfaError> {
+    pub(super) fn doubt(&self, server: &ServerId) -> Result<Option<ServerHealth>, MfaError> {
         let known = self.unless_stateless(self.tools.store.server_health(server), None)?;
         Ok(known.filter(|health| health.finding.is_doubt()))
     }
 
     /// Asks a server that may be down the second question before it gets a code, which would be lost. `None`: it is not
-    /// known to be down. If another hook is asking a silent server at the same time, this one waits for its finding.
+    /// known to be down. If another hook is asking at the same time, this one waits for its finding.
     ///
     /// A server that never answered the second question gets the code itself, because nothing else can show that it is back.
     pub(super) fn ask_again(
         &self,
-        server: &str,
+        server: &ServerId,
         known: ServerHealth,
         life: impl FnOnce() -> Life,
     ) -> Result<Option<Down>, MfaError> {
@@ -196,31 +202,29 @@ impl<'a> Health<'a> {
             return Ok(None);
         }
         let store = self.tools.store;
-        // A server that refused connections is asked each time: it may have been started again, and is not kept busy.
-        let is_rationed = known.finding != ServerFinding::Refused;
-        if is_rationed && !store.claim_server_question(server, PAUSE)? {
+        if !store.claim_server_question(server, self.pause(&known))? {
             return self.finding_of_another(server);
         }
         let life = life();
         let Some(doubt) = life.doubt() else {
             if life == Life::Up {
-                store.note_server(server, ServerFinding::Answers)?;
+                store.note_server(server, ServerFinding::Answers, self.gap())?;
             }
             return Ok(None);
         };
-        store.note_server(server, doubt)?;
+        store.note_server(server, doubt, self.gap())?;
         let now = store.server_health(server)?.unwrap_or(known);
-        self.down_for_a_while(server, &now).map(Some)
+        self.still_down(server, &now).map(Some)
     }
 
     /// Waits for the finding of another hook. An old finding does not count, because the server may be back.
-    fn finding_of_another(&self, server: &str) -> Result<Option<Down>, MfaError> {
+    fn finding_of_another(&self, server: &ServerId) -> Result<Option<Down>, MfaError> {
         let (time, steps) = (second(self.tools.budget, LONGEST), 60_u32);
         for _ in 0..steps {
             match self.doubt(server)? {
                 None => return Ok(None),
-                Some(known) if known.asked <= PAUSE => {
-                    return self.down_for_a_while(server, &known).map(Some);
+                Some(known) if known.asked <= self.pause(&known) => {
+                    return self.still_down(server, &known).map(Some);
                 }
                 Some(_) if time.remaining().is_zero() => break,
                 Some(_) => std::thread::sleep(LONGEST.checked_div(steps).unwrap_or_default()),
@@ -234,7 +238,7 @@ impl<'a> Health<'a> {
     /// error that is no suspicion is not asked about.
     pub(super) fn confirm(
         &self,
-        server: &str,
+        server: &ServerId,
         suspicion: MfaError,
         life: impl FnOnce() -> Life,
     ) -> Result<Down, MfaError> {
@@ -247,22 +251,22 @@ impl<'a> Health<'a> {
         };
         let Some(doubt) = life().doubt() else { return Err(MfaError::ServiceUnreachable { reason, source }) };
         let store = self.tools.store;
-        self.unless_stateless(store.note_server(server, doubt), ())?;
-        // A server that was silent only now may be busy with this request.
-        let is_outage = doubt == ServerFinding::Refused && !self.is_busy(server)?;
-        Ok(Down { reason, source, is_outage })
+        self.unless_stateless(store.note_server(server, doubt, self.gap()), ())?;
+        let known = self.doubt(server)?;
+        let verdict = known.map(|known| self.still_down(server, &known)).transpose()?;
+        Ok(Down { reason, source, is_outage: verdict.is_some_and(|down| down.is_outage) })
     }
 
     /// Asks a server that has just answered a login the second question, once a day. If it does not answer now, its silence
     /// later does not prove an outage.
-    pub(super) fn prove(&self, server: &str, life: impl FnOnce() -> Life) {
+    pub(super) fn prove(&self, server: &ServerId, life: impl FnOnce() -> Life) {
         if let Err(error) = self.try_prove(server, life) {
             // The login was answered, so this is no reason to deny it.
             self.tools.log.warning(format_args!("{}", Chain(&error)));
         }
     }
 
-    fn try_prove(&self, server: &str, life: impl FnOnce() -> Life) -> Result<(), StoreError> {
+    fn try_prove(&self, server: &ServerId, life: impl FnOnce() -> Life) -> Result<(), StoreError> {
         let store = self.tools.store;
         let known = match store.server_health(server) {
             Err(StoreError::NoDirectory) if self.does_without_state => return Ok(()),
@@ -276,19 +280,20 @@ impl<'a> Health<'a> {
             Life::Up => ServerFinding::Answers,
             Life::Refused | Life::Silent => {
                 self.tools.log.warning(format_args!(
-                    "{server} answers logins, but not the harmless question; an outage of it is not recognised"
+                    "{} answers logins, but not the harmless question; an outage of it is not recognised",
+                    server.address
                 ));
                 ServerFinding::Mute
             }
         };
-        store.note_server(server, finding)
+        store.note_server(server, finding, self.gap())
     }
 
     /// Sends a user's request, and remembers it while the server may be working on it. Where this configuration does not
     /// depend on outages, another one with the same state may, so it is noted there too.
     pub(super) fn note<T>(
         &self,
-        server: &str,
+        server: &ServerId,
         longest: Duration,
         send: impl FnOnce() -> Result<T, Missed>,
     ) -> Result<Result<T, Missed>, MfaError> {
@@ -300,8 +305,8 @@ impl<'a> Health<'a> {
         let request = self.unless_unneeded(begun, None)?;
         let sent = send();
         if let Some(request) = request {
-            let was_sent = sent.as_ref().map_or_else(|missed| missed.may_be_busy, |_| true);
-            self.unless_unneeded(store.end_request(&request, was_sent), ())?;
+            let end = sent.as_ref().map_or_else(|missed| missed.end, |_| RequestEnd::Answered);
+            self.unless_unneeded(store.end_request(&request, end), ())?;
         }
         Ok(sent)
     }
@@ -317,34 +322,57 @@ impl<'a> Health<'a> {
         }
     }
 
-    /// Whether the server may still work on another user's request: a refusal may then be a limit of connections.
-    fn is_busy(&self, server: &str) -> Result<bool, MfaError> {
-        if !self.is_needed {
-            return Ok(false);
-        }
-        self.unless_stateless(self.tools.store.is_server_busy(server), false)
+    /// How many seconds have to lie between two questions to a server that may be down: as long as it has been down, within
+    /// bounds, so that it is soon seen that a short interruption is over.
+    fn pause(&self, known: &ServerHealth) -> f64 {
+        known.lasted.clamp(PAUSE, PAUSE.max(self.outage_after / MOST_QUESTIONS))
     }
 
-    fn down_for_a_while(&self, server: &str, health: &ServerHealth) -> Result<Down, MfaError> {
-        let (reason, is_outage) = match health.finding {
-            ServerFinding::Refused if !self.is_busy(server)? => {
-                ("the server was down a moment ago, and still is".to_owned(), true)
-            }
-            ServerFinding::Refused | ServerFinding::Answers | ServerFinding::Mute | ServerFinding::Silent => {
-                self.silence(health)
-            }
+    /// The longest time in seconds between two questions of one outage. So an outage takes at least three.
+    fn gap(&self) -> f64 {
+        self.outage_after / 2.0
+    }
+
+    /// For how many seconds a server has to be down without a request: once for each that it may be working on.
+    fn wanted(&self, load: &ServerLoad) -> f64 {
+        let all = self.outage_after * f64::from(load.unanswered.max(1));
+        all.min(LONGEST_DELAY.max(self.outage_after))
+    }
+
+    /// Judges a server whose last question was not answered.
+    fn still_down(&self, server: &ServerId, health: &ServerHealth) -> Result<Down, MfaError> {
+        if !self.is_needed {
+            let reason = "the server was down a moment ago, and still is".to_owned();
+            return Ok(Down { reason, source: None, is_outage: false });
+        }
+        let (reason, is_outage) = match self
+            .unless_stateless(self.tools.store.server_load(server).map(Some), None)?
+        {
+            Some(load) => self.judge(health, &load),
+            None => ("no answer, and no state directory to tell whether this is an outage".to_owned(), false),
         };
         Ok(Down { reason, source: None, is_outage })
     }
 
-    fn silence(&self, health: &ServerHealth) -> (String, bool) {
-        let (lasted, after) = (health.lasted.floor(), self.outage_after);
-        if !self.is_needed {
-            ("the server was down a moment ago, and still is".to_owned(), false)
-        } else if !health.is_proven {
+    fn judge(&self, health: &ServerHealth, load: &ServerLoad) -> (String, bool) {
+        let wanted = self.wanted(load);
+        // At the time of the last question.
+        let quiet = load.quiet.map_or(f64::INFINITY, |quiet| (quiet - health.asked).max(0.0));
+        if health.finding == ServerFinding::Refused {
+            let is_outage = quiet >= wanted;
+            let reason = match is_outage {
+                true => "connections are refused".to_owned(),
+                false => format!(
+                    "connections are refused; this counts as an outage {wanted} s after the last login that was sent there"
+                ),
+            };
+            return (reason, is_outage);
+        }
+        let lasted = health.lasted.min(quiet).floor();
+        if !health.is_proven {
             ("the server does not answer, and never answered the harmless question before".to_owned(), false)
-        } else if health.lasted < after {
-            (format!("no answer for {lasted} s; this counts as an outage after {after} s"), false)
+        } else if lasted < wanted {
+            (format!("no answer for {lasted} s; this counts as an outage after {wanted} s"), false)
         } else {
             (format!("no answer for {lasted} s"), true)
         }

@@ -8,8 +8,9 @@ use super::client::Tools;
 use super::error::MfaError;
 use super::outage::{self, Life};
 use super::turns::{Missed, Repeat, Turns};
-use crate::config::settings::{At, SettingError};
+use crate::config::settings::{Opt, SettingError};
 use crate::net::{self, Body, HttpClient, NetError, Progress, Reply, Request, Url};
+use crate::store::{RequestEnd, ServerId};
 
 /// A question that changes nothing at a server and contains nothing that the user typed.
 pub(super) struct Harmless {
@@ -31,6 +32,8 @@ impl Harmless {
 /// The servers of one service that speaks HTTP.
 pub(super) struct Servers<'a> {
     turns: Turns<'a>,
+    /// The section that describes them.
+    section: &'static str,
     all: Vec<(Url, HttpClient<'a>)>,
     harmless: Harmless,
     timeout: Duration,
@@ -43,7 +46,7 @@ impl<'a> Servers<'a> {
     /// No address, or one that is none; TLS or proxy options that are unusable.
     pub(super) fn from_settings(
         tools: Tools<'a>,
-        option: At<'_>,
+        option: &Opt,
         timeout: Duration,
         harmless: Harmless,
         is_ignored: bool,
@@ -61,7 +64,13 @@ impl<'a> Servers<'a> {
             let client = HttpClient::new(settings, tools.http_proxy, tools.log, tools.budget, &url, timeout)?;
             all.push((url, client));
         }
-        Ok(Self { turns: Turns::from_settings(tools, is_ignored)?, all, harmless, timeout })
+        Ok(Self {
+            turns: Turns::from_settings(tools, is_ignored)?,
+            section: option.section,
+            all,
+            harmless,
+            timeout,
+        })
     }
 
     /// Returns each server with its client, for questions that are for all of them.
@@ -91,33 +100,31 @@ impl<'a> Servers<'a> {
             } else {
                 budget.remaining()
             };
-            let missed = |error, progress| {
-                let may_be_taken = repeat == Repeat::Never && progress != Progress::NothingSent;
-                let may_be_busy = progress != Progress::NothingSent;
-                Err(Missed { error, may_be_taken, may_be_busy })
+            let missed = |error, end| {
+                let may_be_taken = repeat == Repeat::Never && end != RequestEnd::NothingSent;
+                Err(Missed { error, may_be_taken, end })
             };
             match client.send_within(&request(url), longest) {
                 Ok(reply) if net::is_outage(reply.status) => {
                     let reason = format!("the server answered with status {}", reply.status);
-                    missed(MfaError::ServiceUnreachable { reason, source: None }, Progress::Sent)
+                    let error = MfaError::ServiceUnreachable { reason, source: None };
+                    // A gateway that has waited in vain; the server may still be working.
+                    let is_late = reply.status == net::GATEWAY_TIMEOUT;
+                    missed(error, if is_late { RequestEnd::Unanswered } else { RequestEnd::TurnedAway })
                 }
                 Ok(reply) => Ok(reply),
                 Err(error) => {
-                    let progress = match error {
-                        NetError::Unreachable { progress, .. } => progress,
-                        NetError::Refused { .. } | NetError::Garbled { .. } => Progress::Sent,
-                        NetError::NoTime(_) => Progress::NothingSent,
-                    };
-                    missed(sort(error), progress)
+                    let end = end_of(&error);
+                    missed(sort(error), end)
                 }
             }
         };
-        self.turns.ask(repeat, &self.all, |(url, _)| url.as_str(), ask, |server| self.life(server))
+        self.turns.ask(repeat, &self.all, |(url, _)| self.id(url), ask, |server| self.life(server))
     }
 
     /// After an accepted login: finds out whether it would be seen that the server that answered is down.
     pub(super) fn check_health(&self) {
-        self.turns.check_health(&self.all, |(url, _)| url.as_str(), |server| self.life(server));
+        self.turns.check_health(&self.all, |(url, _)| self.id(url), |server| self.life(server));
     }
 
     /// Tells whether each server leaves the harmless question without an answer, whatever came of a request.
@@ -126,6 +133,10 @@ impl<'a> Servers<'a> {
             Life::Refused | Life::Silent => true,
             Life::Up | Life::Unknown => false,
         }
+    }
+
+    fn id(&self, url: &Url) -> ServerId {
+        ServerId { kind: self.section, address: url.as_str().to_owned(), endpoint: url.endpoint() }
     }
 
     /// Asks the second question.
@@ -153,6 +164,19 @@ impl<'a> Servers<'a> {
             }
             Err(NetError::Refused { .. } | NetError::NoTime(_)) => Life::Unknown,
         }
+    }
+}
+
+/// Tells how a request ended that met a fault of the network.
+fn end_of(error: &NetError) -> RequestEnd {
+    match error {
+        NetError::Unreachable { progress: Progress::NothingSent, .. } | NetError::NoTime(_) => {
+            RequestEnd::NothingSent
+        }
+        NetError::Unreachable { progress: Progress::Sent, .. } => RequestEnd::Unanswered,
+        NetError::Unreachable { progress: Progress::Answered, .. }
+        | NetError::Refused { .. }
+        | NetError::Garbled { .. } => RequestEnd::TurnedAway,
     }
 }
 

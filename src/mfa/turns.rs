@@ -13,7 +13,7 @@ use super::error::MfaError;
 use super::outage::{ConfirmedOutage, Health, Life};
 use crate::config::settings::{Opt, SettingError};
 use crate::logging::Chain;
-use crate::store::{ServerFinding, ServerHealth};
+use crate::store::{RequestEnd, ServerFinding, ServerHealth, ServerId};
 
 const RETRY_AFTER: Opt = Opt::new("mfa", "retry_after", "30");
 pub(super) const OPTIONS: &[Opt] = &[RETRY_AFTER];
@@ -36,8 +36,8 @@ pub(super) struct Missed {
     pub(super) error: MfaError,
     /// Whether the server may have taken a code, or started a push: then no other is asked.
     pub(super) may_be_taken: bool,
-    /// Whether it may be working on the request still.
-    pub(super) may_be_busy: bool,
+    /// How the request ended; never with an answer.
+    pub(super) end: RequestEnd,
 }
 
 /// The order in which servers are asked.
@@ -84,31 +84,32 @@ impl<'a> Turns<'a> {
         &self,
         repeat: Repeat,
         all: &[S],
-        name: impl Fn(&S) -> &str,
+        id: impl Fn(&S) -> ServerId,
         ask: impl Fn(&S) -> Result<T, Missed>,
         life: impl Fn(&S) -> Life,
     ) -> Result<T, MfaError> {
         let is_confirming = self.is_confirming(repeat, all.len());
         let mut down = Vec::new();
-        for (server, doubt) in self.in_turn(is_confirming, all, &name)? {
+        for (server, doubt) in self.in_turn(is_confirming, all, &id)? {
+            let named = id(server);
             if let Some(doubt) = doubt
-                && let Some(still) = self.health.ask_again(name(server), doubt, || life(server))?
+                && let Some(still) = self.health.ask_again(&named, doubt, || life(server))?
             {
                 down.push(still);
                 continue;
             }
-            let asked = self.note(name(server), || ask(server))?;
+            let asked = self.note(&named, || ask(server))?;
             if !is_confirming {
                 return asked.map_err(|missed| missed.error);
             }
-            let Missed { error, may_be_taken, may_be_busy: _ } = match asked {
+            let Missed { error, may_be_taken, end: _ } = match asked {
                 Ok(answer) => {
-                    self.answered.replace(Some(name(server).to_owned()));
+                    self.answered.replace(Some(named.address));
                     return Ok(answer);
                 }
                 Err(missed) => missed,
             };
-            let confirmed = self.health.confirm(name(server), error, || life(server))?;
+            let confirmed = self.health.confirm(&named, error, || life(server))?;
             self.tools.log.warning(format_args!("{}", Chain(&confirmed)));
             if may_be_taken {
                 return Err(confirmed.into_error());
@@ -119,18 +120,18 @@ impl<'a> Turns<'a> {
     }
 
     /// After an accepted login: asks the server that answered the harmless question, unless it was asked lately.
-    pub(super) fn check_health<S>(&self, all: &[S], name: impl Fn(&S) -> &str, life: impl Fn(&S) -> Life) {
+    pub(super) fn check_health<S>(&self, all: &[S], id: impl Fn(&S) -> ServerId, life: impl Fn(&S) -> Life) {
         let answered = self.answered.borrow();
-        let server = all.iter().find(|server| Some(name(server)) == answered.as_deref());
-        if let Some(server) = server {
-            self.health.prove(name(server), || life(server));
+        let mut named = all.iter().map(|server| (server, id(server)));
+        if let Some((server, id)) = named.find(|(_, id)| Some(&id.address) == answered.as_ref()) {
+            self.health.prove(&id, || life(server));
         }
     }
 
     /// Sends a user's request, and remembers it while the server may be working on it.
     pub(super) fn note<T>(
         &self,
-        server: &str,
+        server: &ServerId,
         send: impl FnOnce() -> Result<T, Missed>,
     ) -> Result<Result<T, Missed>, MfaError> {
         self.health.note(server, self.tools.budget.remaining(), send)
@@ -141,11 +142,11 @@ impl<'a> Turns<'a> {
         &self,
         is_confirming: bool,
         all: &'s [S],
-        name: impl Fn(&S) -> &str,
+        id: impl Fn(&S) -> ServerId,
     ) -> Result<Vec<(&'s S, Option<ServerHealth>)>, MfaError> {
         let mut found = Vec::new();
         for server in all {
-            let doubt = if is_confirming { self.health.doubt(name(server))? } else { None };
+            let doubt = if is_confirming { self.health.doubt(&id(server))? } else { None };
             found.push((server, doubt));
         }
         found.sort_by_key(|(_, doubt)| doubt.is_some_and(|doubt| self.is_last(doubt)));

@@ -7,7 +7,7 @@
 
 use std::fmt;
 
-use super::text::{DOTS, fold, readable, remains};
+use super::text::{DOTS, fold, is_mark, readable, remains};
 use super::{Aliases, MfaIdentity, NameError};
 use crate::config::settings::{Opt, SettingError, Settings};
 
@@ -62,8 +62,11 @@ impl Rules {
 
 /// Characters that separate a name from a domain or an instance in other systems: winbind, Kerberos, Samba.
 pub const OTHER_SEPARATORS: [char; 3] = ['/', '+', '%'];
-/// Characters with which a name may be read in two ways, beside [`OTHER_SEPARATORS`].
-const AMBIGUOUS: [char; 7] = [',', ';', ':', '#', '=', '"', '\u{2800}'];
+/// Characters that names of people contain, besides letters, digits and marks; the last two separate a domain. Systems
+/// read all others in different ways: as a separator, a quote, a comment or a part of the name.
+const IN_NAMES: [char; 8] = ['.', '_', '-', '$', '\'', ' ', '@', '\\'];
+/// Letters that look like accents or punctuation, such as the modifier letter apostrophe.
+const MODIFIERS: std::ops::RangeInclusive<char> = '\u{2b0}'..='\u{2ff}';
 
 /// A person, by the name that came in.
 #[derive(Clone, Debug)]
@@ -143,9 +146,15 @@ impl Person {
         &self.count
     }
 
-    /// Tells whether the name is ambiguous, so that it may mean another person.
+    /// Tells whether the name is ambiguous, as it came in or in the form in which it is compared, so that it may mean
+    /// another person.
     pub fn is_ambiguous(&self) -> bool {
-        self.shown.contains(OTHER_SEPARATORS) || self.shown.contains(AMBIGUOUS)
+        let is_clear = |character: char| {
+            let is_letter = character.is_alphanumeric() && !MODIFIERS.contains(&character);
+            is_letter || is_mark(character) || IN_NAMES.contains(&character)
+        };
+        let compared = super::text::nfkc(&self.shown);
+        !self.shown.chars().chain(compared.chars()).all(is_clear)
     }
 
     /// Tells whether the two are one person, for what permits: name and domain are the same.

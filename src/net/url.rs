@@ -33,6 +33,17 @@ impl Url {
         &self.host
     }
 
+    /// Returns host and port in one form.
+    pub fn endpoint(&self) -> String {
+        let host = self.host.to_lowercase();
+        let has_port = host.rsplit_once(':').is_some_and(|(_, port)| !port.is_empty() && !port.contains(']'));
+        match (has_port, self.https) {
+            (true, _) => host,
+            (false, true) => format!("{}:443", host.trim_end_matches(':')),
+            (false, false) => format!("{}:80", host.trim_end_matches(':')),
+        }
+    }
+
     /// Returns the whole address.
     pub fn as_str(&self) -> &str {
         &self.text

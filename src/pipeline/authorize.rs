@@ -95,7 +95,7 @@ fn ruled(
     // A directory that nobody needs shall keep nobody out.
     let groups = if provider.looks_at_groups() { groups(context, arguments, username)? } else { None };
     let address = arguments.server_ip.as_deref().and_then(Address::parse);
-    let names = names(context, arguments, username)?;
+    let names = names(context, arguments, cookie, username)?;
     let access = Access {
         user: username,
         names: &names,
@@ -124,18 +124,22 @@ fn ruled(
     }
 }
 
-/// Returns the names that a rule which denies looks at beside the user's own: those that the configuration links to it, and
-/// the name that SPS has for the user now, which a service may have told it.
+/// Returns the names that a rule which denies looks at beside the user's own: those that the configuration links to it, the
+/// identity that `authenticate` mapped the user to, and the name that SPS has for the user now, which a service may have
+/// told it.
 fn names(
     context: &Context<'_>,
     arguments: &Arguments,
+    cookie: &Cookie<AaProgress>,
     username: Option<&Person>,
 ) -> Result<Vec<CountKey>, Stop> {
     let aliases = identity::aliases(context)?;
-    let told = arguments.gateway_username.as_deref().map(CountKey::of);
+    let mapped = cookie.text(Member::MfaIdentity)?;
+    let more = [arguments.gateway_username.as_deref(), mapped];
+    let more: Vec<_> = more.into_iter().flatten().map(CountKey::of).collect();
     let own = username.map(Person::count_key);
-    let linked = own.into_iter().chain(&told).flat_map(|name| aliases.names_of(name));
-    Ok(linked.chain(&told).cloned().collect())
+    let linked = own.into_iter().chain(&more).flat_map(|name| aliases.names_of(name));
+    Ok(linked.chain(&more).cloned().collect())
 }
 
 /// Returns the groups of the user: those that SPS knows, or those of the directory. A directory that does not know the user,

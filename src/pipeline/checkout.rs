@@ -7,7 +7,9 @@ use serde_json::Value;
 
 use super::{Context, Fault, Stop};
 use crate::config::settings::{At, Opt};
-use crate::credentials::{self, CredentialError, CredentialProvider, Provider, Providers, Session, Tools};
+use crate::credentials::{
+    self, CredentialError, CredentialProvider, CredentialSource, Providers, Session, Tools,
+};
 use crate::logging::Chain;
 use crate::members::{Member, SessionCookie};
 use crate::names::{Account, Asset, Host};
@@ -125,9 +127,14 @@ fn touch(cookie: &mut Cookie<CheckoutProgress>, member: Member) {
     }
 }
 
-fn note(cookie: &mut Cookie<CheckoutProgress>, provider: Provider, account: &Account, asset: &Asset) {
+fn note(
+    cookie: &mut Cookie<CheckoutProgress>,
+    provider: &CredentialSource,
+    account: &Account,
+    asset: &Asset,
+) {
     let item = CheckedOut {
-        provider: Some(provider.word().to_owned()),
+        provider: Some(provider.word.to_owned()),
         account: account.as_str().to_owned(),
         asset: asset.as_str().to_owned(),
     };

@@ -2,9 +2,9 @@
 
 use super::bypass::client_address;
 use super::progress::AaProgress;
-use super::{Context, Fault, Stop};
+use super::{Context, Fault, Stop, identity};
 use crate::config::settings::{Opt, SettingError, Settings};
-use crate::names::Person;
+use crate::names::{CountKey, Person};
 use crate::protocol::cookie::Cookie;
 use crate::protocol::invocation::Arguments;
 use crate::store::ConnectionKey;
@@ -31,10 +31,9 @@ pub(super) fn take(
         return Err(Fault::Missing("client_ip").into());
     }
     // A limit counts everyone who may be the same person, from addresses that may be the same.
-    let key = ConnectionKey {
-        client_ip: client_address(arguments),
-        username: username.count_key().as_str().to_owned(),
-    };
+    let names = identity::aliases(context)?.names_of(username.count_key());
+    let first = names.iter().map(CountKey::as_str).min().unwrap_or(username.count_key().as_str());
+    let key = ConnectionKey { client_ip: client_address(arguments), username: first.to_owned() };
     let session_id = arguments.session_id.as_deref().unwrap_or_default();
     if !context.store.open_connection(&key, session_id, limit, max_age)? {
         context.log.info(format_args!("user {username} has reached the connection limit of {limit}"));

@@ -157,7 +157,7 @@ impl From<CredentialError> for Fault {
             CredentialError::NoStore(_)
             | CredentialError::NoSession
             | CredentialError::Locker(_)
-            | CredentialError::Vault(_)
+            | CredentialError::Service { .. }
             | CredentialError::NoProvider(_) => Self::Credential(error),
         }
     }

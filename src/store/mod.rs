@@ -41,7 +41,7 @@ pub use leases::{Holder, Lease};
 pub use offline::{OfflineChange, OfflineCodes, OfflineKey};
 pub use receipts::Receipt;
 pub use seal::{Binding, Sealer};
-pub use servers::{ServerFinding, ServerHealth, ServerRequest};
+pub use servers::{RequestEnd, ServerFinding, ServerHealth, ServerId, ServerLoad, ServerRequest};
 pub use sessions::{CacheKey, CacheLimits, CacheScope, ConnectionKey};
 #[cfg(test)]
 pub(crate) use settle::SETTLED;

@@ -7,6 +7,7 @@ import secrets
 import sys
 import tempfile
 import threading
+import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -449,6 +450,8 @@ def forwarded(site: Site) -> None:
     session.say("1357").asked()
     session.say(token.code()).accepted("local", f"FW1,{name}:LF1")
     site.while_down(lambda: say("1357" + token.code()).denied(UNREACHABLE))
+    # It is asked again two seconds after a refusal.
+    time.sleep(2.1)
     say("1357" + token.code()).accepted("local", f"FW1,{name}:LF1")
     phone = site.api.phone("LP1", "hanna", "realm1", "")
     manage(state, local, f"assign FW1 --target {name}:LP1")

@@ -12,6 +12,7 @@ mod manual;
 mod many;
 mod online;
 mod output;
+mod people;
 mod scenario;
 mod state;
 mod stdin;

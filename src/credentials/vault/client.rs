@@ -9,7 +9,7 @@ use super::path::decoded;
 use super::wire::{self, Envelope};
 use crate::clock::{Budget, UnixTime};
 use crate::config::settings::{Opt, SettingError, Settings};
-use crate::credentials::Tools;
+use crate::credentials::client::Tools;
 use crate::logging::Chain;
 use crate::net::{Body, HttpClient, Reply, Request, Url};
 

@@ -9,7 +9,7 @@ use super::path::encode;
 use super::wire::Field;
 use super::{OptionsOf, VaultError};
 use crate::config::settings::{Opt, SettingError, Settings};
-use crate::credentials::Session as Asking;
+use crate::credentials::client::Session as Asking;
 
 const METHOD: Opt = Opt::new("hashicorp", "authentication_method", "");
 const MOUNT: Opt = Opt::new("hashicorp", "authentication_mount", "");

@@ -20,12 +20,11 @@ use serde_json::json;
 use self::client::{Call, Client};
 use self::lease::Lease;
 use self::login::{LoggedIn, Login, Token};
-pub use self::member::SecretOf;
 use self::path::{PathError, SecretPath, Template};
-pub(super) use self::probe::{check, servers};
 use self::typed::{Bounds, Kind, TypedPath};
 use self::wire::{Envelope, Field};
-use super::{CredentialError, CredentialProvider, RemoteAppCredentials, Tools};
+use super::client::{CredentialError, CredentialProvider, RemoteAppCredentials, Tools};
+use super::provider::{CredentialSource, Service};
 use crate::config::settings::{Opt, SettingError};
 use crate::logging::{Chain, Short};
 use crate::names::{Account, Asset};
@@ -55,13 +54,33 @@ const KV1_MOUNT: Opt = Opt::new("engine-kv-v1", "mount", "");
 const KV2_MOUNT: Opt = Opt::new("engine-kv-v2", "mount", "");
 const DATABASE: OptionsOf<1> = [Opt::new("engine-database", SECRETS_PATH, "")];
 const SSH: OptionsOf<1> = [Opt::new("engine-ssh", SECRETS_PATH, "")];
-/// The options of this provider.
-pub const OPTIONS: [&[Opt]; 7] =
-    [client::OPTIONS, &login::OPTIONS, &KV1, &KV2, &[KV1_MOUNT, KV2_MOUNT], &DATABASE, &SSH];
+const OPTIONS: [&[Opt]; 8] =
+    [client::OPTIONS, &login::OPTIONS, &KV1, &KV2, &[KV1_MOUNT, KV2_MOUNT], &DATABASE, &SSH, member::OPTIONS];
+
+const WORD: &str = "vault";
+/// The provider.
+pub(super) const SOURCE: CredentialSource = CredentialSource {
+    word: WORD,
+    sections: &[
+        "hashicorp",
+        "approle-authentication",
+        "jwt-authentication",
+        "ldap-authentication",
+        "token-authentication",
+        "engine-kv-v1",
+        "engine-kv-v2",
+        "engine-database",
+        "engine-ssh",
+    ],
+    options: &OPTIONS,
+    is_on_the_appliance: false,
+    make: |tools| Ok(Box::new(Vault::from_settings(tools)?)),
+    service: Some(Service { name: "Vault", check: probe::check, ask: probe::servers, refer: member::refer }),
+};
 
 /// Says why Vault gave nothing. Neither a secret nor the server's words are in it.
 #[derive(Debug, thiserror::Error)]
-pub enum VaultError {
+pub(super) enum VaultError {
     /// No address can be used.
     #[error("none of the Vault servers can be used")]
     NoneUsable,
@@ -96,6 +115,21 @@ pub enum VaultError {
     /// An option is unusable.
     #[error("configuration")]
     Setting(#[from] SettingError),
+}
+
+impl From<VaultError> for CredentialError {
+    fn from(error: VaultError) -> Self {
+        match error {
+            VaultError::Setting(error) => Self::Setting(Box::new(error)),
+            VaultError::Store(error) => error.into(),
+            VaultError::NoneUsable
+            | VaultError::Net(_)
+            | VaultError::Status { .. }
+            | VaultError::Garbled { .. }
+            | VaultError::NoCredential(_)
+            | VaultError::NoSession => Self::Service { provider: WORD, source: error.into() },
+        }
+    }
 }
 
 /// A Vault that is asked for one session.

@@ -8,7 +8,7 @@ use super::client::{Call, Client};
 use super::login::{LoggedIn, Login, Token, Tried};
 use super::{REVOKE_SELF, VaultError, wire};
 use crate::config::settings::SettingError;
-use crate::credentials::Tools;
+use crate::credentials::client::Tools;
 use crate::finding::{self, CONFIGURATION, Finding, Grade};
 use crate::logging::Chain;
 
@@ -16,11 +16,7 @@ const SECTION: &str = "[hashicorp]";
 const LOOKUP_SELF: &str = "auth/token/lookup-self";
 
 /// Asks each address of `[hashicorp]`; `about` is the section for whose sake that is done.
-pub(in crate::credentials) fn servers(
-    tools: Tools<'_>,
-    about: &str,
-    needs_no_password: bool,
-) -> Vec<Finding> {
+pub(super) fn servers(tools: Tools<'_>, about: &str, needs_no_password: bool) -> Vec<Finding> {
     let mut findings = Vec::new();
     let clients = match Client::all(&tools).and_then(Iterator::collect::<Result<Vec<_>, _>>) {
         Ok(clients) => clients,
@@ -77,7 +73,7 @@ pub(in crate::credentials) fn servers(
 ///
 /// # Errors
 /// Options that are unusable.
-pub(in crate::credentials) fn check(tools: &Tools<'_>) -> Result<(), SettingError> {
+pub(super) fn check(tools: &Tools<'_>) -> Result<(), SettingError> {
     Client::all(tools)?.try_for_each(|client| client.map(|_| ()))?;
     match Login::from_settings(tools.settings, &tools.session) {
         Err(VaultError::Setting(error)) => Err(error),

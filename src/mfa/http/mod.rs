@@ -76,7 +76,7 @@ impl<'a> Http<'a> {
         let ignore_connection_error = settings.boolean(&IGNORE_CONNECTION_ERROR)?;
         let token = settings.secret(&TOKEN)?.filter(|token| !secret::is_empty(token));
         let harmless = Harmless { headers: token.iter().map(net::bearer).collect(), ..Harmless::get("") };
-        let url = (&SERVER_URL).into();
+        let url = &SERVER_URL;
         Ok(Self {
             servers: Servers::from_settings(tools, url, timeout, harmless, ignore_connection_error)?,
             token,

@@ -14,6 +14,7 @@ use super::turns::{Missed, Repeat, Turns};
 use crate::config::settings::{Opt, SettingError};
 use crate::ldap::{Outcome, Server, ServerError};
 use crate::logging::Short;
+use crate::store::{RequestEnd, ServerId};
 use crate::token::elsewhere::CodeKind;
 
 const SERVER: Opt = Opt::new("ldap", "server", "");
@@ -68,9 +69,8 @@ impl<'a> Ldap<'a> {
             return Ok(refused());
         }
         // The directory asks its servers in turn itself, so it counts as one here.
-        let directory = [self.server.section()];
-        let ask = |_: &&str| self.bind_as(user, password);
-        let outcome = self.turns.ask(Repeat::Never, &directory, |name| name, ask, |_| self.life())?;
+        let ask = |_: &()| self.bind_as(user, password);
+        let outcome = self.turns.ask(Repeat::Never, &[()], |()| self.id(), ask, |()| self.life())?;
         match outcome {
             Some((dn, outcome)) => self.decide(&dn, &outcome),
             None => Ok(refused()),
@@ -79,8 +79,12 @@ impl<'a> Ldap<'a> {
 
     /// Binds as the user; `None`: there is no such user.
     fn bind_as(&self, user: &str, password: &SecretString) -> Result<Option<(String, Outcome)>, Missed> {
-        let missed =
-            |may_be_taken| move |error| Missed { error: sort(error), may_be_taken, may_be_busy: true };
+        let missed = |may_be_taken| {
+            move |error: ServerError| {
+                let end = if error.is_refusal() { RequestEnd::NothingSent } else { RequestEnd::Unanswered };
+                Missed { error: sort(error), may_be_taken, end }
+            }
+        };
         let dn = match self.name_of(user) {
             Ok(dn) => dn,
             Err(error @ (ServerError::UserNotFound | ServerError::SeveralUsers)) => {
@@ -100,9 +104,14 @@ impl<'a> Ldap<'a> {
         if outcome.code.is_outage() {
             let reason = format!("the directory answered a bind with {outcome}");
             let error = MfaError::ServiceUnreachable { reason, source: None };
-            return Err(Missed { error, may_be_taken: true, may_be_busy: true });
+            return Err(Missed { error, may_be_taken: true, end: RequestEnd::TurnedAway });
         }
         Ok(Some((dn, outcome)))
+    }
+
+    fn id(&self) -> ServerId {
+        let addresses = self.server.addresses();
+        ServerId { kind: "ldap", endpoint: addresses.to_lowercase(), address: addresses }
     }
 
     /// Asks the second question.
@@ -171,7 +180,7 @@ impl MfaClient for Ldap<'_> {
     }
 
     fn check_health(&self) {
-        self.turns.check_health(&[self.server.section()], |name| name, |_| self.life());
+        self.turns.check_health(&[()], |()| self.id(), |()| self.life());
     }
 
     fn push_authenticate(&self, subject: Subject<'_>) -> Result<Answer, MfaError> {

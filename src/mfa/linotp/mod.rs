@@ -69,7 +69,7 @@ impl<'a> LinOtp<'a> {
         let text = |option| settings.text(option).map(|text| text.filter(|text| !text.is_empty()));
         let realm = text(&REALM)?;
         Ok(Self {
-            servers: Servers::from_settings(tools, (&SERVER_URL).into(), timeout, harmless, is_ignored)?,
+            servers: Servers::from_settings(tools, &SERVER_URL, timeout, harmless, is_ignored)?,
             splits: dialogue::splits(settings, &SPLIT_AT_SIGN, realm.as_deref())?,
             realm,
             serial_prefix: text(&SERIAL_PREFIX)?,

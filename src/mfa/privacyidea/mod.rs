@@ -134,7 +134,7 @@ impl<'a> PrivacyIdea<'a> {
             tools,
             servers: Servers::from_settings(
                 tools,
-                server_url.into(),
+                server_url,
                 timeout,
                 Harmless::get(probe::PATH),
                 is_ignored,

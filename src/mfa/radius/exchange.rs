@@ -25,6 +25,7 @@ use crate::mfa::reason::Reason;
 use crate::mfa::turns::Missed;
 use crate::net;
 use crate::net::udp::{Link, Peer};
+use crate::store::RequestEnd;
 
 /// Says what became of a request. The server's name is for the log.
 #[derive(Debug, thiserror::Error)]
@@ -204,5 +205,10 @@ fn missed(lost: Lost) -> Missed {
     } else {
         MfaError::ServiceUnreachable { reason, source }
     };
-    Missed { error, may_be_taken, may_be_busy: may_be_taken }
+    let end = match (may_be_taken, is_answer) {
+        (false, _) => RequestEnd::NothingSent,
+        (true, true) => RequestEnd::TurnedAway,
+        (true, false) => RequestEnd::Unanswered,
+    };
+    Missed { error, may_be_taken, end }
 }

@@ -24,7 +24,7 @@ use crate::finding::Finding;
 use crate::names::MfaIdentity;
 use crate::net::udp::Peer;
 use crate::secret;
-use crate::store::StoreError;
+use crate::store::{ServerId, StoreError};
 use crate::terms::Question;
 use crate::token::elsewhere::CodeKind;
 
@@ -201,11 +201,11 @@ impl<'a> Radius<'a> {
         };
         let ask = |peer: &Peer| Ok((peer.name().to_owned(), self.manner.ask(peer, sent, longest)?));
         let Some(open) = open else {
-            return self.turns.ask(Repeat::Never, &self.peers, Peer::name, ask, |peer| self.life(peer));
+            return self.turns.ask(Repeat::Never, &self.peers, id, ask, |peer| self.life(peer));
         };
         match self.peers.iter().find(|peer| peer.name() == open.server) {
             Some(peer) => {
-                let asked = self.turns.note(peer.name(), || ask(peer))?;
+                let asked = self.turns.note(&id(peer), || ask(peer))?;
                 asked.map_err(|missed| missed.error.not_ignored())
             }
             None => Err(garbled("the server of this challenge is no longer configured")),
@@ -297,6 +297,15 @@ impl<'a> Radius<'a> {
     }
 }
 
+/// Names a server for what is remembered of it.
+fn id(peer: &Peer) -> ServerId {
+    ServerId {
+        kind: "radius",
+        address: peer.name().to_owned(),
+        endpoint: format!("udp {}", peer.name().to_lowercase()),
+    }
+}
+
 /// Returns what the server has to say, all of it in its order (RFC 2865 section 5.18), as it came.
 fn words(reply: &Reply) -> Option<String> {
     let messages: Vec<_> =
@@ -316,7 +325,7 @@ impl MfaClient for Radius<'_> {
     }
 
     fn check_health(&self) {
-        self.turns.check_health(&self.peers, Peer::name, |peer| self.life(peer));
+        self.turns.check_health(&self.peers, id, |peer| self.life(peer));
     }
 
     fn probe(&self) -> Vec<Finding> {

@@ -122,7 +122,7 @@ impl<'a> Yubico<'a> {
             // Without a code, which the server says is missing.
             servers: Servers::from_settings(
                 tools,
-                (&API_URLS).into(),
+                &API_URLS,
                 timeout,
                 Harmless::get(""),
                 ignore_connection_error,

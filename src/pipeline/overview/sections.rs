@@ -1,20 +1,9 @@
 //! Sections that are written and that no provider of the configuration reads.
 
 use crate::config::settings::Settings;
-use crate::credentials::PROVIDER as PROVIDERS;
-use crate::mfa::{PROVIDERS as FACTORS, REALMS, Selection};
+use crate::credentials::{self, SOURCES};
+use crate::mfa::{PROVIDERS, REALMS, Selection};
 
-/// The sections of Vault.
-const VAULT: [&str; 8] = [
-    "hashicorp",
-    "approle-authentication",
-    "jwt-authentication",
-    "ldap-authentication",
-    "token-authentication",
-    "engine-kv-v1",
-    "engine-kv-v2",
-    "engine-ssh",
-];
 /// The sections of the vendor's plugins for services of which this program has no client.
 const OTHERS: [&str; 13] = [
     "azure",
@@ -41,7 +30,7 @@ pub(super) fn idle(settings: &Settings<'_>) -> Vec<String> {
     let realms = settings.text(&REALMS).ok().flatten().unwrap_or_default();
     let leads_there = |word: &str| realms.contains(&format!("@{word}"));
     let mut warnings = Vec::new();
-    for provider in FACTORS.all() {
+    for provider in PROVIDERS.all() {
         let word = provider.name;
         let is_read = selection.as_ref().is_some_and(|selection| selection.has(word)) || leads_there(word);
         for section in provider.sections.iter().filter(|section| !is_read && is_written(section)) {
@@ -50,16 +39,12 @@ pub(super) fn idle(settings: &Settings<'_>) -> Vec<String> {
             ));
         }
     }
-    let providers = settings.list(&PROVIDERS).unwrap_or_default();
-    let is_vault = |word: &String| word.eq_ignore_ascii_case("vault");
-    let is_store_of_vault =
-        ini.sections().filter(|name| name.starts_with("credential_store ")).any(|section| {
-            settings.text(PROVIDERS.of(section)).ok().flatten().is_some_and(|word| is_vault(&word))
-        });
-    if !providers.iter().any(is_vault) && !is_store_of_vault {
-        for section in VAULT.iter().filter(|section| is_written(section)) {
+    for source in SOURCES.iter().filter(|source| !credentials::is_named(settings, source)) {
+        let name = source.service.as_ref().map_or(source.word, |service| service.name);
+        for section in source.sections.iter().filter(|section| is_written(section)) {
             warnings.push(format!(
-                "[{section}] is set, but [credentials] provider does not name vault: Vault is not asked"
+                "[{section}] is set, but [credentials] provider does not name {}: {name} is not asked",
+                source.word
             ));
         }
     }

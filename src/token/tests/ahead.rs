@@ -186,8 +186,10 @@ fn an_authentication_and_an_outage_of_a_clock_that_was_ahead_count_for_nothing()
     };
     site.wait(AHEAD);
     site.store().remember_authentication(&key, person.count_key(), limits).unwrap();
-    site.store().note_server("http", crate::store::ServerFinding::Silent).unwrap();
+    let server =
+        crate::store::ServerId { kind: "http", address: "http://a".to_owned(), endpoint: "a:80".to_owned() };
+    site.store().note_server(&server, crate::store::ServerFinding::Silent, 30.0).unwrap();
     site.wait(-AHEAD);
     assert!(!site.store().use_authentication(&key, limits).unwrap());
-    assert_eq!(site.store().server_health("http").unwrap(), None);
+    assert_eq!(site.store().server_health(&server).unwrap(), None);
 }
