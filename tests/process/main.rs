@@ -12,6 +12,7 @@ mod manual;
 mod many;
 mod online;
 mod output;
+mod remembered;
 mod scenario;
 mod state;
 mod stdin;
