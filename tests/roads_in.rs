@@ -16,6 +16,8 @@ mod factors;
 mod ldap;
 #[path = "roads_in/people.rs"]
 mod people;
+#[path = "roads_in/remembered.rs"]
+mod remembered;
 #[expect(dead_code, reason = "other tests use the rest")]
 mod support;
 #[path = "roads_in/table.rs"]

@@ -25,7 +25,7 @@ pub fn servers(from: Directories<'_>, named: Option<&str>) -> Vec<Finding> {
         }
     }
     if let Some(name) = named.filter(|name| !ini.has_section(&format!("{SECTIONS}{name}"))) {
-        let why = format!("the directory {name} lives on the appliance");
+        let why = format!("the directory {name} is on the appliance");
         findings.push(Finding::not_asked("[ldap_server]", "appliance", Grade::Warning, &why));
     }
     findings

@@ -19,6 +19,9 @@ const SHORT: &str = "2";
 /// The time-out where every server answers, on however busy a machine.
 const LONG: &str = "30";
 
+/// The time budget where a push is waited for, in seconds.
+const POLLING: &str = "12";
+
 /// What is needed for one provider.
 pub(crate) struct Stage {
     pub(crate) provider: Provider,
@@ -124,9 +127,12 @@ impl Stage {
             copy.arg("-a").arg(self.with_token.state()).arg(place.state());
             assert!(copy.status().unwrap().success());
         }
-        let bad = self.server(cell.fault);
+        let bad = match cell.typed {
+            Typed::Pin => self.dying(cell.fault),
+            Typed::Code | Typed::Megabyte | Typed::Nothing => self.server(cell.fault),
+        };
         let typed = match cell.typed {
-            Typed::Code => code(self.provider).to_owned(),
+            Typed::Code | Typed::Pin => code(self.provider).to_owned(),
             Typed::Megabyte => "1".repeat(1_000_000),
             Typed::Nothing => String::new(),
         };
@@ -140,6 +146,10 @@ impl Stage {
             let ended = login("1000", &typed);
             let outcome = if bad.is_untouched() { outcome(&ended) } else { Outcome::Other };
             return ([outcome; 3], ended);
+        }
+        if cell.typed == Typed::Pin {
+            let ended = login("1000", &typed);
+            return ([outcome(&ended); 3], ended);
         }
         if cell.fault.begins() {
             let ended = login("900", code(self.provider));
@@ -163,11 +173,14 @@ impl Stage {
             Setting::TwoServers => format!("{bad}, {}", second.address),
         };
         let name = self.provider.name();
-        let head = format!("[mfa]\nprovider={name}\n{fallback}");
+        // A push whose server is away is asked about until the end of this time.
+        let budget = if cell.typed == Typed::Pin { POLLING } else { "90" };
+        let head = format!("[plugin]\ntime_budget={budget}\n[mfa]\nprovider={name}\n{fallback}");
         let ca = as_value(&self.ca.pem());
         let section = match self.provider {
             Provider::Http | Provider::EduMfa | Provider::PrivacyIdea | Provider::LinOtp => {
-                format!("[{name}]\nserver_url={servers}\ntimeout={timeout}\n{more}")
+                let polls = if cell.typed == Typed::Pin { "poll_interval=60\n" } else { "" };
+                format!("[{name}]\nserver_url={servers}\ntimeout={timeout}\n{polls}{more}")
             }
             Provider::Yubico => format!(
                 "[yubikey_ids]\nalice={ID}\n[yubikey]\nclient_id=1\napi_key={API_KEY}\napi_urls={servers}\n\
@@ -181,6 +194,26 @@ impl Stage {
             }
         };
         format!("{head}{section}[tls]\nca_cert={ca}\n")
+    }
+
+    /// Starts a server that begins a push, and has this fault from then on.
+    fn dying(&self, fault: Fault) -> Listening {
+        let provider = self.provider;
+        let begin = move |connection: &mut Connection| {
+            connection.request();
+            connection.send(reply(200, "application/json", challenge(provider).to_string()));
+        };
+        if fault == Fault::Refused {
+            return Listening::stream("http", Service::once(begin));
+        }
+        let script = http(fault);
+        let has_begun = AtomicBool::new(false);
+        Listening::stream(
+            "http",
+            Service::plain(move |connection| {
+                if has_begun.swap(true, Ordering::SeqCst) { script(connection) } else { begin(connection) }
+            }),
+        )
     }
 
     /// Starts the server with this fault.
@@ -266,9 +299,31 @@ fn outcome(ended: &Ended) -> Outcome {
     }
 }
 
-/// Whether a request is a second question, which contains nothing that was typed.
+/// Whether a request is a second question, which contains nothing that was typed and asks about no push.
 fn is_harmless(request: &Request) -> bool {
-    request.line.starts_with("GET ") && !request.line.contains("otp=")
+    let is_of_a_login = request.line.contains("otp=") || request.line.contains("/polltransaction/");
+    request.line.starts_with("GET ") && !is_of_a_login
+}
+
+/// The transaction of the push.
+const PUSH: &str = "05409508947459938508";
+
+/// The answer that begins a push.
+fn challenge(provider: Provider) -> Value {
+    let detail = if provider == Provider::LinOtp {
+        json!({"transactionid": PUSH, "message": "", "linotp_tokenserial": "PUSH1", "linotp_tokentype": "push"})
+    } else {
+        let one = json!({"client_mode": "poll", "message": "Confirm it", "serial": "PUSH1",
+            "transaction_id": PUSH, "type": "push"});
+        json!({"client_mode": "poll", "message": "Confirm it", "multi_challenge": [one], "serial": "PUSH1",
+            "transaction_id": PUSH, "type": "push"})
+    };
+    let result = if provider == Provider::LinOtp {
+        json!({"status": true, "value": false})
+    } else {
+        json!({"status": true, "value": false, "authentication": "CHALLENGE"})
+    };
+    json!({"result": result, "detail": detail, "version": "3"})
 }
 
 /// A server that accepts whatever it is asked, in the words of all of them.
@@ -277,9 +332,13 @@ fn accepting(connection: &mut Connection) {
         let answer = if request.line.contains("otp=") {
             reply(200, "text/plain", yubico::answer(&request))
         } else {
-            let answer = json!({
-                "result": answer_of(&request), "detail": {"serial": "THERE1", "type": "hotp"}, "version": "3",
-            });
+            let detail = if request.line.contains("/validate/check_status") {
+                let token = json!({"serial": "PUSH1", "type": "push"});
+                json!({"transactions": {PUSH: {"status": "closed", "valid_tan": true, "accept": true, "token": token}}})
+            } else {
+                json!({"serial": "THERE1", "type": "hotp"})
+            };
+            let answer = json!({"result": answer_of(&request), "detail": detail, "version": "3"});
             reply(200, "application/json", answer.to_string())
         };
         connection.send(answer);
@@ -342,6 +401,7 @@ fn but_for_codes(
 fn ldap(fault: Fault) -> Box<dyn Fn(&mut Connection) + Send + Sync> {
     match fault {
         Fault::ResetBefore => Box::new(|connection| connection.reset(Awaited::FirstByte)),
+        Fault::ResetAfter => Box::new(|connection| connection.reset(Awaited::Request)),
         Fault::HangUp => Box::new(|connection| drop(Search::read(connection))),
         Fault::Silence => Box::new(Connection::keep_silent),
         Fault::Status503 => Box::new(|connection| {
@@ -366,7 +426,6 @@ fn ldap(fault: Fault) -> Box<dyn Fn(&mut Connection) + Send + Sync> {
         Fault::Refused
         | Fault::TlsRefused
         | Fault::CertificateRefused
-        | Fault::ResetAfter
         | Fault::Status502
         | Fault::Status504
         | Fault::Status413

@@ -44,6 +44,14 @@ impl Provider {
             Self::LinOtp | Self::Yubico | Self::Ldap => false,
         }
     }
+
+    /// Whether a push is waited for with questions of their own.
+    fn has_polls(self) -> bool {
+        match self {
+            Self::EduMfa | Self::PrivacyIdea | Self::LinOtp => true,
+            Self::Http | Self::Yubico | Self::Radius | Self::Ldap => false,
+        }
+    }
 }
 
 /// What happens to each request of a login, or to each that contains what was typed.
@@ -127,9 +135,11 @@ pub(crate) enum Typed {
     Code,
     Megabyte,
     Nothing,
+    /// What the server takes for the beginning of a push. The fault begins after it.
+    Pin,
 }
 
-const TYPED: [Typed; 3] = [Typed::Code, Typed::Nothing, Typed::Megabyte];
+const TYPED: [Typed; 4] = [Typed::Code, Typed::Nothing, Typed::Pin, Typed::Megabyte];
 
 /// What the configuration does about outages.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -221,13 +231,16 @@ pub(crate) fn expected(cell: Cell) -> Option<[Outcome; 3]> {
     if provider == Provider::Ldap && setting == Setting::Ignore {
         return None;
     }
+    if typed == Typed::Pin {
+        return at_a_poll(provider, fault, setting);
+    }
     if typed == Typed::Megabyte || (typed == Typed::Nothing && !provider.has_push()) {
         return Some([Outcome::Failed; 3]);
     }
     let without_it = match (setting, typed) {
         (Setting::Ignore, _) => Outcome::Ignored,
         (Setting::Fallback, Typed::Nothing) => Outcome::Failed,
-        (Setting::Fallback, Typed::Code | Typed::Megabyte) => Outcome::Local,
+        (Setting::Fallback, Typed::Code | Typed::Megabyte | Typed::Pin) => Outcome::Local,
         (Setting::TwoServers, _) => Outcome::Second,
     };
     Some(match (known, setting) {
@@ -239,6 +252,20 @@ pub(crate) fn expected(cell: Cell) -> Option<[Outcome; 3]> {
         (Known::There, _) => [Outcome::Unreachable; 3],
         (Known::Mistake, _) => [Outcome::Error; 3],
     })
+}
+
+/// The outcome of one login whose push was started: nothing is ignored any more, and another server may be asked about it.
+fn at_a_poll(provider: Provider, fault: Fault, setting: Setting) -> Option<[Outcome; 3]> {
+    // TLS fails from the start.
+    if !provider.has_polls() || matches!(fault, Fault::TlsRefused | Fault::CertificateRefused) {
+        return None;
+    }
+    let outcome = match (over_http(fault), setting) {
+        (Known::Mistake, _) => Outcome::Error,
+        (Known::Refused | Known::Silent | Known::SilentAndSent, Setting::TwoServers) => Outcome::Second,
+        (Known::There, _) | (_, Setting::Ignore | Setting::Fallback) => Outcome::Unreachable,
+    };
+    Some([outcome; 3])
 }
 
 fn over_http(fault: Fault) -> Known {
@@ -290,17 +317,14 @@ fn over_radius(fault: Fault) -> Option<Known> {
 fn over_ldap(fault: Fault) -> Option<Known> {
     match fault {
         Fault::Refused => Some(Known::Refused),
-        Fault::ResetBefore | Fault::HangUp | Fault::Silence | Fault::Status503 => Some(Known::Silent),
+        Fault::ResetBefore | Fault::ResetAfter | Fault::HangUp | Fault::Silence | Fault::Status503 => {
+            Some(Known::Silent)
+        }
         Fault::SilenceToCodes | Fault::HangUpOnCodes | Fault::Status503ForCodes => Some(Known::There),
         Fault::TlsRefused | Fault::CertificateRefused | Fault::Html | Fault::AfterStatus => {
             Some(Known::Mistake)
         }
-        Fault::ResetAfter
-        | Fault::Status502
-        | Fault::Status504
-        | Fault::Status413
-        | Fault::Status429
-        | Fault::Status500 => None,
+        Fault::Status502 | Fault::Status504 | Fault::Status413 | Fault::Status429 | Fault::Status500 => None,
     }
 }
 
@@ -388,6 +412,7 @@ fn by_provider(cells: &[(Provider, Typed)]) -> Vec<(String, String)> {
             Typed::Code => "code",
             Typed::Megabyte => "1 MB",
             Typed::Nothing => "nothing",
+            Typed::Pin => "PIN",
         });
         let typed = words.collect::<Vec<_>>().join(", ");
         let name = format!("`{}`", provider.name());

@@ -13,6 +13,7 @@ mod many;
 mod online;
 mod output;
 mod people;
+mod remembered;
 mod scenario;
 mod state;
 mod stdin;

@@ -709,9 +709,9 @@ fn what_lives_on_the_appliance_is_said_to_be_not_asked() {
     assert_eq!(
         told,
         [
-            "not asked: the directory corp lives on the appliance",
-            "not asked: the credential store vaulted lives on the appliance",
-            "not asked: the credential store of the provider appliance lives on the appliance",
+            "not asked: the directory corp is on the appliance",
+            "not asked: the credential store vaulted is on the appliance",
+            "not asked: the credential store of the provider appliance is on the appliance",
         ]
     );
     assert_eq!(asked.status, Some(0));

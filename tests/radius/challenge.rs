@@ -5,7 +5,7 @@ use std::fs;
 use serde_json::{Value, json};
 
 use crate::support::Place;
-use crate::support::radius::{ACCEPT, CHALLENGE, REJECT, RadiusServer, attribute};
+use crate::support::radius::{ACCEPT, CHALLENGE, REJECT, RadiusServer, SECRET, attribute};
 use crate::{
     COMMUNICATION_ERROR, FAILED, SHORT, Session, UNREACHABLE, assert_accepted, assert_asked, assert_denied,
 };
@@ -64,6 +64,19 @@ fn a_challenge_cannot_steer_the_terminal_and_has_an_end() {
     let prompt = asked.response()["question"][1].as_str().unwrap().to_owned();
     assert!(prompt.starts_with("[31mred   xxx") && prompt.chars().count() == 1001, "{prompt}");
     assert!(!prompt.contains(char::is_control));
+}
+
+#[test]
+fn a_challenge_that_repeats_what_was_typed_or_the_shared_secret_loses_them() {
+    let server = RadiusServer::answering(|_, asked| {
+        let typed = asked.password();
+        let words = format!("{typed} was right, {SECRET} too. After {typed}:");
+        vec![asked.answer(CHALLENGE, &[attribute(24, STATE), attribute(18, words.as_bytes())].concat())]
+    });
+    let mut session = Session::of(&server, "");
+    for asked in [session.otp("pw1-4711"), session.answer("Ax+7q/24")] {
+        assert_asked(&asked, json!(["radius_password", "*** was right, *** too. After ***: ", false]));
+    }
 }
 
 #[test]

@@ -183,7 +183,7 @@ pub(crate) const ROADS: [Road; 21] = [
                 given.configuration.push_str(&format!("[linotp]\nserver_url=http://{address}\n"));
             }),
             ("policies that share, of which this is the only one by now", |given| {
-                given.configuration.push_str("[authentication_cache]\nshare_connections=legacy_*\n");
+                given.instead("reuse_limit=1\n", "reuse_limit=1\nshare_connections=legacy_*\n");
             }),
             ("approvals demanded by now", |given| {
                 given.configuration.push_str("[four_eyes]\nrealms=ops:1\nconnections=legacy_*\n");

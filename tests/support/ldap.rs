@@ -21,11 +21,7 @@ impl Asked {
         if bytes[1] == 0x84 {
             bytes.extend(connection.exactly(4)?);
         }
-        let length = match bytes[1] {
-            0x84 => bytes[2..6].iter().fold(0, |length, byte| length << 8 | usize::from(*byte)),
-            short => usize::from(short),
-        };
-        bytes.extend(connection.exactly(length)?);
+        bytes.extend(connection.exactly(length(&bytes))?);
         let message = elements(&elements(&bytes)[0].1);
         let (tag, content) = message[1].clone();
         let parts = if matches!(tag, 0x60 | 0x63 | 0x77) { elements(&content) } else { Vec::new() };
@@ -73,6 +69,20 @@ impl Asked {
     pub(crate) fn message(&self, tag: u8, content: &[u8]) -> Vec<u8> {
         tlv(0x30, &[tlv(2, &self.id), tlv(tag, content)].concat())
     }
+}
+
+/// What the beginning of an element says of the length of the rest.
+fn length(head: &[u8]) -> usize {
+    match head[1] {
+        0x84 => head[2..6].iter().fold(0, |length, byte| length << 8 | usize::from(*byte)),
+        short => usize::from(short),
+    }
+}
+
+/// Whether a message has arrived to its end.
+pub(crate) fn is_whole(bytes: &[u8]) -> bool {
+    let head = if bytes.get(1) == Some(&0x84) { 6 } else { 2 };
+    bytes.get(head..).is_some_and(|rest| rest.len() >= length(bytes))
 }
 
 pub(crate) fn tlv(tag: u8, content: &[u8]) -> Vec<u8> {

@@ -92,7 +92,7 @@ impl Connection {
         while matches!(self.stream.read(&mut rest), Ok(count) if count > 0) {}
     }
 
-    /// Waits for a request in plain text, or for its first byte only, and resets the connection: this is what the system
+    /// Waits for a request of HTTP or LDAP in plain text, or for its first byte only, and resets the connection: this is what the system
     /// does where it is closed with bytes that are not read.
     pub(crate) fn reset(&mut self, awaited: Awaited) {
         let mut seen = [0_u8; 16 * 1024];
@@ -127,6 +127,9 @@ pub(crate) enum Awaited {
 }
 
 fn is_whole(bytes: &[u8]) -> bool {
+    if bytes.first() == Some(&0x30) {
+        return super::ldap::is_whole(bytes);
+    }
     let text = String::from_utf8_lossy(bytes);
     let Some((head, body)) = text.split_once("\r\n\r\n") else { return false };
     let length = head.lines().filter_map(|line| line.split_once(':'));
@@ -149,6 +152,21 @@ impl Service {
         Self::start(None, script)
     }
 
+    /// Runs the script on the first connection, and refuses all others from then on.
+    pub(crate) fn once(script: impl Fn(&mut Connection) + Send + Sync + 'static) -> Self {
+        // An address of its own: no other service gets this port while it is refused.
+        let listener = TcpListener::bind("127.77.0.2:0").unwrap();
+        let service = Self::at(&listener);
+        let (requests, connections) = (Arc::clone(&service.requests), Arc::clone(&service.connections));
+        thread::spawn(move || {
+            let Ok((raw, _)) = listener.accept() else { return };
+            drop(listener);
+            connections.fetch_add(1, Ordering::SeqCst);
+            serve(raw, None, requests, &script);
+        });
+        service
+    }
+
     /// Runs the script on every connection whose TLS handshake succeeds.
     pub(crate) fn tls(
         config: Arc<ServerConfig>,
@@ -162,17 +180,21 @@ impl Service {
         Self::plain(always(answer))
     }
 
+    fn at(listener: &TcpListener) -> Self {
+        Self {
+            address: listener.local_addr().unwrap(),
+            requests: Arc::default(),
+            connections: Arc::default(),
+            over: Arc::default(),
+        }
+    }
+
     fn start(
         config: Option<Arc<ServerConfig>>,
         script: impl Fn(&mut Connection) + Send + Sync + 'static,
     ) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
-        let service = Self {
-            address: listener.local_addr().unwrap(),
-            requests: Arc::default(),
-            connections: Arc::default(),
-            over: Arc::default(),
-        };
+        let service = Self::at(&listener);
         let (requests, connections, over) =
             (Arc::clone(&service.requests), Arc::clone(&service.connections), Arc::clone(&service.over));
         let script = Arc::new(script);
