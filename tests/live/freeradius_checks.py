@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from freeradius import SECRET, Server, free_udp_port, radclient
-from support import Answer, Asked, Checks, Session, State, ask_servers, expect, totp
+from support import Answer, Asked, Checks, Session, State, ask_servers, expect, manage, totp
 
 checks = Checks()
 UNREACHABLE = "Backend service unreachable"
@@ -27,13 +27,18 @@ class Site:
         self.server = Server(folder)
 
     def session(
-        self, user: str, server: str = "good", state: State | None = None, **options: str
+        self,
+        user: str,
+        server: str = "good",
+        state: State | None = None,
+        mfa: str = "",
+        **options: str,
     ) -> Session:
         """Begin a session; a server is one of the manners, or an address, or several."""
         parts = [self.address(part.strip()) for part in server.split(",")]
         known = {"server": ", ".join(parts), "secret": SECRET, **options}
         lines = "".join(f"{name} = {value}\n" for name, value in known.items())
-        return Session(f"[mfa]\nprovider = radius\n[radius]\n{lines}", user, state)
+        return Session(f"[mfa]\nprovider = radius\n{mfa}\n[radius]\n{lines}", user, state)
 
     def address(self, name: str) -> str:
         """Return the address of a manner."""
@@ -292,17 +297,29 @@ def failover(site: Site) -> None:
 def realm_that_is_down(site: Site) -> None:
     """Somebody of a realm whose home server is down is denied, and marks nothing down."""
     quick = {"conn_timeout": "0.5", "conn_retries": "2"}
-    for options, servers in (
-        ({"ignore_connection_error": "yes"}, "proxy"),
-        ({}, "proxy, good"),
+    for mfa, options, servers in (
+        ("", {"ignore_connection_error": "yes"}, "proxy"),
+        ("fallback = local", {}, "proxy"),
+        ("", {}, "proxy, good"),
     ):
         state = State()
-        for _ in range(2):
-            session = site.session("alice@partner.example", servers, state, **quick, **options)
-            denied(session.say("wonderland"), "no answer", UNREACHABLE)
+        # Right for the fallback, and wrong at the server.
+        for user in ("alice@partner.example", "alice"):
+            manage(state, "", f"enroll --type spass --user {user} --pin local-pw")
+        for password in ("wonderland", "local-pw"):
+            session = site.session("alice@partner.example", servers, state, mfa, **quick, **options)
+            denied(session.say(password), "no answer", UNREACHABLE)
         patient = {"conn_timeout": "10", **options}
-        accepted(site.session("alice", servers, state, **patient).say("wonderland"))
-        denied(site.session("alice", servers, state, **patient).say("wonder"), "Hello, alice")
+        accepted(site.session("alice", servers, state, mfa, **patient).say("wonderland"))
+        denied(
+            site.session("alice", servers, state, mfa, **patient).say("local-pw"), "Hello, alice"
+        )
+    # The fallback would have let both in.
+    closed = f"127.0.0.1:{free_udp_port()}"
+    for user in ("alice@partner.example", "alice"):
+        accepted(
+            site.session(user, closed, state, "fallback = local", **quick).say("local-pw"), "local"
+        )
 
 
 @checks.check
