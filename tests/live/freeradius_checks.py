@@ -311,11 +311,15 @@ def realm_that_is_down(site: Site) -> None:
             denied(session.say(password), "no answer", UNREACHABLE)
         patient = {"conn_timeout": "10", **options}
         accepted(site.session("alice", servers, state, mfa, **patient).say("wonderland"))
-        denied(site.session("alice", servers, state, mfa, **patient).say("local-pw"), "Hello, alice")
+        denied(
+            site.session("alice", servers, state, mfa, **patient).say("local-pw"), "Hello, alice"
+        )
     # The fallback would have let both in.
     closed = f"127.0.0.1:{free_udp_port()}"
     for user in ("alice@partner.example", "alice"):
-        accepted(site.session(user, closed, state, "fallback = local", **quick).say("local-pw"), "local")
+        accepted(
+            site.session(user, closed, state, "fallback = local", **quick).say("local-pw"), "local"
+        )
 
 
 @checks.check
