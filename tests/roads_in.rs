@@ -8,18 +8,24 @@
 #![expect(clippy::panic, reason = "a test that cannot go on has failed")]
 #![expect(clippy::indexing_slicing, reason = "a JSON value that lacks a member is null, and a test may fail")]
 
+#[path = "roads_in/approvals.rs"]
+mod approvals;
 #[path = "roads_in/demands.rs"]
 mod demands;
 #[path = "roads_in/factors.rs"]
 mod factors;
 #[path = "roads_in/ldap.rs"]
 mod ldap;
+#[path = "roads_in/matrix.rs"]
+mod matrix;
 #[path = "roads_in/people.rs"]
 mod people;
 #[expect(dead_code, reason = "other tests use the rest")]
 mod support;
 #[path = "roads_in/table.rs"]
 mod table;
+#[path = "roads_in/ways.rs"]
+mod ways;
 
 use std::collections::BTreeSet;
 use std::fs;
