@@ -195,7 +195,7 @@ pub(crate) fn approvals(approvers: &[Approver], counter: u64) -> Vec<String> {
     let mut texts = Vec::new();
     for (index, approver) in approvers.iter().enumerate() {
         let before = approvers[..index].iter().filter(|other| *other == approver).count();
-        texts.push(approver.approves(counter + u64::try_from(before).unwrap()));
+        texts.push(approver.approves(counter.saturating_add(u64::try_from(before).unwrap())));
     }
     texts
 }

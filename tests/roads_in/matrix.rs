@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 use crate::Given;
 use crate::approvals::{Approver, Asks, Terms, approvals, missing};
 use crate::support::{Ended, Place};
-use crate::ways::{Proves, Tokens, Way, authenticate, copy, go_on};
+use crate::ways::{Proves, Tokens, Way, authenticate, go_on};
 
 /// What comes of it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -130,13 +130,11 @@ impl Cell {
 
     /// Asserts that none of these dialogues lets in, each in the state that the way left.
     fn assert_not_accepted(&mut self, dialogues: impl IntoIterator<Item = Vec<Value>>) {
-        let before = Place::new();
-        let state = self.given.place.state();
-        copy(&state, &before.state());
+        let before = Place::copy_of(&self.given.place);
         for answers in dialogues {
             let ended = self.answer(&answers);
             assert_ne!(ended.verdict(), "ACCEPT", "{} {answers:?}: {ended:?}", self.place());
-            copy(&before.state(), &state);
+            self.given.place.set_state(&before);
         }
     }
 }

@@ -1,8 +1,5 @@
 //! The ways in that are walked against every demand, and a session of alice's on each of them.
 
-use std::fs;
-use std::path::Path;
-
 use serde_json::{Value, json};
 
 use crate::approvals::{Approver, Asks, Terms, section};
@@ -279,7 +276,7 @@ impl Tokens {
     /// A session of alice's on this way, ready to be asked.
     pub(crate) fn session(&self, way: Way, asks: Asks, terms: Terms) -> Given {
         let mut given = way.set_up();
-        copy(&self.0.state(), &given.place.state());
+        given.place.set_state(&self.0);
         if let Some(command) = way.token() {
             given.token(&command);
         }
@@ -313,19 +310,4 @@ pub(crate) fn authenticate(given: &mut Given, way: Way) -> Value {
 pub(crate) fn go_on(given: &mut Given, cookie: &Value, answers: Value) {
     given.argument("cookie", cookie.clone());
     given.argument("key_value_pairs", answers);
-}
-
-/// Copies the files of one state directory into another.
-pub(crate) fn copy(from: &Path, to: &Path) {
-    use std::os::unix::fs::DirBuilderExt as _;
-    if !to.exists() {
-        fs::DirBuilder::new().mode(0o700).create(to).unwrap();
-    }
-    for entry in fs::read_dir(to).unwrap() {
-        fs::remove_file(entry.unwrap().path()).unwrap();
-    }
-    for entry in fs::read_dir(from).unwrap() {
-        let entry = entry.unwrap();
-        fs::copy(entry.path(), to.join(entry.file_name())).unwrap();
-    }
 }
