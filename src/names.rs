@@ -18,6 +18,7 @@ pub use address::{Address, address, canonical};
 pub use aliases::Aliases;
 pub use host::{Host, HostError};
 pub use person::{CountKey, Mapping, OTHER_SEPARATORS, PermitKey, Person, Requester, Rules};
+pub(crate) use text::nfkc;
 pub use text::{check_readable, fold};
 
 /// The longest name, in bytes.

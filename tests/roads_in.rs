@@ -8,12 +8,16 @@
 #![expect(clippy::panic, reason = "a test that cannot go on has failed")]
 #![expect(clippy::indexing_slicing, reason = "a JSON value that lacks a member is null, and a test may fail")]
 
+#[path = "roads_in/approvals.rs"]
+mod approvals;
 #[path = "roads_in/demands.rs"]
 mod demands;
 #[path = "roads_in/factors.rs"]
 mod factors;
 #[path = "roads_in/ldap.rs"]
 mod ldap;
+#[path = "roads_in/matrix.rs"]
+mod matrix;
 #[path = "roads_in/people.rs"]
 mod people;
 #[path = "roads_in/remembered.rs"]
@@ -22,6 +26,8 @@ mod remembered;
 mod support;
 #[path = "roads_in/table.rs"]
 mod table;
+#[path = "roads_in/ways.rs"]
+mod ways;
 
 use std::collections::BTreeSet;
 use std::fs;

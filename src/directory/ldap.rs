@@ -10,6 +10,7 @@ use crate::clock::Budget;
 use crate::config::settings::{SettingError, Settings};
 use crate::ldap::{Server, ServerError};
 use crate::logging::Log;
+use crate::names::{CountKey, Person};
 
 /// Says why a directory gave no answer. None of these ever whitelists anybody.
 #[derive(Debug, thiserror::Error)]
@@ -51,6 +52,15 @@ pub trait Directory {
     /// # Errors
     /// [`LdapError`].
     fn in_one_of(&self, user: &str, groups: &[String]) -> Result<bool, LdapError>;
+
+    /// Tells whether the user may be a member of one of the groups, for what forbids: also by a member's name that may be
+    /// another spelling of the user's. A server compares names itself.
+    ///
+    /// # Errors
+    /// [`LdapError`].
+    fn may_be_in_one_of(&self, user: &Person, groups: &[String]) -> Result<bool, LdapError> {
+        self.in_one_of(user.as_str(), groups)
+    }
 
     /// Returns the names of the groups that the user is in, for rules that speak of groups.
     ///
@@ -147,6 +157,27 @@ impl FromAppliance<'_> {
         let users = self.found.users.as_ref().ok_or_else(|| self.failed("the caller has passed no users"))?;
         users.get(user).ok_or_else(|| LdapError::UserNotFound(self.policy.clone()))
     }
+
+    /// Tells whether one of the groups has a member who is the user.
+    fn has_member(
+        &self,
+        user: &str,
+        groups: &[String],
+        is_user: &dyn Fn(&str) -> bool,
+    ) -> Result<bool, LdapError> {
+        self.user(user)?;
+        let member = |group: &String| {
+            self.found.groups.get(group).is_some_and(|all| all.iter().any(|name| is_user(name)))
+        };
+        if groups.iter().any(member) {
+            return Ok(true);
+        }
+        // With allow=all_users, a group that does not exist would keep out no one.
+        if groups.iter().any(|group| !self.found.groups.contains_key(group)) {
+            return Err(self.failed("the appliance has not passed all groups that are configured"));
+        }
+        Ok(false)
+    }
 }
 
 impl Directory for FromAppliance<'_> {
@@ -168,18 +199,11 @@ impl Directory for FromAppliance<'_> {
     }
 
     fn in_one_of(&self, user: &str, groups: &[String]) -> Result<bool, LdapError> {
-        self.user(user)?;
-        let member = |group: &String| {
-            self.found.groups.get(group).is_some_and(|all| all.iter().any(|name| name == user))
-        };
-        if groups.iter().any(member) {
-            return Ok(true);
-        }
-        // With allow=all_users, a group that does not exist would keep out no one.
-        if groups.iter().any(|group| !self.found.groups.contains_key(group)) {
-            return Err(self.failed("the appliance has not passed all groups that are configured"));
-        }
-        Ok(false)
+        self.has_member(user, groups, &|name| name == user)
+    }
+
+    fn may_be_in_one_of(&self, user: &Person, groups: &[String]) -> Result<bool, LdapError> {
+        self.has_member(user.as_str(), groups, &|name| user.count_key().may_be(&CountKey::of(name)))
     }
 
     fn groups_of(&self, user: &str) -> Result<Vec<String>, LdapError> {

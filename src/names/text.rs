@@ -79,7 +79,8 @@ pub(super) fn remains(text: &str) -> String {
     bare(&letters.chars().filter(|character| !is_mark(*character)).collect::<String>())
 }
 
-pub(super) fn nfkc(text: &str) -> String {
+/// Returns a text in Unicode's compatibility form (NFKC), whatever is in it.
+pub(crate) fn nfkc(text: &str) -> String {
     ComposingNormalizerBorrowed::new_nfkc().normalize(text).into_owned()
 }
 

@@ -80,13 +80,14 @@ pub(super) fn ldap_group(context: &Context<'_>, username: &Person) -> Result<Opt
         groups.push(String::new());
     }
     let aliases = identity::aliases(context)?;
-    // An alias never whitelists a user; with allow=all_users it excludes one.
-    let names = match allow {
-        Allow::NoUser => &[],
-        Allow::AllUsers => aliases.names_of(username.count_key()),
-    };
     let found = context.directories().find(&server);
-    match found.and_then(|directory| is_member(directory.as_ref(), username, names, &groups)) {
+    let member = found.and_then(|directory| match allow {
+        Allow::NoUser => directory.in_one_of(username.as_str(), &groups),
+        Allow::AllUsers => {
+            may_be_member(directory.as_ref(), username, aliases.names_of(username.count_key()), &groups)
+        }
+    });
+    match member {
         Err(LdapError::Setting(error)) => Err(error.into()),
         Ok(member) => {
             let matched = allow.matches(member);
@@ -104,14 +105,15 @@ pub(super) fn ldap_group(context: &Context<'_>, username: &Person) -> Result<Opt
     }
 }
 
-/// Tells whether the user is in one of the groups, by their own name or by an alias that the directory has.
-fn is_member(
+/// Tells whether the user may be in one of the groups, by any spelling of their name or by an alias that the directory has.
+/// An alias never whitelists a user; with allow=all_users it excludes one.
+fn may_be_member(
     directory: &dyn Directory,
     username: &Person,
     aliases: &[CountKey],
     groups: &[String],
 ) -> Result<bool, LdapError> {
-    if directory.in_one_of(username.as_str(), groups)? {
+    if directory.may_be_in_one_of(username, groups)? {
         return Ok(true);
     }
     for alias in aliases.iter().filter(|alias| *alias != username.count_key()) {

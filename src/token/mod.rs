@@ -22,7 +22,7 @@ pub mod verify;
 #[cfg(test)]
 mod tests;
 
-use crate::names::{Requester, Rules, fold};
+use crate::names::{self, Requester, Rules, fold};
 use crate::store::{Challenge, ChallengeKind, Store, StoreError, Token};
 
 /// Whose tokens are meant.
@@ -41,8 +41,10 @@ impl Owner {
         Self { user: user.to_owned(), realm: realm.to_owned() }
     }
 
-    /// Reads the identity of a login: a name in one of the site's own domains is the name in the default realm.
+    /// Reads the identity of a login: a name in one of the site's own domains is the name in the default realm. Characters
+    /// in a compatibility form, such as a full-width `@`, are the ones that they stand for.
     pub fn of_login(identity: &str, default_realm: &str, rules: &Rules) -> Self {
+        let identity = &names::nfkc(identity);
         let bare = match (identity.split_once('\\'), identity.rsplit_once('@')) {
             (Some((domain, name)), None) | (None, Some((name, domain))) if rules.is_own(domain) => name,
             _ => return Self::parse(identity, default_realm),

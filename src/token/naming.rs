@@ -1,7 +1,7 @@
 //! What tokens are called and whose they are, and texts that a person types from paper.
 
 use super::Owner;
-use crate::names::{self, NameError};
+use crate::names::{self, NameError, Rules};
 use crate::store::{StoreError, TokenType};
 
 /// The longest serial, in characters.
@@ -61,11 +61,17 @@ pub fn random_text(length: usize) -> Result<String, StoreError> {
 ///
 /// # Errors
 /// [`NamingError`].
-pub fn owner(user: &str, realm: Option<&str>, default_realm: &str) -> Result<Owner, NamingError> {
+pub fn owner(
+    user: &str,
+    realm: Option<&str>,
+    default_realm: &str,
+    people: &Rules,
+) -> Result<Owner, NamingError> {
     let owner = match realm {
         Some(realm) => Owner { user: user.to_owned(), realm: realm.to_owned() },
-        None => Owner::parse(user, default_realm),
+        None => Owner::of_login(user, default_realm, people),
     };
+    names::check_readable("the user", user)?;
     names::check_readable("the user", &owner.user)?;
     names::check_readable("the realm", &owner.realm)?;
     if owner.user.is_empty() {
@@ -106,6 +112,7 @@ mod tests {
 
     #[test]
     fn an_owner_without_a_realm_is_read_as_at_a_login() {
+        let owner = |user: &str, realm, default_realm| owner(user, realm, default_realm, &Rules::default());
         let named = |user: &str, realm: &str| Ok(Owner { user: user.to_owned(), realm: realm.to_owned() });
         assert_eq!(owner("alice", None, "default"), named("alice", "default"));
         assert_eq!(owner("alice@realm1", None, "default"), named("alice", "realm1"));

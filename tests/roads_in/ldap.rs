@@ -10,7 +10,7 @@ use crate::table::Road;
 const FACTOR: &str = "[mfa]\nprovider=http\n[http]\nserver_url=http://SERVICE\ntoken=t0ken\n";
 
 /// Puts a directory beside a configuration, whose section is `[ldap_server ad]`.
-fn with_directory(configuration: &str) -> Given {
+pub(crate) fn with_directory(configuration: &str) -> Given {
     let directory = directory();
     let section = section(&format!("ldap://{}", directory.address));
     let mut given = Given::new(&format!("{configuration}{section}"));

@@ -25,7 +25,7 @@ pub(crate) struct Road {
 const FACTOR: &str = "[mfa]\nprovider=http\n[http]\nserver_url=http://SERVICE\ntoken=t0ken\n";
 
 /// Puts another RADIUS server in the place of the one that is there.
-fn answering(given: &mut Given, script: fn(&Asked) -> Vec<u8>) {
+pub(crate) fn answering(given: &mut Given, script: fn(&Asked) -> Vec<u8>) {
     let server = RadiusServer::answering(move |_, asked| vec![script(asked)]);
     let before = given.radius.as_ref().map_or("RADIUS".to_owned(), |radius| radius.address.to_string());
     given.instead(&before, &server.address.to_string());

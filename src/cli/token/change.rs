@@ -5,6 +5,7 @@ use clap::Args;
 use super::{Admin, Text, known_servers};
 use crate::cli::failure::Failure;
 use crate::clock::UnixTime;
+use crate::names;
 use crate::store::{Token, TokenType};
 use crate::token::enroll::{self, EnrollError};
 use crate::token::{chain, known};
@@ -96,8 +97,9 @@ pub(super) fn unlock(arguments: &Serial, admin: &Admin<'_>) -> Result<Text, Fail
 pub(super) fn assign(arguments: &AssignArguments, admin: &Admin<'_>) -> Result<Text, Failure> {
     let AssignArguments { serial, user, realm, nobody, forward_serial } = arguments;
     let known = admin.store.token(serial)?.ok_or_else(|| Failure::no_token(serial))?;
-    // A user with an @ names the realm, as at a login; one without stays in the token's.
-    let is_named = realm.is_some() || user.as_ref().is_some_and(|user| user.contains('@'));
+    // A user with a domain names the realm, as at a login; one without stays in the token's.
+    let is_named =
+        realm.is_some() || user.as_ref().is_some_and(|user| names::nfkc(user).contains(['@', '\\']));
     let kept = Some(known.realm.as_str()).filter(|realm| !is_named && !realm.is_empty());
     let owner = user.as_ref().map(|user| admin.owner(user, realm.as_deref().or(kept))).transpose()?;
     let leads_to = Token { target: forward_serial.clone(), ..known };

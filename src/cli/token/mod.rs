@@ -91,8 +91,8 @@ fn dispatch(command: Command, admin: &mut Admin<'_>) -> Result<Text, Failure> {
 impl Admin<'_> {
     /// Takes the owner that the command line names.
     fn owner(&self, user: &str, realm: Option<&str>) -> Result<Owner, Failure> {
-        let owner = naming::owner(user, realm, &self.settings.required(&LOCAL_REALM)?)?;
         let people = names::Rules::from_settings(self.settings)?;
+        let owner = naming::owner(user, realm, &self.settings.required(&LOCAL_REALM)?, &people)?;
         Ok(owner.as_written_before(self.store, &people)?)
     }
 

@@ -103,9 +103,11 @@ pub(super) fn import(arguments: &ImportArguments, admin: &mut Admin<'_>) -> Resu
     let bytes = read(&arguments.file, MAX_FILE, admin)?;
     let default_realm = admin.settings.required(&LOCAL_REALM)?;
     let user = arguments.user.as_deref();
+    let people = names::Rules::from_settings(admin.settings)?;
     let defaults = Defaults {
         owner: user.map(|user| admin.owner(user, arguments.realm.as_deref())).transpose()?,
         realm: arguments.realm.as_deref().unwrap_or(&default_realm),
+        people: people.clone(),
         token_type: arguments.token_type,
         algorithm: arguments.algorithm,
         digits: arguments.digits,
@@ -118,7 +120,7 @@ pub(super) fn import(arguments: &ImportArguments, admin: &mut Admin<'_>) -> Resu
         (false, true) => Known::Replace,
         (false, false) => Known::Refuse,
     };
-    batch.write_owners_alike(admin.store, &names::Rules::from_settings(admin.settings)?)?;
+    batch.write_owners_alike(admin.store, &people)?;
     let skipped = batch.compare(admin.store, known)?;
     let left_out = report_refused(&batch, arguments.skip_bad, admin)?;
     for note in batch.notes.iter().take(MAX_NOTES) {

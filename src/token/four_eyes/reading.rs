@@ -226,7 +226,9 @@ impl Approvals<'_> {
     fn is_one_spent(&self, sealer: &Sealer, realms: &[String], text: &str) -> Result<bool, StoreError> {
         let (name, rest) = text.split_once(':').unzip();
         for realm in realms {
-            let owner = name.map(|name| Owner::parse(name, realm)).filter(|owner| owner.realm == *realm);
+            let people = self.session.people;
+            let owner = name.map(|name| Owner::of_login(name, realm, people));
+            let owner = owner.filter(|owner| people.key(&owner.realm) == people.key(realm));
             let mut spent: Vec<(String, CodePart<'_>)> = Vec::new();
             self.store.search::<StoreError>(realm, None, |candidate| {
                 let is_named = {

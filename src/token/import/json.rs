@@ -80,7 +80,7 @@ fn draft(exported: Exported, defaults: &Defaults<'_>) -> Result<Draft, EntryErro
         time.map_err(|_| expected("a time", "such as 2026-01-31T12:00:00Z"))
     };
     let owner = match (&exported.user, &exported.realm) {
-        (Some(user), realm) => Some(naming::owner(user, realm.as_deref(), defaults.realm)?),
+        (Some(user), realm) => Some(naming::owner(user, realm.as_deref(), defaults.realm, &defaults.people)?),
         (None, _) => defaults.owner.clone(),
     };
     let mut draft = Wanted {

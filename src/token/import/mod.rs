@@ -29,7 +29,7 @@ use super::oath::KeyId;
 use super::{Owner, chain, known, naming};
 use crate::intake::text::{TextError, decode};
 use crate::logging::Short;
-use crate::names::fold;
+use crate::names::{Rules, fold};
 use crate::store::{Algorithm, Store, StoreError, Token, TokenType};
 
 /// The longest file, in bytes.
@@ -84,6 +84,8 @@ pub struct Defaults<'a> {
     pub owner: Option<Owner>,
     /// The realm of users that name none.
     pub realm: &'a str,
+    /// How names of users are read.
+    pub people: Rules,
     /// The type of tokens that name none.
     pub token_type: Option<TokenType>,
     /// The hash of tokens that name none.

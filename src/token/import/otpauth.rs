@@ -156,7 +156,10 @@ impl Labelled {
             }
             return Ok(Self { owner: defaults.owner.clone(), serial: Some(account.to_owned()) });
         }
-        Ok(Self { owner: Some(naming::owner(account, None, defaults.realm)?), serial: None })
+        Ok(Self {
+            owner: Some(naming::owner(account, None, defaults.realm, &defaults.people)?),
+            serial: None,
+        })
     }
 }
 

@@ -64,7 +64,7 @@ impl Row<'_> {
             return Err(EntryError::NoAlgorithm(secret.len()));
         }
         let owner = match (self.user, self.realm) {
-            (Some(user), realm) => Some(naming::owner(user, realm, defaults.realm)?),
+            (Some(user), realm) => Some(naming::owner(user, realm, defaults.realm, &defaults.people)?),
             (None, Some(_)) => return Err(EntryError::Missing("the user of the realm")),
             (None, None) => defaults.owner.clone(),
         };
