@@ -193,6 +193,20 @@ fn every_arrow_between_modules_is_one_of_the_design() {
 }
 
 #[test]
+fn the_document_shows_the_arrows() {
+    let mut table = "| module | may speak of |\n| --- | --- |\n".to_owned();
+    for (module, allowed) in ARROWS {
+        let names: Vec<_> = allowed.iter().map(|name| format!("`{name}`")).collect();
+        let names = if names.is_empty() { "no other module".to_owned() } else { names.join(", ") };
+        table.push_str(&format!("| `{module}` | {names} |\n"));
+    }
+    let document = std::fs::read_to_string("docs/architecture.md").unwrap();
+    let (_, rest) = document.split_once("<!-- arrows: tests/layers.rs -->\n").unwrap();
+    let (shown, _) = rest.split_once("<!-- end of the arrows -->").unwrap();
+    assert_eq!(shown, table, "docs/architecture.md");
+}
+
+#[test]
 fn every_arrow_that_is_allowed_is_one_that_is_used() {
     // The two that the design grants the store for later.
     let granted = [("store", "names"), ("store", "secret"), ("store", "logging")];
