@@ -25,6 +25,8 @@ const OPTIONS: &[Opt] = &[SERVER, BIND_NAME];
 pub(super) const PROVIDER: MfaProvider = MfaProvider {
     sections: &["ldap"],
     prompt: Some(Opt::new("ldap", "prompt", "")),
+    // There is no push.
+    default_prompt: Some("Type your password:"),
     ..MfaProvider::new("ldap", Kind::Password, OPTIONS, |tools, _| Ok(Box::new(Ldap::from_settings(tools)?)))
 };
 

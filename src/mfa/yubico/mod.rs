@@ -38,6 +38,8 @@ const OPTIONS: &[Opt] = &[CLIENT_ID, API_KEY, API_URLS, TIMEOUT, IGNORE_CONNECTI
 pub(super) const PROVIDER: MfaProvider = MfaProvider {
     sections: &["yubikey", "yubikey_ids"],
     prompt: Some(Opt::new("yubikey", "prompt", "")),
+    // There is no push.
+    default_prompt: Some("Touch your YubiKey:"),
     check_tables: check_ids,
     ..MfaProvider::new("yubico", Kind::Service, OPTIONS, |tools, _| {
         Ok(Box::new(Yubico::from_settings(tools)?))
