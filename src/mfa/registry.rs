@@ -1,8 +1,7 @@
 //! The providers of second factors: the one table. `docs/writing-a-provider.md` says how to add a row.
 
-use super::local;
 use super::provider::{MfaProvider, MfaProviders};
-use super::{http, ldap, linotp, none, privacyidea, radius, yubico};
+use super::{http, ldap, linotp, local, none, privacyidea, radius, yubico};
 
 /// Every provider, in the order in which errors list them.
 pub static PROVIDERS: MfaProviders = MfaProviders::new(&[
