@@ -38,7 +38,7 @@ const LONGEST_DELAY: f64 = 3600.0;
 /// After how many seconds a server that answers logins is asked again whether it answers the second question.
 const PROOF_AGE: f64 = 86_400.0;
 
-const OUTAGE_AFTER: Opt = Opt::new("mfa", "outage_after", "60");
+const OUTAGE_AFTER: Opt = Opt::new("mfa", "outage_after", "120");
 pub(super) const OPTIONS: &[Opt] = &[OUTAGE_AFTER];
 const MIN_OUTAGE_AFTER: f64 = 10.0;
 const MAX_OUTAGE_AFTER: f64 = 86_400.0;

@@ -25,7 +25,8 @@ class Settings:
         mfa = "fallback = local\n" if name == "fallback" else ""
         more = "ignore_connection_error = yes\n" if name == "ignored" else ""
         self.configuration = (
-            f"[mfa]\nprovider = http\n{mfa}[http]\nserver_url = {servers}\ntimeout = 20\n{more}"
+            f"[mfa]\nprovider = http\noutage_after = 60\n{mfa}"
+            f"[http]\nserver_url = {servers}\ntimeout = 20\n{more}"
         )
         if name == "fallback":
             enroll = f"enroll --type spass --serial S1 --user alice --pin {CODE}"

@@ -175,7 +175,8 @@ impl Stage {
         let name = self.provider.name();
         // A push whose server is away is asked about until the end of this time.
         let budget = if cell.typed == Typed::Pin { POLLING } else { "90" };
-        let head = format!("[plugin]\ntime_budget={budget}\n[mfa]\nprovider={name}\n{fallback}");
+        let head =
+            format!("[plugin]\ntime_budget={budget}\n[mfa]\noutage_after=60\nprovider={name}\n{fallback}");
         let ca = as_value(&self.ca.pem());
         let section = match self.provider {
             Provider::Http | Provider::EduMfa | Provider::PrivacyIdea | Provider::LinOtp => {

@@ -26,7 +26,7 @@ const SHORT: &str = "conn_timeout=0.2\nconn_retries=2\n";
 
 /// Makes the configuration for servers; `more` may go on in `[radius]` and begin other sections.
 fn asking(servers: &str, more: &str) -> String {
-    format!("[mfa]\nprovider=radius\n[radius]\nserver={servers}\nsecret={SECRET}\n{more}")
+    format!("[mfa]\noutage_after=60\nprovider=radius\n[radius]\nserver={servers}\nsecret={SECRET}\n{more}")
 }
 
 /// One session at the gateway: its state, and the cookies as SPS hands them on.
