@@ -81,7 +81,8 @@ fn chainable() -> impl Iterator<Item = &'static MfaProvider> {
 /// A provider that is unknown, or whose section is unusable.
 pub fn client<'a>(tools: Tools<'a>, disable_echo: bool) -> Result<Box<dyn MfaClient + 'a>, SettingError> {
     let selection = Selection::from_settings(tools.settings)?;
-    let has_fallback = selection.asks_for_a_factor() && fallback::is_set(tools.settings)?;
+    let may_fall_back = selection.asks_for_a_factor() && !selection.is_local();
+    let has_fallback = may_fall_back && fallback::is_set(tools.settings)?;
     let [provider] = selection.0.as_slice() else {
         if has_fallback {
             let expected = "none, because a chain of providers would be less than was asked for".to_owned();
@@ -90,7 +91,7 @@ pub fn client<'a>(tools: Tools<'a>, disable_echo: bool) -> Result<Box<dyn MfaCli
         return chain(tools, &selection, disable_echo);
     };
     let client = (provider.make)(tools, disable_echo)?;
-    if has_fallback && !selection.is_local() {
+    if has_fallback {
         let fallback = (LOCAL.make)(tools, disable_echo)?;
         return Ok(Box::new(fallback::WithFallback { service: client, fallback, log: tools.log }));
     }

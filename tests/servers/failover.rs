@@ -136,6 +136,13 @@ fn a_server_that_refused_connections_is_asked_again_after_two_seconds() {
 }
 
 #[test]
+fn a_fallback_that_cannot_be_read_stops_no_login_that_has_no_use_for_it() {
+    let site = Site::new("[mfa]\nprovider=local\nfallback=maybe\n");
+    site.token("enroll --type spass --serial S1 --user alice --pin local");
+    assert_eq!(by(&site.say("alice", "local")), "local");
+}
+
+#[test]
 fn with_a_fallback_nobody_ignores_an_outage() {
     let site = site("fallback=local\n", &[NOBODY], "ignore_connection_error=yes\n");
     site.say("alice", "123456").assert_denied("Authentication failed", 0);
