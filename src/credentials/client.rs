@@ -53,7 +53,7 @@ pub enum CredentialError {
     /// The named store is nowhere.
     #[error("there is no credential store '{0}'")]
     NoStore(String),
-    /// An entry that one session may hold cannot be given to nobody.
+    /// An exclusive entry is checked out for a session, and there is no session id.
     #[error("an entry with checkout=exclusive needs the argument session_id")]
     NoSession,
     /// The plugin's own state cannot be used.
@@ -81,7 +81,7 @@ pub enum CredentialError {
 /// Password and launch information for a remote application.
 #[derive(Default)]
 pub struct RemoteAppCredentials {
-    /// The passwords; may be none.
+    /// The passwords; the list may be empty.
     pub passwords: Vec<SecretString>,
     /// How to start it: `--cmd … --args … --flag`.
     pub launch_information: Option<String>,
@@ -93,13 +93,13 @@ pub struct RemoteAppCredentials {
 
 /// Hands out credentials for an account on an asset, and takes them back.
 pub trait CredentialProvider {
-    /// Returns the passwords; none if there are none.
+    /// Returns the passwords, or an empty list.
     ///
     /// # Errors
     /// [`CredentialError`] where it could not be found out.
     fn passwords(&self, account: &Account, asset: &Asset) -> Result<Vec<SecretString>, CredentialError>;
 
-    /// Returns the private keys; none if there are none.
+    /// Returns the private keys, or an empty list.
     ///
     /// # Errors
     /// [`CredentialError`] where it could not be found out.

@@ -38,13 +38,13 @@ pub fn check(tools: Tools<'_>, hands_out: bool) -> Result<(), SettingError> {
     asked(&tools, hands_out).into_iter().try_for_each(|(service, ..)| (service.check)(&tools))
 }
 
-/// Returns the services that are asked, each with the sections for whose sake it is, and whether its login has to do without
-/// a password that somebody types at the gateway: for a reference nobody could.
+/// Returns the services that are asked, each with the sections that need it, and whether its login cannot use a password
+/// that a user types at the gateway. A reference of the configuration is resolved without a user.
 fn asked(tools: &Tools<'_>, hands_out: bool) -> Vec<(&'static Service, String, bool)> {
     let services =
         SOURCES.iter().filter_map(|source| source.service.as_ref().map(|service| (source, service)));
     let about = |source: &CredentialSource| {
-        let stores = stores_of(tools, source);
+        let stores = selection::stores_of(tools.settings, source);
         if !stores.is_empty() {
             return Some((format!("[{}]", stores.join(", ")), true));
         }
@@ -54,16 +54,6 @@ fn asked(tools: &Tools<'_>, hands_out: bool) -> Vec<(&'static Service, String, b
     services
         .filter_map(|(source, service)| about(source).map(|(about, alone)| (service, about, alone)))
         .collect()
-}
-
-/// Returns the sections `[credential_store NAME]` of a provider.
-fn stores_of<'s>(tools: &'s Tools<'_>, source: &CredentialSource) -> Vec<&'s str> {
-    let ini = tools.settings.ini();
-    let is_its = |section: &&str| {
-        let provider = ini.entry(section, "provider").map(|entry| entry.value.to_lowercase());
-        section.starts_with("credential_store ") && provider.as_deref() == Some(source.word)
-    };
-    ini.sections().filter(is_its).collect()
 }
 
 fn on_the_appliance(about: &str, what: &str) -> Finding {

@@ -32,7 +32,7 @@ pub struct Service {
     /// Reads what asking the servers takes, and asks none.
     pub check: fn(&Tools<'_>) -> Result<(), SettingError>,
     /// Asks the servers what changes nothing there, for the sections that are named. The last argument is whether the login
-    /// has to do without a password that somebody types at the gateway.
+    /// cannot use a password that a user types at the gateway.
     pub ask: fn(Tools<'_>, &str, bool) -> Vec<Finding>,
     /// Reads what a reference of the configuration refers to, from a section `[credential_store NAME]`.
     pub refer: fn(Tools<'_>, Reference<'_>) -> Result<Option<SecretString>, CredentialError>,

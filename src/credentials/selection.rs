@@ -13,11 +13,17 @@ pub(super) const OPTIONS: &[Opt] = &[PROVIDER, ON_ERROR];
 
 /// Tells whether a provider is named in `[credentials]` or in a section `[credential_store NAME]`.
 pub fn is_named(settings: &Settings<'_>, source: &CredentialSource) -> bool {
-    let is_it = |word: &String| word.eq_ignore_ascii_case(source.word);
-    let stores = settings.ini().sections().filter(|name| name.starts_with("credential_store "));
-    let of_stores = stores.filter_map(|section| settings.text(PROVIDER.of(section)).ok().flatten());
-    settings.list(&PROVIDER).unwrap_or_default().iter().any(is_it)
-        || of_stores.into_iter().any(|word| is_it(&word))
+    hands_out(settings, source) || !stores_of(settings, source).is_empty()
+}
+
+/// Returns the sections `[credential_store NAME]` of a provider.
+pub(super) fn stores_of<'s>(settings: &'s Settings<'_>, source: &CredentialSource) -> Vec<&'s str> {
+    let ini = settings.ini();
+    let is_its = |section: &&str| {
+        let provider = ini.entry(section, PROVIDER.option).map(|entry| entry.value.to_lowercase());
+        section.starts_with("credential_store ") && provider.as_deref() == Some(source.word)
+    };
+    ini.sections().filter(is_its).collect()
 }
 
 /// Tells whether a provider is named in `[credentials]`.
@@ -36,7 +42,7 @@ impl<'a> Providers<'a> {
     /// Makes them; none of them is asked yet.
     ///
     /// # Errors
-    /// A provider that is none or stands there twice, or whose options are unusable.
+    /// An unknown provider, one that is named twice, or unusable options.
     pub fn from_settings(tools: Tools<'a>) -> Result<Self, SettingError> {
         let settings = tools.settings;
         let mut in_turn: Vec<(&'static CredentialSource, Box<dyn CredentialProvider + 'a>)> = Vec::new();
@@ -66,8 +72,8 @@ impl<'a> Providers<'a> {
         self.goes_on
     }
 
-    /// Asks one provider after the other; the first that has something wins. One that fails ends that, unless
-    /// `on_error=next`; then it is an error in the log, and the search has failed only if nobody had anything.
+    /// Asks one provider after the other, and returns what the first one has. If a provider fails, the search ends, unless
+    /// `on_error=next` is set: then the failure is logged, and returned only if no other provider has anything.
     ///
     /// # Errors
     /// What the provider says.
