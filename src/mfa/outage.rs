@@ -19,7 +19,7 @@ use std::time::Duration;
 use super::client::Tools;
 use super::error::{MfaError, garbled};
 use super::fallback;
-use super::turns::Missed;
+use super::turns::{Missed, Repeat};
 use crate::clock::Budget;
 use crate::config::settings::{Opt, SettingError};
 use crate::logging::Chain;
@@ -154,7 +154,7 @@ pub(super) struct Health<'a> {
     outage_after: f64,
     /// Whether an outage of the service is ignored or leads to a fallback.
     is_needed: bool,
-    /// Whether a configuration without state is served. Then only a refused connection is an outage.
+    /// Whether a configuration without state is served. Then nothing is an outage.
     does_without_state: bool,
 }
 
@@ -294,18 +294,22 @@ impl<'a> Health<'a> {
     pub(super) fn note<T>(
         &self,
         server: &ServerId,
-        longest: Duration,
+        repeat: Repeat,
         send: impl FnOnce() -> Result<T, Missed>,
     ) -> Result<Result<T, Missed>, MfaError> {
         let store = self.tools.store;
         if !self.is_needed && !store.remembers_servers() {
             return Ok(send());
         }
-        let begun = store.begin_request(server, longest.as_secs_f64()).map(Some);
+        let longest = self.tools.budget.remaining().as_secs_f64();
+        let begun = store.begin_request(server, longest).map(Some);
         let request = self.unless_unneeded(begun, None)?;
         let sent = send();
         if let Some(request) = request {
-            let end = sent.as_ref().map_or_else(|missed| missed.end, |_| RequestEnd::Answered);
+            // What only asks, such as a poll, is answered beside the requests that wait.
+            let answered =
+                if repeat == Repeat::Never { RequestEnd::Answered } else { RequestEnd::TurnedAway };
+            let end = sent.as_ref().map_or_else(|missed| missed.end, |_| answered);
             self.unless_unneeded(store.end_request(&request, end), ())?;
         }
         Ok(sent)

@@ -98,7 +98,7 @@ impl<'a> Turns<'a> {
                 down.push(still);
                 continue;
             }
-            let asked = self.note(&named, || ask(server))?;
+            let asked = self.note(&named, repeat, || ask(server))?;
             if !is_confirming {
                 return asked.map_err(|missed| missed.error);
             }
@@ -132,9 +132,10 @@ impl<'a> Turns<'a> {
     pub(super) fn note<T>(
         &self,
         server: &ServerId,
+        repeat: Repeat,
         send: impl FnOnce() -> Result<T, Missed>,
     ) -> Result<Result<T, Missed>, MfaError> {
-        self.health.note(server, self.tools.budget.remaining(), send)
+        self.health.note(server, repeat, send)
     }
 
     /// Returns the servers in the order in which they are asked, with what is known of those that may be down.

@@ -188,11 +188,12 @@ pub(super) const CONNECTIONS: &[&str] = &[
         ends   INTEGER NOT NULL
     ) STRICT;
 ",
-    // `last` is when the last request of a user to an address ended, and `unanswered` how many had no answer since one
-    // had. What is known of servers has other names now, and is found out again.
+    // `last` is when the last request of a user to an address ended, and `unanswered` how many had no answer. What is
+    // known of servers has other names now, and is found out again.
     "
     DELETE FROM servers;
     DELETE FROM requests;
+    ALTER TABLE requests RENAME COLUMN server TO endpoint;
     CREATE TABLE logins (
         endpoint   TEXT    PRIMARY KEY,
         last       INTEGER NOT NULL,

@@ -71,7 +71,7 @@ pub struct ServerHealth {
 pub struct ServerLoad {
     /// How long ago the last request ended, in seconds; 0 while one is open, `None` if there was none.
     pub quiet: Option<f64>,
-    /// How many requests had no answer since one had.
+    /// How many requests of the last hour had no answer, less those that had one after them.
     pub unanswered: u32,
 }
 
@@ -82,7 +82,8 @@ pub enum RequestEnd {
     NothingSent,
     /// There was an answer.
     Answered,
-    /// It was turned away, for example by a gateway or in a TLS handshake. The server is not working on it.
+    /// It was turned away, for example by a gateway or in a TLS handshake, or only asked something. The server is not
+    /// working on it, and of others nothing is known.
     TurnedAway,
     /// There was none, so that the server may still be working on it.
     Unanswered,
@@ -107,9 +108,11 @@ impl Store<'_> {
         let now = self.now();
         // A request whose hook was killed has no end of its own. It counts as one without an answer once its time is over.
         let sql = "SELECT max(time), sum(unanswered) FROM (
-            SELECT last AS time, unanswered FROM logins WHERE endpoint = ?1
-            UNION ALL SELECT ends, ends <= ?2 FROM requests WHERE server = ?1 AND ends <= ?3) WHERE time <= ?3";
-        let values = params![server.endpoint, now.as_micros(), now.plus_seconds(LONGEST_REQUEST).as_micros()];
+            SELECT last AS time, iif(last < ?4, 0, unanswered) AS unanswered FROM logins WHERE endpoint = ?1
+            UNION ALL SELECT ends, ends <= ?2 FROM requests WHERE endpoint = ?1 AND ends <= ?3) WHERE time <= ?3";
+        let [forgotten, ahead] =
+            [-LONGEST_REQUEST, LONGEST_REQUEST].map(|time| now.plus_seconds(time).as_micros());
+        let values = params![server.endpoint, now.as_micros(), ahead, forgotten];
         let load = database.connection.query_row(sql, values, |row| {
             let last: Option<i64> = row.get(0)?;
             Ok(ServerLoad {
@@ -166,7 +169,7 @@ impl Store<'_> {
     pub fn begin_request(&self, server: &ServerId, longest: f64) -> Result<ServerRequest, StoreError> {
         let ends = self.now().plus_seconds(longest).as_micros();
         self.without_sync(|connection| {
-            let insert = "INSERT INTO requests (server, ends) VALUES (?1, ?2)";
+            let insert = "INSERT INTO requests (endpoint, ends) VALUES (?1, ?2)";
             connection.execute(insert, params![server.endpoint, ends])?;
             Ok(ServerRequest { id: connection.last_insert_rowid(), endpoint: server.endpoint.clone() })
         })
@@ -185,10 +188,13 @@ impl Store<'_> {
             transaction.execute(delete, params![request.id, forgotten.as_micros(), ahead.as_micros()])?;
             if end != RequestEnd::NothingSent {
                 let update = "INSERT INTO logins (endpoint, last, unanswered) VALUES (?1, ?2, ?3)
-                    ON CONFLICT (endpoint) DO UPDATE SET last = ?2, unanswered = iif(?4, 0, unanswered + ?3)";
+                    ON CONFLICT (endpoint) DO UPDATE SET
+                    last = ?2, unanswered = max(0, iif(last < ?5, 0, unanswered) + ?3 - ?4)";
                 let (is_unanswered, is_answered) =
                     (end == RequestEnd::Unanswered, end == RequestEnd::Answered);
-                let values = params![request.endpoint, now.as_micros(), is_unanswered, is_answered];
+                let forgotten = forgotten.as_micros();
+                let values =
+                    params![request.endpoint, now.as_micros(), is_unanswered, is_answered, forgotten];
                 transaction.execute(update, values)?;
             }
             transaction.commit()

@@ -190,7 +190,7 @@ fn a_request_that_is_open_elsewhere_is_why_a_server_refuses_or_is_silent() {
     let open = |server: &str, ends: i64| {
         let path = site.place.ephemeral().join("connections.sqlite3");
         let database = rusqlite::Connection::open(path).unwrap();
-        let sql = "INSERT INTO requests (server, ends) VALUES (?1, ?2)";
+        let sql = "INSERT INTO requests (endpoint, ends) VALUES (?1, ?2)";
         database.execute(sql, rusqlite::params![server, ends * 1_000_000]).unwrap();
     };
     // A push that waits until 2090, and a server that is silent meanwhile.
@@ -416,17 +416,27 @@ fn each_request_that_had_no_answer_makes_an_outage_later() {
     assert_eq!(unanswered, 1);
     // Two more at the same time, one of them of a hook that was killed.
     database.execute("UPDATE logins SET unanswered = 2", []).unwrap();
-    let killed = "INSERT INTO requests (server, ends) VALUES (?1, 2000000000)";
+    let killed = "INSERT INTO requests (endpoint, ends) VALUES (?1, 2000000000)";
     database.execute(killed, [url.to_string()]).unwrap();
     for step in 0..7 {
         site.say_at(&(2025 + step * 25).to_string(), "123456").assert_denied(UNREACHABLE, 0);
     }
     assert_eq!(by(&site.say_at("2185", "123456")), "ignore_connection_error");
-    // An answer ends it.
+    // Each answer is one request less in the queue, and a question whether the server is there is none.
     is_mute.store(false, Ordering::SeqCst);
-    assert_eq!(by(&site.say_at("2200", "123456")), "http otp");
-    let unanswered: u32 = database.query_row("SELECT unanswered FROM logins", [], |row| row.get(0)).unwrap();
-    assert_eq!(unanswered, 0);
+    for (clock, left) in [("2200", 1), ("2201", 0), ("2202", 0)] {
+        assert_eq!(by(&site.say_at(clock, "123456")), "http otp");
+        let unanswered: u32 =
+            database.query_row("SELECT unanswered FROM logins", [], |row| row.get(0)).unwrap();
+        assert_eq!(unanswered, left, "{clock}");
+    }
+    // After an hour nothing of it is left.
+    database.execute("UPDATE logins SET unanswered = 9", []).unwrap();
+    is_mute.store(true, Ordering::SeqCst);
+    for clock in ["9000", "9028", "9050"] {
+        site.say_at(clock, "123456").assert_denied(UNREACHABLE, 0);
+    }
+    assert_eq!(by(&site.say_at("9060", "123456")), "ignore_connection_error");
 }
 
 #[test]

@@ -205,7 +205,7 @@ impl<'a> Radius<'a> {
         };
         match self.peers.iter().find(|peer| peer.name() == open.server) {
             Some(peer) => {
-                let asked = self.turns.note(&id(peer), || ask(peer))?;
+                let asked = self.turns.note(&id(peer), Repeat::Never, || ask(peer))?;
                 asked.map_err(|missed| missed.error.not_ignored())
             }
             None => Err(garbled("the server of this challenge is no longer configured")),
